@@ -1,0 +1,187 @@
+//! Decoded flow records as a struct of arrays, in host byte order: what ClickHouse's Native format wants, column by column.
+
+use crate::text::Text;
+
+/// An address as 16 bytes in network order; IPv4 is mapped (`::ffff:a.b.c.d`). All zero where the record has none.
+pub type Address = [u8; 16];
+
+/// Where a row's sampling rate came from; the numbers are those of the table's `Enum8`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum SamplingSource {
+    /// Nobody said; the rate is 1.
+    None = 0,
+    /// An element of the flow record itself.
+    Record = 1,
+    /// An options data record of the exporter.
+    Option = 2,
+    /// The header of a NetFlow v5 datagram.
+    Header = 3,
+    /// The collector's configuration.
+    Configuration = 4,
+}
+
+/// A column of arrays of MPLS label stack entries, top first (label in the upper 20 of 24 bits, RFC 3032 without TTL).
+#[derive(Debug, Clone, Default)]
+pub struct Labels {
+    /// End of each row's labels in `values`.
+    pub ends: Vec<u64>,
+    /// All rows' labels, one after the other: the 20-bit label alone.
+    pub values: Vec<u32>,
+}
+
+macro_rules! flow_columns {
+    ($($(#[$doc:meta])* $name:ident: $type:ty,)*) => {
+        /// Flow records, one `Vec` for each column; all are [`FlowColumns::len`] long.
+        #[derive(Debug, Clone, Default)]
+        pub struct FlowColumns {
+            $($(#[$doc])* pub $name: Vec<$type>,)*
+            /// MPLS label stack, top first.
+            pub mpls_labels: Labels,
+            /// Application name, from the record (element 96) or from the exporter's options.
+            pub application_name: Text,
+        }
+
+        impl FlowColumns {
+            /// Makes every column `rows` long, new cells zero.
+            pub fn resize(&mut self, rows: usize) {
+                $(self.$name.resize(rows, Default::default());)*
+                self.mpls_labels.resize(rows);
+                self.application_name.resize(rows);
+            }
+
+            /// Makes room for `rows` in all, so that decoding up to there does not allocate.
+            pub fn reserve(&mut self, rows: usize) {
+                $(self.$name.reserve(rows.saturating_sub(self.$name.len()));)*
+            }
+
+            /// Forgets the rows, keeps the memory.
+            pub fn clear(&mut self) {
+                self.resize(0);
+                self.application_name.clear();
+            }
+        }
+    };
+}
+
+flow_columns! {
+    /// When the datagram was received, milliseconds since 1970.
+    received_ms: i64,
+    /// Start of the flow, milliseconds since 1970; the receive time where the exporter does not say.
+    start_ms: i64,
+    /// End of the flow, milliseconds since 1970; the receive time where the exporter does not say.
+    end_ms: i64,
+    /// Exporter address: source of the datagram.
+    exporter: Address,
+    /// Observation domain (IPFIX), source id (NetFlow v9), engine type * 256 + engine id (NetFlow v5).
+    domain: u32,
+    /// 5, 9 or 10.
+    version: u8,
+    /// Template id; 0 for NetFlow v5.
+    template_id: u16,
+    /// Source address.
+    src_addr: Address,
+    /// Destination address.
+    dst_addr: Address,
+    /// Source transport port.
+    src_port: u16,
+    /// Destination transport port.
+    dst_port: u16,
+    /// IP protocol number.
+    protocol: u8,
+    /// IPv4 TOS or IPv6 traffic class byte.
+    tos: u8,
+    /// TCP flags seen (element 6, 16 bits).
+    tcp_flags: u16,
+    /// ICMP or ICMPv6 type.
+    icmp_type: u8,
+    /// ICMP or ICMPv6 code.
+    icmp_code: u8,
+    /// Next hop.
+    next_hop: Address,
+    /// BGP next hop.
+    bgp_next_hop: Address,
+    /// Input interface index.
+    in_if: u32,
+    /// Output interface index.
+    out_if: u32,
+    /// Source AS as the exporter says.
+    src_as: u32,
+    /// Destination AS as the exporter says.
+    dst_as: u32,
+    /// Source prefix length.
+    src_prefix_len: u8,
+    /// Destination prefix length.
+    dst_prefix_len: u8,
+    /// VLAN of the incoming frame (elements 58, 243).
+    src_vlan: u16,
+    /// VLAN of the outgoing frame (elements 59, 254).
+    dst_vlan: u16,
+    /// Source MAC address in the lower 48 bits.
+    src_mac: u64,
+    /// Destination MAC address in the lower 48 bits.
+    dst_mac: u64,
+    /// 0 unknown, 1 ingress, 2 egress (element 61 plus one).
+    direction: u8,
+    /// Forwarding status (element 89, RFC 7270 section 4.12).
+    forwarding_status: u8,
+    /// Flow end reason (element 136).
+    flow_end_reason: u8,
+    /// Octets, as counted by the exporter: not multiplied by the sampling rate.
+    bytes: u64,
+    /// Packets, as counted by the exporter: not multiplied by the sampling rate.
+    packets: u64,
+    /// One packet in this many was looked at; 1 where nobody says.
+    sampling_rate: u64,
+    /// Where `sampling_rate` came from: a [`SamplingSource`].
+    sampling_source: u8,
+    /// Application id (element 95): classification engine in the top byte of its wire form, then the selector.
+    application_id: u64,
+    /// Source address after NAT.
+    post_nat_src_addr: Address,
+    /// Destination address after NAT.
+    post_nat_dst_addr: Address,
+    /// Source port after NAPT.
+    post_nat_src_port: u16,
+    /// Destination port after NAPT.
+    post_nat_dst_port: u16,
+    /// VRF id of the incoming side (element 234).
+    ingress_vrf: u32,
+    /// VRF id of the outgoing side (element 235).
+    egress_vrf: u32,
+}
+
+impl FlowColumns {
+    /// Flow records in the block.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.received_ms.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.received_ms.is_empty()
+    }
+}
+
+impl Labels {
+    /// Makes the column `rows` long: appends empty stacks, or cuts.
+    pub fn resize(&mut self, rows: usize) {
+        if rows < self.ends.len() {
+            let end = rows.checked_sub(1).and_then(|last| self.ends.get(last)).copied().unwrap_or(0);
+            self.values.truncate(usize::try_from(end).unwrap_or(0));
+        }
+        let end = u64::try_from(self.values.len()).unwrap_or(u64::MAX);
+        self.ends.resize(rows, end);
+    }
+
+    /// One row's labels.
+    #[must_use]
+    pub fn get(&self, row: usize) -> &[u32] {
+        let start = row.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+        let end = self.ends.get(row).copied().unwrap_or(start);
+        let range = usize::try_from(start).unwrap_or(0)..usize::try_from(end).unwrap_or(0);
+        self.values.get(range).unwrap_or(&[])
+    }
+}

@@ -1,0 +1,60 @@
+//! What the decoder asks of the keeper of templates and option values.
+//!
+//! The decoder keeps nothing between datagrams. The keeper (lock-free and shared in the collector, a plain map in tests and
+//! in `collector decode`) decides about bounds, ageing and snapshots.
+
+use std::sync::Arc;
+
+use crate::columns::Address;
+use crate::options::{OptionValue, Options};
+use crate::template::Template;
+
+/// One stream of templates: an exporter's observation domain in one protocol version.
+///
+/// The version is part of the key because a device that sends NetFlow v9 and IPFIX numbers their templates independently.
+/// The source port is not: several exporters send templates and data from different ports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DomainKey {
+    /// Exporter address.
+    pub exporter: Address,
+    /// 9 or 10.
+    pub version: u8,
+    /// Observation domain (IPFIX) or source id (NetFlow v9).
+    pub domain: u32,
+}
+
+/// One template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TemplateKey {
+    /// Whose.
+    pub domain: DomainKey,
+    /// Template id, 256 and up.
+    pub id: u16,
+}
+
+/// What became of a template handed to [`Store::learn`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Learned {
+    /// There was none with this key.
+    New,
+    /// It took the place of a different one.
+    Replaced,
+    /// The exporter has as many as it may; it was not kept.
+    Refused,
+}
+
+/// The keeper of templates and option values.
+pub trait Store {
+    /// The template with this key.
+    fn template(&mut self, key: &TemplateKey) -> Option<Arc<Template>>;
+    /// Keeps a template that is new or differs from the one kept: the decoder does not call this for a mere repetition.
+    fn learn(&mut self, key: TemplateKey, template: Arc<Template>) -> Learned;
+    /// Forgets one template (RFC 7011 section 8.1); true if there was one.
+    fn withdraw(&mut self, key: &TemplateKey) -> bool;
+    /// Forgets all templates of a domain, or all its options templates; the number forgotten.
+    fn withdraw_all(&mut self, domain: &DomainKey, kind: crate::template::Kind) -> usize;
+    /// What the exporter announced in options data records for this domain.
+    fn options(&mut self, domain: &DomainKey) -> Option<Arc<Options>>;
+    /// Takes up the values of one options data set.
+    fn announce(&mut self, domain: &DomainKey, values: &[OptionValue]);
+}

@@ -1,0 +1,75 @@
+//! A dictionary-encoded column of strings: each distinct string once, and a key per row.
+//!
+//! This is how ClickHouse lays out `LowCardinality(String)`, so a block is written without touching the rows' strings.
+
+use std::collections::HashMap;
+
+/// One column of strings. Key 0 is always the empty string.
+#[derive(Debug, Clone)]
+pub struct Text {
+    values: Vec<Box<str>>,
+    keys: Vec<u32>,
+    known: HashMap<Box<str>, u32>,
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Self { values: vec![Box::from("")], keys: Vec::new(), known: HashMap::new() }
+    }
+}
+
+impl Text {
+    /// The key of `value` in this block's dictionary; the value is added when it is new.
+    pub fn key(&mut self, value: &str) -> u32 {
+        if value.is_empty() {
+            return 0;
+        }
+        if let Some(key) = self.known.get(value) {
+            return *key;
+        }
+        let key = u32::try_from(self.values.len()).unwrap_or(0);
+        self.values.push(Box::from(value));
+        self.known.insert(Box::from(value), key);
+        key
+    }
+
+    /// Appends a row with a key that [`Text::key`] gave since the last [`Text::clear`].
+    pub fn push(&mut self, key: u32) {
+        self.keys.push(key);
+    }
+
+    /// Makes the column `rows` long: appends the empty string, or cuts.
+    pub fn resize(&mut self, rows: usize) {
+        self.keys.resize(rows, 0);
+    }
+
+    /// The distinct strings; a row's key is an index into this.
+    #[must_use]
+    pub fn values(&self) -> &[Box<str>] {
+        &self.values
+    }
+
+    /// A key per row.
+    #[must_use]
+    pub fn keys(&self) -> &[u32] {
+        &self.keys
+    }
+
+    /// A key per row, to be changed in place.
+    pub fn keys_mut(&mut self) -> &mut [u32] {
+        &mut self.keys
+    }
+
+    /// The string of one row; empty when there is no such row.
+    #[must_use]
+    pub fn get(&self, row: usize) -> &str {
+        self.keys.get(row).and_then(|key| self.values.get(usize::try_from(*key).unwrap_or(0))).map_or("", |value| value)
+    }
+
+    /// Forgets rows and dictionary, keeps the memory of the rows.
+    pub fn clear(&mut self) {
+        self.keys.clear();
+        self.values.truncate(1);
+        self.known.clear();
+    }
+}

@@ -1,0 +1,118 @@
+//! The columns of the flows table: name, ClickHouse type, codec, meaning, and where a block keeps them.
+
+use netflow::columns::{Address, Labels};
+use netflow::text::Text;
+
+use super::Block;
+
+/// One column's cells in a block, by the way they are encoded.
+#[derive(Debug, Clone, Copy)]
+pub enum Cells<'a> {
+    /// `UInt8`, and `Enum8` with non-negative values.
+    U8(&'a [u8]),
+    /// `UInt16`.
+    U16(&'a [u16]),
+    /// `UInt32`.
+    U32(&'a [u32]),
+    /// `UInt64`.
+    U64(&'a [u64]),
+    /// `UInt64` that holds a MAC address in its lower 48 bits.
+    Mac(&'a [u64]),
+    /// `DateTime64(3)`: milliseconds since 1970.
+    Millis(&'a [i64]),
+    /// `IPv6`: 16 bytes in network order.
+    Addr(&'a [Address]),
+    /// `LowCardinality(String)`.
+    Text(&'a Text),
+    /// `Array(UInt32)`.
+    Labels(&'a Labels),
+}
+
+/// One column of the flows table.
+#[derive(Debug, Clone, Copy)]
+pub struct Column {
+    /// Name in the table and in JSON rows.
+    pub name: &'static str,
+    /// ClickHouse type.
+    pub kind: &'static str,
+    /// Compression codecs, as in the DDL's `CODEC(...)`.
+    pub codec: &'static str,
+    /// The column's comment in the table.
+    pub comment: &'static str,
+    /// Where a block keeps it.
+    pub cells: for<'a> fn(&'a Block) -> Cells<'a>,
+}
+
+/// Names of the `direction` enumeration, by value.
+pub const DIRECTIONS: [&str; 3] = ["unknown", "ingress", "egress"];
+/// Names of the `sampling_source` enumeration, by value.
+pub const SAMPLING_SOURCES: [&str; 5] = ["none", "record", "option", "header", "configuration"];
+
+macro_rules! columns {
+    ($($name:literal $kind:literal $codec:literal $variant:ident($($path:ident).+) $comment:literal;)*) => {
+        /// Every column of the flows table, in table order.
+        pub static COLUMNS: &[Column] = &[$(Column {
+            name: $name,
+            kind: $kind,
+            codec: $codec,
+            comment: $comment,
+            cells: |block| Cells::$variant(&block.$($path).+),
+        },)*];
+    };
+}
+
+columns! {
+    "time_received" "DateTime64(3, 'UTC')" "DoubleDelta, ZSTD(1)" Millis(flows.received_ms) "When the datagram was received";
+    "time_start" "DateTime64(3, 'UTC')" "DoubleDelta, ZSTD(1)" Millis(flows.start_ms) "Start of the flow";
+    "time_end" "DateTime64(3, 'UTC')" "DoubleDelta, ZSTD(1)" Millis(flows.end_ms) "End of the flow";
+    "exporter_address" "IPv6" "ZSTD(1)" Addr(flows.exporter) "Address the datagram came from";
+    "exporter_name" "LowCardinality(String)" "ZSTD(1)" Text(exporter_name) "Name of the exporter, from the configuration";
+    "observation_domain" "UInt32" "ZSTD(1)" U32(flows.domain) "Observation domain (IPFIX), source id (v9), engine (v5)";
+    "version" "UInt8" "ZSTD(1)" U8(flows.version) "Protocol version: 5, 9, 10";
+    "template_id" "UInt16" "ZSTD(1)" U16(flows.template_id) "Template the record was decoded with; 0 for v5";
+    "src_addr" "IPv6" "ZSTD(1)" Addr(flows.src_addr) "Source address, IPv4 mapped";
+    "dst_addr" "IPv6" "ZSTD(1)" Addr(flows.dst_addr) "Destination address, IPv4 mapped";
+    "src_port" "UInt16" "ZSTD(1)" U16(flows.src_port) "Source port";
+    "dst_port" "UInt16" "ZSTD(1)" U16(flows.dst_port) "Destination port";
+    "protocol" "UInt8" "ZSTD(1)" U8(flows.protocol) "IP protocol number";
+    "tos" "UInt8" "ZSTD(1)" U8(flows.tos) "TOS or traffic class byte";
+    "tcp_flags" "UInt16" "ZSTD(1)" U16(flows.tcp_flags) "TCP flags seen, ORed";
+    "icmp_type" "UInt8" "ZSTD(1)" U8(flows.icmp_type) "ICMP type";
+    "icmp_code" "UInt8" "ZSTD(1)" U8(flows.icmp_code) "ICMP code";
+    "next_hop" "IPv6" "ZSTD(1)" Addr(flows.next_hop) "Next hop";
+    "bgp_next_hop" "IPv6" "ZSTD(1)" Addr(flows.bgp_next_hop) "BGP next hop";
+    "in_if" "UInt32" "ZSTD(1)" U32(flows.in_if) "Input ifIndex";
+    "out_if" "UInt32" "ZSTD(1)" U32(flows.out_if) "Output ifIndex";
+    "src_as" "UInt32" "ZSTD(1)" U32(flows.src_as) "Source AS, as the exporter says";
+    "dst_as" "UInt32" "ZSTD(1)" U32(flows.dst_as) "Destination AS, as the exporter says";
+    "src_prefix_len" "UInt8" "ZSTD(1)" U8(flows.src_prefix_len) "Source prefix length";
+    "dst_prefix_len" "UInt8" "ZSTD(1)" U8(flows.dst_prefix_len) "Destination prefix length";
+    "src_vlan" "UInt16" "ZSTD(1)" U16(flows.src_vlan) "VLAN of the incoming frame";
+    "dst_vlan" "UInt16" "ZSTD(1)" U16(flows.dst_vlan) "VLAN of the outgoing frame";
+    "src_mac" "UInt64" "ZSTD(1)" Mac(flows.src_mac) "Source MAC address (MACNumToString)";
+    "dst_mac" "UInt64" "ZSTD(1)" Mac(flows.dst_mac) "Destination MAC address (MACNumToString)";
+    "direction" "Enum8('unknown' = 0, 'ingress' = 1, 'egress' = 2)" "ZSTD(1)" U8(flows.direction) "Where the exporter metered the flow";
+    "forwarding_status" "UInt8" "ZSTD(1)" U8(flows.forwarding_status) "Forwarding status, RFC 7270 4.12";
+    "flow_end_reason" "UInt8" "ZSTD(1)" U8(flows.flow_end_reason) "Flow end reason, information element 136";
+    "bytes" "UInt64" "T64, ZSTD(1)" U64(flows.bytes) "Octets as counted by the exporter";
+    "packets" "UInt64" "T64, ZSTD(1)" U64(flows.packets) "Packets as counted by the exporter";
+    "sampling_rate" "UInt64" "ZSTD(1)" U64(flows.sampling_rate) "One packet in this many was looked at";
+    "sampling_source" "Enum8('none' = 0, 'record' = 1, 'option' = 2, 'header' = 3, 'configuration' = 4)" "ZSTD(1)" U8(flows.sampling_source) "Where the sampling rate came from";
+    "mpls_labels" "Array(UInt32)" "ZSTD(1)" Labels(flows.mpls_labels) "MPLS labels, top first";
+    "application_id" "UInt64" "ZSTD(1)" U64(flows.application_id) "Application id, information element 95";
+    "application_name" "LowCardinality(String)" "ZSTD(1)" Text(flows.application_name) "Application name, as the exporter says";
+    "post_nat_src_addr" "IPv6" "ZSTD(1)" Addr(flows.post_nat_src_addr) "Source address after NAT";
+    "post_nat_dst_addr" "IPv6" "ZSTD(1)" Addr(flows.post_nat_dst_addr) "Destination address after NAT";
+    "post_nat_src_port" "UInt16" "ZSTD(1)" U16(flows.post_nat_src_port) "Source port after NAPT";
+    "post_nat_dst_port" "UInt16" "ZSTD(1)" U16(flows.post_nat_dst_port) "Destination port after NAPT";
+    "ingress_vrf" "UInt32" "ZSTD(1)" U32(flows.ingress_vrf) "VRF id of the incoming side";
+    "egress_vrf" "UInt32" "ZSTD(1)" U32(flows.egress_vrf) "VRF id of the outgoing side";
+    "src_country" "LowCardinality(String)" "ZSTD(1)" Text(src.country) "Country of the source address";
+    "dst_country" "LowCardinality(String)" "ZSTD(1)" Text(dst.country) "Country of the destination address";
+    "src_city" "LowCardinality(String)" "ZSTD(1)" Text(src.city) "City of the source address";
+    "dst_city" "LowCardinality(String)" "ZSTD(1)" Text(dst.city) "City of the destination address";
+    "src_geo_as" "UInt32" "ZSTD(1)" U32(src.asn) "AS of the source address, by GeoIP";
+    "dst_geo_as" "UInt32" "ZSTD(1)" U32(dst.asn) "AS of the destination address, by GeoIP";
+    "src_as_name" "LowCardinality(String)" "ZSTD(1)" Text(src.as_name) "Name of the source AS, by GeoIP";
+    "dst_as_name" "LowCardinality(String)" "ZSTD(1)" Text(dst.as_name) "Name of the destination AS, by GeoIP";
+}

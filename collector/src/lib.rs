@@ -1,0 +1,31 @@
+//! The collector: takes flow datagrams off the wire, decodes and enriches them on pinned cores, and streams them into
+//! ClickHouse. The modules in the order in which a datagram meets them.
+
+/// Blocks of rows on their way to ClickHouse.
+pub mod batch;
+/// ClickHouse: schema, Native encoding, inserts.
+pub mod clickhouse;
+/// The subcommands of the command line.
+pub mod commands;
+/// What the operator wrote, and what is meant by it.
+pub mod config;
+/// What the exporter did not say: places, autonomous systems, names.
+pub mod enrich;
+/// Counters of every part, and their Prometheus text.
+pub mod metrics;
+/// Capture files: pcap and pcapng in, datagrams out.
+pub mod pcap;
+/// The XDP program: loading, attaching, its maps and verdict counters.
+pub mod steering;
+/// The embedded ClickHouse: libchdb behind ClickHouse's HTTP interface.
+pub mod store;
+/// Starts everything in order and stops it in reverse.
+pub mod supervisor;
+/// Templates and option values of all exporters: lock-free to read, saved across restarts.
+pub mod templates;
+/// Plain UDP sockets: what XDP passes up, and everything where XDP cannot run.
+pub mod udp;
+/// One pinned thread: receive, decode, enrich, batch.
+pub mod worker;
+/// AF_XDP: umem, rings, sockets; lends frames.
+pub mod xsk;

@@ -1,0 +1,3 @@
+//! The binary: decides the exit code and nothing else.
+
+fn main() {}
