@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::rt::TokioExecutor;
 
@@ -208,12 +208,20 @@ impl Client {
     /// # Errors
     /// See [`Class`]; nothing is repeated.
     pub async fn query(&self, sql: &str, format: &str) -> Result<String, Error> {
+        let bytes = self.query_bytes(sql, format).await?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// As [`Client::query`], for formats that are not text.
+    ///
+    /// # Errors
+    /// See [`Class`]; nothing is repeated.
+    pub async fn query_bytes(&self, sql: &str, format: &str) -> Result<Bytes, Error> {
         let answer = async {
             let bytes = self.database.query_raw(sql).fetch_bytes(format)?.collect().await?;
             Ok::<_, clickhouse::error::Error>(bytes)
         };
-        let bytes = self.limited(answer).await?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        self.limited(answer).await
     }
 
     /// Runs a statement that answers nothing, in the database.

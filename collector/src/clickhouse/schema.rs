@@ -82,13 +82,12 @@ pub async fn apply(client: &Client) -> Result<Applied, Error> {
     if from == latest_version() {
         return Ok(Applied { from, to: from });
     }
-    let run = async |sql: &str| client.execute(sql).await.map_err(|error| client.explain(error));
-    run(VERSION_TABLE).await?;
+    run(client, VERSION_TABLE).await?;
     for migration in MIGRATIONS.iter().filter(|migration| migration.version > from) {
         for statement in statements(migration.sql) {
-            run(statement).await?;
+            run(client, statement).await?;
         }
-        run(&record(migration.version)).await?;
+        run(client, &record(migration.version)).await?;
     }
     Ok(Applied { from, to: latest_version() })
 }
@@ -129,6 +128,15 @@ pub async fn version(client: &Client) -> Result<u32, Error> {
 }
 
 const UNKNOWN_TABLE: u32 = 60;
+
+async fn run(client: &Client, statement: &str) -> Result<(), Error> {
+    let Err(error) = client.execute(statement).await else { return Ok(()) };
+    if error.class != Class::Schema {
+        return Err(client.explain(error));
+    }
+    let message = format!("the schema in database {} cannot be changed: {error}", client.settings().database);
+    Err(error.told(message))
+}
 
 async fn create_database(client: &Client) -> Result<(), Error> {
     let database = &client.settings().database;
@@ -176,7 +184,7 @@ mod tests {
         for (index, column) in COLUMNS.iter().enumerate() {
             let end = if index + 1 == COLUMNS.len() { "" } else { "," };
             let comment = column.comment.replace('\'', "\\'");
-            writeln!(ddl, "    `{}` {} CODEC({}) COMMENT '{comment}'{end}", column.name, column.kind, column.codec)
+            writeln!(ddl, "    `{}` {} COMMENT '{comment}' CODEC({}){end}", column.name, column.kind, column.codec)
                 .unwrap();
         }
         ddl.push_str(

@@ -29,6 +29,15 @@ pub struct Config {
     pub log: Log,
     /// Names of exporters.
     pub exporters: Vec<Exporter>,
+    /// Whether rows are written to standard output too; a flag alone, never in the file.
+    pub stdout: Option<StdoutFormat>,
+}
+
+/// How rows look on standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum StdoutFormat {
+    /// One JSON object a line, the columns of the flows table under their names
+    Json,
 }
 
 /// How datagrams are taken off the wire.

@@ -17,7 +17,7 @@ mod resolve;
 pub mod written;
 
 pub use error::ConfigError;
-pub use meant::{Capture, ClickHouse, Config, Exporter, GeoIp, Log, Metrics, Secret, Store, Templates};
+pub use meant::{Capture, ClickHouse, Config, Exporter, GeoIp, Log, Metrics, Secret, StdoutFormat, Store, Templates};
 pub use prefix::Prefix;
 pub use written::{Attach, Bind, CaptureMode, Compression, LogFormat, Spread, Written};
 

@@ -31,6 +31,7 @@ impl Config {
             metrics: Metrics { listen: optional_address("metrics.listen", &written.metrics.listen)? },
             log: Log { level: written.log.level, format: written.log.format },
             exporters: exporters(written.exporters)?,
+            stdout: None,
             state_dir,
         })
     }

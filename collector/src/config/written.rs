@@ -67,7 +67,7 @@ section! {
     /// `[templates]`: bounds and snapshot of the template store.
     Templates {
         max_per_exporter: usize = 4096,
-        max_total: usize = 262_144,
+        max_total: usize = 131_072,
         snapshot_seconds: u64 = 60,
     }
 }
