@@ -14,7 +14,6 @@ use crate::{udp, xsk};
 const WORKERS_PER_CORE: usize = 2;
 
 /// What takes datagrams off the wire.
-#[derive(Debug)]
 pub(super) struct Captured {
     /// An attached program for each interface; empty with plain UDP. Dropping them detaches.
     pub(super) interfaces: Vec<Interface>,
