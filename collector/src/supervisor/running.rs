@@ -45,6 +45,7 @@ pub(super) struct Running {
 impl Running {
     /// Starts everything.
     pub(super) fn start(config: &Config) -> Result<Self, Error> {
+        capture::ensure_ports_unused(&config.capture)?;
         let published = Published::new(Geo::open(&config.geoip.files)?);
         let watcher = Watcher::start(enrich::watcher::Settings::new(config.geoip.files.clone()), published.clone())?;
         let names = Arc::new(exporter_names(&config.exporters));
@@ -53,7 +54,6 @@ impl Running {
         let store = start_store(config)?;
         let client = client_settings(config, store.as_ref());
         apply_schema(&client)?;
-        // What listens is opened before anything is received, so that a port in use costs nothing.
         let mut captured = capture::open(&config.capture)?;
         let counters = Arc::new(clickhouse::Counters::default());
         let blocks = (captured.sources.len() + config.clickhouse.inserters) * IDLE_BLOCKS_EACH;
