@@ -2,8 +2,10 @@
 //!
 //! User space writes these maps while the program runs; nothing here needs the program to be loaded again.
 
-/// Name of the program in the object.
+/// Name of the program for frames that lie in one buffer.
 pub const PROGRAM: &str = "steer";
+/// Name of the program that also meets frames in several buffers, which are left to the kernel. Linux 5.18 and later.
+pub const PROGRAM_FRAGS: &str = "steer_frags";
 /// Array of [`PORT_WORDS`] words: the set of destination ports that are ours, see [`port_word`] and [`port_bit`].
 pub const PORTS: &str = "PORTS";
 /// XSKMAP from slot to AF_XDP socket. User space sets its size when it loads the program.
