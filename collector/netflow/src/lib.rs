@@ -7,10 +7,14 @@
 pub mod columns;
 /// Into columns, or record by record.
 pub mod decode;
+/// Names and types of information elements.
+pub mod element;
 /// Datagrams and message headers.
 pub mod header;
 /// A keeper of templates and option values in plain maps.
 pub mod map_store;
+/// Records as names and values.
+pub mod neutral;
 /// What exporters announce in options data records.
 pub mod options;
 /// Records as they came.
