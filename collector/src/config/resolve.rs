@@ -134,7 +134,9 @@ fn clickhouse(written: written::ClickHouse, password: Option<Secret>) -> Result<
     }
     in_range("clickhouse.block_rows", written.block_rows as u64, 1..=16 << 20)?;
     in_range("clickhouse.block_age_ms", written.block_age_ms, 1..=600_000)?;
-    in_range("clickhouse.pending_rows", written.pending_rows as u64, written.block_rows as u64..=1 << 32)?;
+    in_range("clickhouse.pending_rows", written.pending_rows, written.block_rows as u64..=1 << 32)?;
+    in_range("clickhouse.pending_bytes", written.pending_bytes, 1 << 20..=1 << 48)?;
+    in_range("clickhouse.connect_timeout_seconds", written.connect_timeout_seconds, 1..=600)?;
     in_range("clickhouse.inserters", written.inserters as u64, 1..=64)?;
     in_range("clickhouse.request_timeout_seconds", written.request_timeout_seconds, 1..=3600)?;
     let password = match (password, &written.password_file) {
@@ -147,11 +149,14 @@ fn clickhouse(written: written::ClickHouse, password: Option<Secret>) -> Result<
         database: written.database,
         user: written.user,
         password,
+        ca_file: written.ca_file,
         compression: written.compression,
         block_rows: written.block_rows,
         block_age: Duration::from_millis(written.block_age_ms),
         pending_rows: written.pending_rows,
+        pending_bytes: written.pending_bytes,
         inserters: written.inserters,
+        connect_timeout: Duration::from_secs(written.connect_timeout_seconds),
         request_timeout: Duration::from_secs(written.request_timeout_seconds),
     })
 }
