@@ -60,7 +60,7 @@ pub enum Error {
         reason: String,
     },
     /// The kernel refuses the program on this interface in any mode.
-    #[error("attach XDP to {interface} in {mode} mode: {reason}; plain UDP sockets still work (capture = udp)")]
+    #[error("attach XDP to {interface} in {mode} mode: {reason}; plain UDP sockets still work (capture = \"udp\")")]
     Attach {
         /// The interface.
         interface: String,
@@ -143,8 +143,12 @@ impl Error {
             Some(libc::EBUSY | libc::EEXIST) => Self::occupied(interface),
             _ if mode == Mode::Native => Self::NoNative {
                 interface: interface.to_owned(),
-                driver: interface::driver(interface).unwrap_or_else(|| "(virtual)".to_owned()),
-                reason: chain(error),
+                driver: interface::driver(interface)
+                    .map_or_else(|| "this virtual interface".to_owned(), |driver| format!("driver {driver}")),
+                reason: match code {
+                    Some(libc::EOPNOTSUPP) => "has no native XDP".to_owned(),
+                    _ => format!("refuses, often for its MTU, LRO or too few queues: {}", chain(error)),
+                },
             },
             _ => Self::Attach { interface: interface.to_owned(), mode, reason: chain(error) },
         }
