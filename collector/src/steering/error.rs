@@ -229,3 +229,24 @@ fn last_words(log: &str) -> &str {
         .find(|line| !line.is_empty() && !line.starts_with("processed ") && !line.starts_with("verification time"))
         .unwrap_or("no reason given")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_verifier_is_quoted_with_its_reason() {
+        let log = "0: R1=ctx()\n5: (bf) r4 = r2\nR2 invalid mem access 'scalar'\n\
+                   verification time 12 usec\nprocessed 6 insns (limit 1000000) max_states_per_insn 0\n\n";
+        assert_eq!(last_words(log), "R2 invalid mem access 'scalar'");
+        assert_eq!(last_words(""), "no reason given");
+    }
+
+    #[test]
+    fn causes_are_on_one_line_and_said_once() {
+        let cause = io::Error::from_raw_os_error(libc::ENOMEM);
+        let error = MapError::CreateError { name: "PORTS".to_owned(), io_error: cause };
+        assert_eq!(chain(&error), "failed to create map `PORTS`: Cannot allocate memory (os error 12)");
+        assert_eq!(os_error(&error).and_then(io::Error::raw_os_error), Some(libc::ENOMEM));
+    }
+}
