@@ -86,7 +86,7 @@ fn target(frame: &Packet, queue: u32) -> Result<u32, Verdict> {
     if config.frame_bytes_max != 0 && frame.holds(config.frame_bytes_max as usize + 1) {
         return Err(Verdict::Oversize);
     }
-    let Some(slot) = config.slot(queue, datagram.exporter, turn()) else { return Err(Verdict::NoSocket) };
+    let Some(slot) = config.slot(queue, datagram.exporter, turn) else { return Err(Verdict::NoSocket) };
     // The kernel drops what is redirected to a socket of another queue, so such a socket counts as none.
     if SOCKETS.get(slot) != Some(queue) {
         return Err(Verdict::NoSocket);
@@ -94,7 +94,7 @@ fn target(frame: &Packet, queue: u32) -> Result<u32, Verdict> {
     Ok(slot)
 }
 
-/// The number of this datagram among those that this CPU has seen.
+/// The number of this datagram among those that this CPU has spread.
 #[inline(always)]
 fn turn() -> u32 {
     let Some(turn) = TURN.get_ptr_mut(0) else { return 0 };

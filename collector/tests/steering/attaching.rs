@@ -107,7 +107,7 @@ fn obstacles_say_what_to_do() {
             }
         };
         fails(&on("eth9", Attach::Auto), &["eth9", "does not exist", "lo", "left", "right"]);
-        fails(&on("lo", Attach::Native), &["lo", "native mode", "generic mode"]);
+        fails(&on("lo", Attach::Native), &["lo", "has no native XDP", "generic mode"]);
         fails(&Settings { queues: 0, ..on("lo", Attach::Auto) }, &["slots", "1 or more"]);
         fails(&Settings { queues: u32::MAX, sockets_per_queue: 2, ..on("lo", Attach::Auto) }, &["slots"]);
         for (first, second) in [

@@ -37,6 +37,10 @@ pub(crate) fn table() -> Vec<Case> {
         frame.extend([0xee; 18]);
         frame
     };
+    // With a header of 16 bytes, the rest of the header would make a good datagram to our port.
+    let overlapping = [(0, 0x44), (18, 0x08), (19, 0x07), (20, 0), (21, 12)]
+        .into_iter()
+        .fold(over_v4.clone(), |packet, (offset, byte)| with(packet, offset, byte));
     let rows = [
         ("IPv4", v4(&over_v4), Steered),
         ("IPv4, other port", plain(53), OtherPort),
@@ -54,7 +58,7 @@ pub(crate) fn table() -> Vec<Case> {
         ("IPv4, fragment of another protocol", v4(&ipv4(&[], 0x2000, TCP, &datagram)), NotUdp),
         ("IPv4, TCP", v4(&ipv4(&[], 0, TCP, &datagram)), NotUdp),
         ("IPv4, ICMP", v4(&ipv4(&[], 0, 1, &datagram)), NotUdp),
-        ("IPv4, header length below the least", v4(&with(over_v4.clone(), 0, 0x44)), Malformed),
+        ("IPv4, header length below the least", v4(&overlapping), Malformed),
         ("IPv4, version of IPv6", v4(&with(over_v4.clone(), 0, 0x65)), Malformed),
         ("IPv4, total length inside the header", v4(&with(over_v4.clone(), 3, 19)), Malformed),
         ("IPv4, total length cuts the datagram", v4(&with(over_v4.clone(), 3, 20 + 8 + 1)), Malformed),
