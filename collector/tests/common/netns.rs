@@ -78,8 +78,9 @@ impl Drop for Namespace {
 
 /// Two namespaces joined by a veth pair with one queue: `EXPORTER` on one side, `COLLECTOR` on the other.
 ///
-/// The exporter's side cuts large sends itself and fills in checksums, because neither reaches a veth peer otherwise: a
-/// super-frame longer than a umem frame would be dropped by the kernel.
+/// The exporter's side cuts large sends, fills in checksums and writes VLAN tags itself, as if there were a wire: a veth
+/// pair would otherwise hand over super-frames, frames without checksum, and tags beside the frame. It knows the
+/// collector's hardware address, so that the first datagrams do not wait for an answer.
 pub(crate) struct VethPair {
     pub(crate) exporter: Namespace,
     pub(crate) collector: Namespace,
@@ -91,6 +92,7 @@ pub(crate) const COLLECTOR: &str = "collector0";
 /// Addresses of the collector's side. The exporter's side has `.1` to `.9` and `::1` to `::9` in the same networks.
 pub(crate) const COLLECTOR_V4: &str = "192.0.2.254";
 pub(crate) const COLLECTOR_V6: &str = "2001:db8::fe";
+pub(crate) const COLLECTOR_MAC: &str = "02:00:00:00:00:fe";
 
 impl VethPair {
     pub(crate) fn new(label: &str) -> Self {
@@ -98,10 +100,10 @@ impl VethPair {
         let collector = Namespace::new(&format!("{label}-collector"));
         exporter.ip(&format!(
             "link add {EXPORTER} numtxqueues 1 numrxqueues 1 type veth \
-             peer {COLLECTOR} netns {} numtxqueues 1 numrxqueues 1",
+             peer {COLLECTOR} address {COLLECTOR_MAC} netns {} numtxqueues 1 numrxqueues 1",
             collector.name()
         ));
-        for offload in ["gso", "tso", "tx"] {
+        for offload in ["gso", "tso", "tx", "txvlan", "tx-vlan-stag-hw-insert"] {
             run(exporter.command("ethtool").args(["-K", EXPORTER, offload, "off"]));
         }
         for number in 1..=9 {
@@ -112,6 +114,9 @@ impl VethPair {
         collector.ip(&format!("address add {COLLECTOR_V6}/64 dev {COLLECTOR} nodad"));
         exporter.ip(&format!("link set {EXPORTER} up"));
         collector.ip(&format!("link set {COLLECTOR} up"));
+        for address in [COLLECTOR_V4, COLLECTOR_V6] {
+            exporter.ip(&format!("neighbour add {address} lladdr {COLLECTOR_MAC} nud permanent dev {EXPORTER}"));
+        }
         Self { exporter, collector }
     }
 }
