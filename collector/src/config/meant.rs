@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::prefix::Prefix;
 use super::written::{Attach, Bind, CaptureMode, Compression, LogFormat, Spread};
+use crate::enrich::names::Prefix;
 
 /// Everything the collector can be told.
 #[derive(Debug, Clone)]

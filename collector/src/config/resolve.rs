@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::error::ConfigError;
 use super::meant::{Capture, ClickHouse, Config, Exporter, GeoIp, Log, Metrics, Secret, Store, Templates};
-use super::prefix::Prefix;
 use super::written::{self, CaptureMode, Written};
+use crate::enrich::names::Prefix;
 
 /// The longest name an interface can have: `IFNAMSIZ` less its NUL, `include/uapi/linux/if.h`.
 const INTERFACE_NAME_BYTES: usize = 15;
@@ -222,8 +222,12 @@ fn store(written: written::Store, state_dir: &Path) -> Result<Store, ConfigError
 fn exporters(written: Vec<written::Exporter>) -> Result<Vec<Exporter>, ConfigError> {
     let mut exporters: Vec<Exporter> = Vec::with_capacity(written.len());
     for written::Exporter { address, name } in written {
-        let prefix: Prefix = address.parse().map_err(|remedy: String| {
-            ConfigError::meaning("exporters.address", format_args!("\"{address}\""), remedy)
+        let prefix: Prefix = address.parse().map_err(|_| {
+            ConfigError::meaning(
+                "exporters.address",
+                format_args!("\"{address}\""),
+                "write an address or a prefix: 192.0.2.1, 192.0.2.0/24 or 2001:db8::/32",
+            )
         })?;
         if name.trim().is_empty() {
             return Err(ConfigError::meaning("exporters.name", format_args!("empty for {address}"), "give it a name"));
