@@ -1,0 +1,4 @@
+//! t
+pub fn run() -> anyhow::Result<()> {
+    Ok(())
+}
