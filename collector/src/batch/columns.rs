@@ -8,8 +8,10 @@ use super::Block;
 /// One column's cells in a block, by the way they are encoded.
 #[derive(Debug, Clone, Copy)]
 pub enum Cells<'a> {
-    /// `UInt8`, and `Enum8` with non-negative values.
+    /// `UInt8`.
     U8(&'a [u8]),
+    /// `Enum8` with the names of its values 0, 1, 2, ...; a value without a name counts as 0, as ClickHouse fails to read one.
+    Enum(&'a [u8], &'static [&'static str]),
     /// `UInt16`.
     U16(&'a [u16]),
     /// `UInt32`.
@@ -26,6 +28,65 @@ pub enum Cells<'a> {
     Text(&'a Text),
     /// `Array(UInt32)`.
     Labels(&'a Labels),
+}
+
+impl Cells<'_> {
+    /// Rows in the column.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::U8(values) | Self::Enum(values, _) => values.len(),
+            Self::U16(values) => values.len(),
+            Self::U32(values) => values.len(),
+            Self::U64(values) | Self::Mac(values) => values.len(),
+            Self::Millis(values) => values.len(),
+            Self::Addr(values) => values.len(),
+            Self::Text(text) => text.keys().len(),
+            Self::Labels(labels) => labels.ends.len(),
+        }
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes of memory a row takes, without the strings and labels themselves.
+    #[must_use]
+    pub fn width_bytes(&self) -> usize {
+        match self {
+            Self::U8(_) | Self::Enum(..) => 1,
+            Self::U16(_) => 2,
+            Self::U32(_) | Self::Text(_) => 4,
+            Self::U64(_) | Self::Mac(_) | Self::Millis(_) | Self::Labels(_) => 8,
+            Self::Addr(_) => 16,
+        }
+    }
+
+    /// Bytes of memory the strings or labels take that the rows point to.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        match self {
+            // A distinct string is kept twice (list and map), each behind a fat pointer.
+            Self::Text(text) => text.values().iter().map(|value| 2 * (value.len() + size_of::<Box<str>>())).sum(),
+            Self::Labels(labels) => size_of_val(labels.values.as_slice()),
+            Self::U8(_)
+            | Self::Enum(..)
+            | Self::U16(_)
+            | Self::U32(_)
+            | Self::U64(_)
+            | Self::Mac(_)
+            | Self::Millis(_)
+            | Self::Addr(_) => 0,
+        }
+    }
+}
+
+/// The name of an enumeration's value; that of 0 where the value has none.
+#[must_use]
+pub fn enum_name(names: &[&'static str], value: u8) -> &'static str {
+    names.get(usize::from(value)).or_else(|| names.first()).copied().unwrap_or("")
 }
 
 /// One column of the flows table.
@@ -49,14 +110,14 @@ pub const DIRECTIONS: [&str; 3] = ["unknown", "ingress", "egress"];
 pub const SAMPLING_SOURCES: [&str; 5] = ["none", "record", "option", "header", "configuration"];
 
 macro_rules! columns {
-    ($($name:literal $kind:literal $codec:literal $variant:ident($($path:ident).+) $comment:literal;)*) => {
+    ($($name:literal $kind:literal $codec:literal $variant:ident($($path:ident).+ $(, $names:ident)?) $comment:literal;)*) => {
         /// Every column of the flows table, in table order.
         pub static COLUMNS: &[Column] = &[$(Column {
             name: $name,
             kind: $kind,
             codec: $codec,
             comment: $comment,
-            cells: |block| Cells::$variant(&block.$($path).+),
+            cells: |block| Cells::$variant(&block.$($path).+ $(, &$names)?),
         },)*];
     };
 }
@@ -91,13 +152,13 @@ columns! {
     "dst_vlan" "UInt16" "ZSTD(1)" U16(flows.dst_vlan) "VLAN of the outgoing frame";
     "src_mac" "UInt64" "ZSTD(1)" Mac(flows.src_mac) "Source MAC address (MACNumToString)";
     "dst_mac" "UInt64" "ZSTD(1)" Mac(flows.dst_mac) "Destination MAC address (MACNumToString)";
-    "direction" "Enum8('unknown' = 0, 'ingress' = 1, 'egress' = 2)" "ZSTD(1)" U8(flows.direction) "Where the exporter metered the flow";
+    "direction" "Enum8('unknown' = 0, 'ingress' = 1, 'egress' = 2)" "ZSTD(1)" Enum(flows.direction, DIRECTIONS) "Where the exporter metered the flow";
     "forwarding_status" "UInt8" "ZSTD(1)" U8(flows.forwarding_status) "Forwarding status, RFC 7270 4.12";
     "flow_end_reason" "UInt8" "ZSTD(1)" U8(flows.flow_end_reason) "Flow end reason, information element 136";
     "bytes" "UInt64" "T64, ZSTD(1)" U64(flows.bytes) "Octets as counted by the exporter";
     "packets" "UInt64" "T64, ZSTD(1)" U64(flows.packets) "Packets as counted by the exporter";
     "sampling_rate" "UInt64" "ZSTD(1)" U64(flows.sampling_rate) "One packet in this many was looked at";
-    "sampling_source" "Enum8('none' = 0, 'record' = 1, 'option' = 2, 'header' = 3, 'configuration' = 4)" "ZSTD(1)" U8(flows.sampling_source) "Where the sampling rate came from";
+    "sampling_source" "Enum8('none' = 0, 'record' = 1, 'option' = 2, 'header' = 3, 'configuration' = 4)" "ZSTD(1)" Enum(flows.sampling_source, SAMPLING_SOURCES) "Where the sampling rate came from";
     "mpls_labels" "Array(UInt32)" "ZSTD(1)" Labels(flows.mpls_labels) "MPLS labels, top first";
     "application_id" "UInt64" "ZSTD(1)" U64(flows.application_id) "Application id, information element 95";
     "application_name" "LowCardinality(String)" "ZSTD(1)" Text(flows.application_name) "Application name, as the exporter says";
@@ -115,4 +176,27 @@ columns! {
     "dst_geo_as" "UInt32" "ZSTD(1)" U32(dst.asn) "AS of the destination address, by GeoIP";
     "src_as_name" "LowCardinality(String)" "ZSTD(1)" Text(src.as_name) "Name of the source AS, by GeoIP";
     "dst_as_name" "LowCardinality(String)" "ZSTD(1)" Text(dst.as_name) "Name of the destination AS, by GeoIP";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_in_an_enum_type_are_those_of_its_cells() {
+        let block = Block::default();
+        for column in COLUMNS {
+            if let Cells::Enum(_, names) = (column.cells)(&block) {
+                let values: Vec<String> =
+                    names.iter().enumerate().map(|(value, name)| format!("'{name}' = {value}")).collect();
+                assert_eq!(column.kind, format!("Enum8({})", values.join(", ")), "{}", column.name);
+            }
+        }
+    }
+
+    #[test]
+    fn column_names_are_distinct() {
+        let names: std::collections::BTreeSet<&str> = COLUMNS.iter().map(|column| column.name).collect();
+        assert_eq!(names.len(), COLUMNS.len());
+    }
 }

@@ -5,6 +5,12 @@
 
 /// The columns of the flows table.
 pub mod columns;
+/// Rows as JSON objects.
+pub mod json;
+/// Blocks for reuse.
+pub mod pool;
+
+pub use pool::Pool;
 
 use netflow::{FlowColumns, Text};
 
@@ -45,6 +51,36 @@ impl Block {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.flows.is_empty()
+    }
+
+    /// Makes room for `rows` in all.
+    pub fn reserve(&mut self, rows: usize) {
+        self.flows.reserve(rows);
+        for asn in [&mut self.src.asn, &mut self.dst.asn] {
+            asn.reserve(rows.saturating_sub(asn.len()));
+        }
+    }
+
+    /// Bytes of memory the rows take.
+    #[must_use]
+    pub fn row_bytes(&self) -> usize {
+        self.bytes_for(self.len())
+    }
+
+    /// Bytes of memory the block holds, rows and room together.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes_for(self.flows.received_ms.capacity())
+    }
+
+    fn bytes_for(&self, rows: usize) -> usize {
+        columns::COLUMNS
+            .iter()
+            .map(|column| {
+                let cells = (column.cells)(self);
+                cells.width_bytes() * rows + cells.heap_bytes()
+            })
+            .sum()
     }
 
     /// Forgets the rows, keeps the memory.

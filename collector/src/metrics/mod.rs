@@ -1,7 +1,10 @@
 //! Counters of every part, and their text in Prometheus' exposition format.
 //!
 //! A part owns its counters and writes them into an [`Exposition`] when asked. No label value comes straight from the wire.
-//! Not here: the HTTP server that answers `/metrics`.
+//! What a sample means is the business of its part.
+
+/// The HTTP server of `/metrics`.
+pub mod server;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

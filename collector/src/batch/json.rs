@@ -1,0 +1,187 @@
+//! Rows as JSON objects, one object a row, the columns under their names in table order.
+//!
+//! Addresses, MAC addresses and times are text, enumerations are their names, label stacks are arrays, 64-bit numbers are
+//! JSON integers. Not here: line ends, and where the text goes.
+
+use std::io::Write as _;
+use std::net::Ipv6Addr;
+
+use super::Block;
+use super::columns::{COLUMNS, Cells, enum_name};
+
+/// Appends row `row` of `block` to `out` as one JSON object without a line end. A cell that a column lacks is `null`.
+pub fn write_row(block: &Block, row: usize, out: &mut Vec<u8>) {
+    for (index, column) in COLUMNS.iter().enumerate() {
+        out.push(if index == 0 { b'{' } else { b',' });
+        write_string(column.name, out);
+        out.push(b':');
+        let cells = (column.cells)(block);
+        if row < cells.len() {
+            write_cell(cells, row, out);
+        } else {
+            out.extend_from_slice(b"null");
+        }
+    }
+    out.push(b'}');
+}
+
+/// Appends `value` to `out` as a JSON string, RFC 8259 section 7.
+pub fn write_string(value: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    for byte in value.bytes() {
+        match byte {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            0..0x20 | 0x7f => write(out, format_args!("\\u{byte:04x}")),
+            other => out.push(other),
+        }
+    }
+    out.push(b'"');
+}
+
+fn write_cell(cells: Cells<'_>, row: usize, out: &mut Vec<u8>) {
+    match cells {
+        Cells::U8(values) => write(out, format_args!("{}", values[row])),
+        Cells::Enum(values, names) => write_string(enum_name(names, values[row]), out),
+        Cells::U16(values) => write(out, format_args!("{}", values[row])),
+        Cells::U32(values) => write(out, format_args!("{}", values[row])),
+        Cells::U64(values) => write(out, format_args!("{}", values[row])),
+        Cells::Mac(values) => write_mac(values[row], out),
+        Cells::Millis(values) => write_time(values[row], out),
+        Cells::Addr(values) => write_address(Ipv6Addr::from(values[row]), out),
+        Cells::Text(text) => write_string(text.get(row), out),
+        Cells::Labels(labels) => write_labels(labels.get(row), out),
+    }
+}
+
+fn write_address(address: Ipv6Addr, out: &mut Vec<u8>) {
+    match address.to_ipv4_mapped() {
+        Some(v4) => write(out, format_args!("\"{v4}\"")),
+        None => write(out, format_args!("\"{address}\"")),
+    }
+}
+
+fn write_mac(address: u64, out: &mut Vec<u8>) {
+    let [_, _, a, b, c, d, e, f] = address.to_be_bytes();
+    write(out, format_args!("\"{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}\""));
+}
+
+fn write_labels(labels: &[u32], out: &mut Vec<u8>) {
+    out.push(b'[');
+    for (index, label) in labels.iter().enumerate() {
+        let separator = if index == 0 { "" } else { "," };
+        write(out, format_args!("{separator}{label}"));
+    }
+    out.push(b']');
+}
+
+/// RFC 3339 in UTC. The date follows from the days since 1970 in the proleptic Gregorian calendar, whose 400-year cycle has
+/// 146 097 days; counting years from March puts the leap day last.
+fn write_time(millis: i64, out: &mut Vec<u8>) {
+    const DAY_MS: i64 = 86_400_000;
+    const CYCLE_DAYS: i64 = 146_097;
+    const DAYS_FROM_MARCH_OF_YEAR_0_TO_1970: i64 = 719_468;
+
+    let (days, of_day) = (millis.div_euclid(DAY_MS), millis.rem_euclid(DAY_MS));
+    let days = days + DAYS_FROM_MARCH_OF_YEAR_0_TO_1970;
+    let (cycle, day) = (days.div_euclid(CYCLE_DAYS), days.rem_euclid(CYCLE_DAYS));
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let date = day - (153 * month + 2) / 5 + 1;
+    let (month, carry) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    let year = cycle * 400 + year + carry;
+
+    let (hour, minute) = (of_day / 3_600_000, of_day / 60_000 % 60);
+    let (second, milli) = (of_day / 1000 % 60, of_day % 1000);
+    write(out, format_args!("\"{year:04}-{month:02}-{date:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z\""));
+}
+
+fn write(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+    // Writing to a vector cannot fail.
+    let _ = out.write_fmt(text);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn times() {
+        for (millis, expected) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (1_767_323_045_678, "2026-01-02T03:04:05.678Z"),
+            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (4_107_542_399_999, "2100-02-28T23:59:59.999Z"),
+            (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
+            (-1, "1969-12-31T23:59:59.999Z"),
+            (i64::MAX, "292278994-08-17T07:12:55.807Z"),
+        ] {
+            assert_eq!(text(|out| write_time(millis, out)), format!("\"{expected}\""));
+        }
+    }
+
+    #[test]
+    fn strings_are_escaped() {
+        for (value, expected) in [
+            ("", r#""""#),
+            ("a\"b\\c", r#""a\"b\\c""#),
+            ("\n\r\t\u{0}\u{1f}\u{7f}", r#""\n\r\t\u0000\u001f\u007f""#),
+            ("Zürich 東京", "\"Zürich 東京\""),
+        ] {
+            assert_eq!(text(|out| write_string(value, out)), expected);
+            assert_eq!(serde_json::from_str::<String>(expected).unwrap(), value);
+        }
+    }
+
+    #[test]
+    fn every_column_is_there_under_its_name() {
+        let mut block = Block::default();
+        block.flows.resize(2);
+        block.flows.received_ms[1] = 1_767_323_045_678;
+        block.flows.src_addr[1] = "::ffff:192.0.2.7".parse::<Ipv6Addr>().unwrap().octets();
+        block.flows.dst_addr[1] = "2001:db8::1".parse::<Ipv6Addr>().unwrap().octets();
+        block.flows.src_mac[1] = 0x0011_2233_44ff;
+        block.flows.direction[0] = 77;
+        block.flows.direction[1] = 2;
+        block.flows.bytes[1] = u64::MAX;
+        block.flows.mpls_labels.values.extend([16, 1_048_575]);
+        block.flows.mpls_labels.ends[1] = 2;
+        for text in [&mut block.exporter_name, &mut block.src.country, &mut block.src.city, &mut block.src.as_name] {
+            let key = text.key("a \"name\"");
+            text.resize(1);
+            text.push(key);
+        }
+        block.src.asn.resize(2, u32::MAX);
+
+        let row: serde_json::Value = serde_json::from_str(&text(|out| write_row(&block, 1, out))).unwrap();
+        assert_eq!(row.as_object().unwrap().len(), COLUMNS.len());
+        for (name, expected) in [
+            ("time_received", serde_json::json!("2026-01-02T03:04:05.678Z")),
+            ("src_addr", serde_json::json!("192.0.2.7")),
+            ("dst_addr", serde_json::json!("2001:db8::1")),
+            ("next_hop", serde_json::json!("::")),
+            ("src_mac", serde_json::json!("00:11:22:33:44:ff")),
+            ("direction", serde_json::json!("egress")),
+            ("sampling_source", serde_json::json!("none")),
+            ("bytes", serde_json::json!(u64::MAX)),
+            ("mpls_labels", serde_json::json!([16, 1_048_575])),
+            ("exporter_name", serde_json::json!("a \"name\"")),
+            ("src_geo_as", serde_json::json!(u32::MAX)),
+            ("dst_country", serde_json::Value::Null),
+        ] {
+            assert_eq!(row[name], expected, "{name}");
+        }
+        let first: serde_json::Value = serde_json::from_str(&text(|out| write_row(&block, 0, out))).unwrap();
+        assert_eq!((&first["direction"], &first["mpls_labels"]), (&"unknown".into(), &serde_json::json!([])));
+    }
+}

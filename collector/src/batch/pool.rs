@@ -1,0 +1,70 @@
+//! Blocks for reuse: a worker takes an empty one, whoever is done with it gives it back.
+//!
+//! The pool bounds only what lies idle. How many blocks are under way is bounded by whoever keeps them waiting.
+
+use crossbeam::queue::ArrayQueue;
+
+use super::Block;
+
+/// Empty blocks, their memory kept. Shared by reference; taking and giving never wait.
+#[derive(Debug)]
+pub struct Pool {
+    idle: ArrayQueue<Box<Block>>,
+    block_rows: usize,
+}
+
+impl Pool {
+    /// A pool that keeps up to `idle_blocks` blocks (at least one) and makes new ones with room for `block_rows` rows.
+    #[must_use]
+    pub fn new(idle_blocks: usize, block_rows: usize) -> Self {
+        Self { idle: ArrayQueue::new(idle_blocks.max(1)), block_rows }
+    }
+
+    /// An empty block: an idle one, or a new one.
+    #[must_use]
+    pub fn take(&self) -> Box<Block> {
+        self.idle.pop().unwrap_or_else(|| {
+            let mut block = Box::<Block>::default();
+            block.reserve(self.block_rows);
+            block
+        })
+    }
+
+    /// Empties a block and keeps it, unless enough lie idle or it has too little room to be worth keeping.
+    pub fn give(&self, mut block: Box<Block>) {
+        if block.flows.received_ms.capacity() < self.block_rows {
+            return;
+        }
+        block.clear();
+        // A full pool hands the block back, and it is freed here.
+        drop(self.idle.push(block));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_given_block_comes_back_empty_with_its_memory() {
+        let pool = Pool::new(1, 100);
+        let mut block = pool.take();
+        block.flows.resize(100);
+        let column = block.flows.bytes.as_ptr();
+        pool.give(block);
+        let again = pool.take();
+        assert!(again.is_empty());
+        assert_eq!(again.flows.bytes.as_ptr(), column);
+    }
+
+    #[test]
+    fn no_more_blocks_are_kept_than_asked_for_and_no_small_ones() {
+        let pool = Pool::new(1, 100);
+        pool.give(Box::default());
+        assert_eq!(pool.idle.len(), 0);
+        let (first, second) = (pool.take(), pool.take());
+        pool.give(first);
+        pool.give(second);
+        assert_eq!(pool.idle.len(), 1);
+    }
+}

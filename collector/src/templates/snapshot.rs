@@ -1,0 +1,379 @@
+//! The template store's contents as a file, so that a restart does not wait for exporters to repeat their templates.
+//!
+//! A file is a header of 32 bytes and an rkyv archive of [`Snapshot`] (little-endian, 32-bit relative pointers). Header, all
+//! little-endian: magic (8 bytes), format version (u32), CRC-32C of the body (u32), body length in bytes (u64), zeros (8 bytes).
+//! A file of another version is not converted: exporters repeat their templates anyway. Compiled plans are not stored, a
+//! template is compiled again when it is put back.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use netflow::options::{OptionValue, SamplingScope};
+use netflow::store::{DomainKey, Learned, TemplateKey};
+use netflow::template::{FieldSpecifier, Kind, Template};
+use rkyv::rancor::BoxedError;
+use rkyv::util::AlignedVec;
+
+use super::{Announced, Restored, Shared};
+
+const MAGIC: [u8; 8] = *b"nftmplts";
+/// Raised whenever [`Snapshot`] or anything in it changes.
+const FORMAT_VERSION: u32 = 1;
+/// A multiple of 16, so that the body is as aligned as the buffer.
+const HEADER_BYTES: usize = 32;
+/// No store of ours is larger; a length beyond this is damage, and is not allocated.
+const MAX_BODY_BYTES: u64 = 1 << 30;
+
+/// Everything the store held at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Snapshot {
+    /// When it was taken, seconds since 1970.
+    pub taken_at: u64,
+    /// All templates, sorted by exporter, version, domain, id.
+    pub templates: Vec<SavedTemplate>,
+    /// All domains with option values, sorted by exporter, version, domain.
+    pub options: Vec<SavedOptions>,
+}
+
+/// An exporter's observation domain: [`DomainKey`] in a form that can be saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct SavedDomain {
+    /// Exporter address, IPv4 mapped.
+    pub exporter: [u8; 16],
+    /// 9 or 10.
+    pub version: u8,
+    /// Observation domain or source id.
+    pub domain: u32,
+}
+
+/// One template.
+#[derive(Debug, Clone, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct SavedTemplate {
+    /// Whose.
+    pub domain: SavedDomain,
+    /// Template id.
+    pub id: u16,
+    /// Number of scope fields of an options template; `None` for a template of flow records.
+    pub scope_fields: Option<u16>,
+    /// The fields in wire order.
+    pub fields: Vec<SavedField>,
+    /// When it was first seen in this form, seconds since 1970.
+    pub learned_at: u64,
+    /// When it was last used or repeated, seconds since 1970.
+    pub seen_at: u64,
+}
+
+/// One field specifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct SavedField {
+    /// Information element id.
+    pub element: u16,
+    /// Private enterprise number; 0 for IANA's.
+    pub enterprise: u32,
+    /// Length in bytes; 65535 for variable-length.
+    pub length: u16,
+}
+
+/// What one domain announced.
+#[derive(Debug, Clone, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct SavedOptions {
+    /// Whose.
+    pub domain: SavedDomain,
+    /// Sampling rates, sorted by scope.
+    pub sampling: Vec<SavedSampling>,
+    /// Application ids and names, sorted by id.
+    pub applications: Vec<(u64, String)>,
+    /// When they were last used or repeated, seconds since 1970.
+    pub seen_at: u64,
+}
+
+/// A sampling rate: one packet in `rate`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct SavedSampling {
+    /// For which flows.
+    pub scope: SavedScope,
+    /// One packet in this many.
+    pub rate: u64,
+}
+
+/// For which flows a sampling rate holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub enum SavedScope {
+    /// All of the domain.
+    Domain,
+    /// Those of one sampler.
+    Sampler(u64),
+    /// Those that came in by one interface.
+    Interface(u32),
+}
+
+/// Why a snapshot was not read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file system said no.
+    #[error("cannot {operation} template snapshot {}: {source}; check the state directory's owner and free space", path.display())]
+    Io {
+        /// What was tried.
+        operation: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// What the system answered.
+        source: io::Error,
+    },
+    /// The file is not what this program wrote.
+    #[error("template snapshot {} is unusable: {reason}; templates are learned again as exporters repeat them", path.display())]
+    Unusable {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: Damage,
+    },
+}
+
+/// What is wrong with a snapshot file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Damage {
+    /// The magic bytes differ.
+    #[error("it is no template snapshot")]
+    Magic,
+    /// Written by another version of the program.
+    #[error("its format version is {found}, this program knows {FORMAT_VERSION}")]
+    Version {
+        /// The file's version.
+        found: u32,
+    },
+    /// Shorter or longer than its header says.
+    #[error("it is truncated or has bytes too many")]
+    Length,
+    /// The body is not the one that was written.
+    #[error("its checksum is wrong")]
+    Checksum,
+    /// The checksum is right and the archive is not.
+    #[error("its body is not well-formed")]
+    Body,
+}
+
+impl Error {
+    /// Whether there simply is no such file.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => source.kind() == io::ErrorKind::NotFound,
+            Self::Unusable { .. } => false,
+        }
+    }
+}
+
+/// Reads a snapshot file.
+///
+/// # Errors
+/// The file cannot be read, or is not a whole and undamaged snapshot of this program's format version.
+pub fn read(path: &Path) -> Result<Snapshot, Error> {
+    let unusable = |reason| Error::Unusable { path: path.to_owned(), reason };
+    let failed = |operation| move |source| Error::Io { operation, path: path.to_owned(), source };
+    let mut file = File::open(path).map_err(failed("open"))?;
+    let file_bytes = file.metadata().map_err(failed("read"))?.len();
+    let mut header = [0; HEADER_BYTES];
+    if file_bytes < HEADER_BYTES as u64 {
+        return Err(unusable(Damage::Length));
+    }
+    file.read_exact(&mut header).map_err(failed("read"))?;
+    let (checksum, body_bytes) = check_header(&header, file_bytes).map_err(unusable)?;
+    let mut body = AlignedVec::<16>::with_capacity(body_bytes);
+    body.resize(body_bytes, 0);
+    file.read_exact(&mut body).map_err(failed("read"))?;
+    if crc32c::crc32c(&body) != checksum {
+        return Err(unusable(Damage::Checksum));
+    }
+    rkyv::from_bytes::<Snapshot, BoxedError>(&body).map_err(|_| unusable(Damage::Body))
+}
+
+/// Writes a snapshot file, mode 0600: to a temporary file beside it, which then takes its place.
+///
+/// # Errors
+/// The operation that failed. The file at `path` is whole in any case: the old one or the new one.
+pub fn write(path: &Path, snapshot: &Snapshot) -> Result<(), Error> {
+    let failed = |operation| move |source| Error::Io { operation, path: path.to_owned(), source };
+    let body = rkyv::to_bytes::<BoxedError>(snapshot)
+        .map_err(|error| failed("encode")(io::Error::new(io::ErrorKind::InvalidData, error)))?;
+    let temporary = with_ending(path, ".tmp");
+    let result = write_synced(&temporary, &header(&body), &body).and_then(|()| fs::rename(&temporary, path));
+    if let Err(error) = result {
+        // The error worth telling is the first one; a temporary file that stays is overwritten next time.
+        let _ = fs::remove_file(&temporary);
+        return Err(failed("write")(error));
+    }
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed("sync the directory of"))
+}
+
+/// Renames an unusable file, so that it can be looked at and the next save does not overwrite it.
+pub(super) fn set_aside(path: &Path) {
+    // Where this fails, so will the next save, and that is reported.
+    let _ = fs::rename(path, with_ending(path, ".bad"));
+}
+
+/// Copies the store.
+pub(super) fn take(shared: &Shared, now: u64) -> Snapshot {
+    let mut templates: Vec<SavedTemplate> = shared
+        .templates
+        .pin()
+        .iter()
+        .map(|(key, entry)| SavedTemplate {
+            domain: key.domain.into(),
+            id: key.id,
+            scope_fields: match entry.template.kind() {
+                Kind::Data => None,
+                Kind::Options { scope_fields } => Some(scope_fields),
+            },
+            fields: entry.template.fields().iter().map(|field| (*field).into()).collect(),
+            learned_at: entry.learned_at,
+            seen_at: entry.seen_at.load(Ordering::Relaxed),
+        })
+        .collect();
+    templates.sort_unstable_by_key(|template| (template.domain, template.id));
+    let mut options: Vec<SavedOptions> =
+        shared.options.pin().iter().map(|(domain, announced)| save_options(*domain, announced)).collect();
+    options.sort_unstable_by_key(|options| options.domain);
+    Snapshot { taken_at: now, templates, options }
+}
+
+/// Puts what the store lacks back into it, within its bounds.
+pub(super) fn put_back(shared: &Shared, snapshot: &Snapshot, now: u64) -> Restored {
+    let mut restored = Restored::default();
+    let oldest = shared.settings.idle_expiry.map_or(0, |expiry| now.saturating_sub(expiry.as_secs()));
+    for saved in &snapshot.templates {
+        let key = TemplateKey { domain: saved.domain.into(), id: saved.id };
+        if saved.seen_at < oldest {
+            restored.expired += 1;
+            continue;
+        }
+        if shared.find(&key).is_some() {
+            continue;
+        }
+        // A clock that was set back must not make a template immortal.
+        let (learned_at, seen_at) = (saved.learned_at.min(now), saved.seen_at.min(now));
+        match shared.keep(key, Arc::new(compile(saved)), learned_at, seen_at) {
+            Some(Learned::New | Learned::Replaced) | None => restored.templates += 1,
+            Some(Learned::Refused) => restored.refused += 1,
+        }
+    }
+    for saved in &snapshot.options {
+        if saved.seen_at < oldest {
+            restored.expired += 1;
+            continue;
+        }
+        let domain = DomainKey::from(saved.domain);
+        if shared.find_options(&domain).is_some() {
+            continue;
+        }
+        let values = announced_values(saved);
+        let kept = shared.announce(&domain, &values, saved.seen_at.min(now));
+        restored.option_values += kept;
+        restored.refused += values.len() - kept;
+    }
+    restored
+}
+
+fn check_header(header: &[u8; HEADER_BYTES], file_bytes: u64) -> Result<(u32, usize), Damage> {
+    let word = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+    if header[..8] != MAGIC {
+        return Err(Damage::Magic);
+    }
+    if word(8) != FORMAT_VERSION {
+        return Err(Damage::Version { found: word(8) });
+    }
+    let body_bytes = u64::from(word(16)) | u64::from(word(20)) << 32;
+    if body_bytes > MAX_BODY_BYTES || file_bytes != body_bytes + HEADER_BYTES as u64 {
+        return Err(Damage::Length);
+    }
+    Ok((word(12), usize::try_from(body_bytes).map_err(|_| Damage::Length)?))
+}
+
+fn header(body: &[u8]) -> [u8; HEADER_BYTES] {
+    let mut header = [0; HEADER_BYTES];
+    header[..8].copy_from_slice(&MAGIC);
+    header[8..12].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+    header[12..16].copy_from_slice(&crc32c::crc32c(body).to_le_bytes());
+    header[16..24].copy_from_slice(&(body.len() as u64).to_le_bytes());
+    header
+}
+
+fn write_synced(path: &Path, header: &[u8], body: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(header)?;
+    file.write_all(body)?;
+    file.sync_all()
+}
+
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+fn compile(saved: &SavedTemplate) -> Template {
+    let kind = match saved.scope_fields {
+        None => Kind::Data,
+        Some(scope_fields) => Kind::Options { scope_fields },
+    };
+    let fields = saved.fields.iter().map(|field| FieldSpecifier::from(*field)).collect();
+    Template::new(saved.domain.version, kind, fields)
+}
+
+fn save_options(domain: DomainKey, announced: &Announced) -> SavedOptions {
+    let scope = |scope: &SamplingScope| match scope {
+        SamplingScope::Domain => SavedScope::Domain,
+        SamplingScope::Sampler(id) => SavedScope::Sampler(*id),
+        SamplingScope::Interface(index) => SavedScope::Interface(*index),
+    };
+    let options = &announced.options;
+    let mut sampling: Vec<SavedSampling> =
+        options.sampling.iter().map(|(of, rate)| SavedSampling { scope: scope(of), rate: *rate }).collect();
+    sampling.sort_unstable();
+    let mut applications: Vec<(u64, String)> =
+        options.applications.iter().map(|(id, name)| (*id, name.to_string())).collect();
+    applications.sort_unstable();
+    SavedOptions { domain: domain.into(), sampling, applications, seen_at: announced.seen_at.load(Ordering::Relaxed) }
+}
+
+fn announced_values(saved: &SavedOptions) -> Vec<OptionValue> {
+    let scope = |scope| match scope {
+        SavedScope::Domain => SamplingScope::Domain,
+        SavedScope::Sampler(id) => SamplingScope::Sampler(id),
+        SavedScope::Interface(index) => SamplingScope::Interface(index),
+    };
+    let rates =
+        saved.sampling.iter().map(|saved| OptionValue::Sampling { scope: scope(saved.scope), rate: saved.rate });
+    let names =
+        saved.applications.iter().map(|(id, name)| OptionValue::Application { id: *id, name: name.as_str().into() });
+    rates.chain(names).collect()
+}
+
+impl From<DomainKey> for SavedDomain {
+    fn from(key: DomainKey) -> Self {
+        Self { exporter: key.exporter, version: key.version, domain: key.domain }
+    }
+}
+
+impl From<SavedDomain> for DomainKey {
+    fn from(saved: SavedDomain) -> Self {
+        Self { exporter: saved.exporter, version: saved.version, domain: saved.domain }
+    }
+}
+
+impl From<FieldSpecifier> for SavedField {
+    fn from(field: FieldSpecifier) -> Self {
+        Self { element: field.element, enterprise: field.enterprise, length: field.length }
+    }
+}
+
+impl From<SavedField> for FieldSpecifier {
+    fn from(saved: SavedField) -> Self {
+        Self { element: saved.element, enterprise: saved.enterprise, length: saved.length }
+    }
+}

@@ -1,0 +1,110 @@
+//! One socket's receiving end: frames out, statistics, wake-ups. Opening is `super::open`'s business, waiting is the
+//! worker's.
+
+use super::Mode;
+use super::lend::{Counters, Refill, lend};
+use super::memory::Mapping;
+use super::ring::{FillRing, RxRing};
+use super::socket::{Socket, Statistics};
+use super::umem::Umem;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// One AF_XDP socket. The fields are dropped in order: ring unmapped, socket closed, the queue's memory last.
+pub struct Receiver {
+    rx: RxRing<Mapping>,
+    socket: Socket,
+    queue: Arc<Queue>,
+    mode: Mode,
+    counters: Counters,
+}
+
+/// What the sockets of a queue share. The fill ring is unmapped before the umem.
+pub(super) struct Queue {
+    /// Behind a lock because the kernel's side of the ring (`xskq_cons_*` of `net/xdp/xsk_queue.h`) supports a single
+    /// producer, and every worker on this queue produces. Taken once for each batch, uncontended with one socket.
+    fill: Mutex<FillRing<Mapping>>,
+    umem: Umem<Mapping>,
+}
+
+impl Queue {
+    /// Gives all frames to the kernel.
+    pub(super) fn new(mut fill: FillRing<Mapping>, umem: Umem<Mapping>) -> Self {
+        for frame in umem.frames() {
+            let taken = fill.push(&[frame]);
+            debug_assert_eq!(taken, 1, "the fill ring is made to hold every frame");
+        }
+        Self { fill: Mutex::new(fill), umem }
+    }
+}
+
+impl Receiver {
+    pub(super) fn new(rx: RxRing<Mapping>, socket: Socket, queue: Arc<Queue>, mode: Mode) -> Self {
+        Self { rx, socket, queue, mode, counters: Counters::default() }
+    }
+
+    /// Lends the frames of one batch, oldest first, each from its first Ethernet byte and without the frame check
+    /// sequence. Each goes back to the fill ring when the batch ends. Returns how many ring entries were consumed: zero
+    /// means that the ring is empty and the worker may wait.
+    ///
+    /// A system call is made only if the kernel asks for it.
+    pub fn receive(&mut self, frame: impl FnMut(&[u8])) -> usize {
+        let (consumed, refill) = lend(&mut self.rx, &self.queue.fill, &self.queue.umem, &mut self.counters, frame);
+        if refill == Refill::NeedsWakeup {
+            self.wake();
+        }
+        consumed
+    }
+
+    /// Makes the system call that the kernel asks for, if it asks (`XDP_USE_NEED_WAKEUP`). [`Receiver::receive`] does
+    /// this too; a worker needs it only before it waits by other means than `poll`, which wakes by itself.
+    pub fn wake_if_needed(&mut self) {
+        let needed = self.queue.fill.lock().unwrap_or_else(PoisonError::into_inner).needs_wakeup();
+        if needed {
+            self.wake();
+        }
+    }
+
+    fn wake(&mut self) {
+        self.counters.wakeups += 1;
+        // Failing is normal while the interface is down or the driver is busy; the flag stays, so the next batch or
+        // the next look tries again.
+        if self.socket.wake().is_err() {
+            self.counters.wakeups_failed += 1;
+        }
+    }
+
+    /// The bind mode in force.
+    #[must_use]
+    pub const fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// What happened here since opening.
+    #[must_use]
+    pub const fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// What the kernel counted.
+    ///
+    /// # Errors
+    ///
+    /// The system call's.
+    pub fn statistics(&self) -> io::Result<Statistics> {
+        self.socket.statistics()
+    }
+}
+
+/// For the XSKMAP and for `poll`.
+impl AsFd for Receiver {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+const _: () = {
+    const fn moves_into_a_worker<T: Send>() {}
+    moves_into_a_worker::<Receiver>();
+};
