@@ -1,0 +1,159 @@
+//! The maps of the program: their names and sizes, what an entry means, and the arithmetic that finds it.
+//!
+//! User space writes these maps while the program runs; nothing here needs the program to be loaded again.
+
+/// Name of the program in the object.
+pub const PROGRAM: &str = "steer";
+/// Array of [`PORT_WORDS`] words: the set of destination ports that are ours, see [`port_word`] and [`port_bit`].
+pub const PORTS: &str = "PORTS";
+/// XSKMAP from slot to AF_XDP socket. User space sets its size when it loads the program.
+pub const SOCKETS: &str = "SOCKETS";
+/// Per-CPU array of `u64`: how often each [`crate::Verdict`] was reached.
+pub const VERDICTS: &str = "VERDICTS";
+/// Array with one entry, the words of [`Config`].
+pub const CONFIG: &str = "CONFIG";
+/// Per-CPU array with one entry: how many datagrams this CPU has spread.
+pub const TURN: &str = "TURN";
+
+/// Words of 64 bits, one bit for each of the 65,536 ports: an array that the kernel's compiler reads without a call.
+pub const PORT_WORDS: u32 = 1024;
+
+/// Slots of the XSKMAP in the object, before user space sets its size.
+pub const SLOTS_DEFAULT: u32 = 64;
+
+/// The word of the map [`PORTS`] that holds `port`.
+#[inline(always)]
+#[must_use]
+pub const fn port_word(port: u16) -> u32 {
+    (port / 64) as u32
+}
+
+/// The bit of `port` in its word.
+#[inline(always)]
+#[must_use]
+pub const fn port_bit(port: u16) -> u64 {
+    1 << (port % 64)
+}
+
+/// How datagrams are shared out among the sockets of one queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Spread {
+    /// All datagrams of an exporter to one socket: its templates and sequence numbers meet on one core.
+    ByExporter = 0,
+    /// Each datagram to the next socket, for an exporter that is too heavy for one core.
+    RoundRobin = 1,
+}
+
+/// What user space tells the program, beside the ports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Config {
+    /// Sockets that share one queue. Zero leaves every datagram to the kernel.
+    pub sockets_per_queue: u32,
+    /// Which of them gets a datagram.
+    pub spread: Spread,
+    /// The longest frame in bytes that the umem can take; longer ones are left to the kernel. Zero sets no bound.
+    pub frame_bytes_max: u32,
+}
+
+/// A [`Config`] as the map holds it, in the byte order of the machine.
+pub type ConfigWords = [u32; 4];
+
+impl Config {
+    /// The map entry. The last word is spare.
+    #[must_use]
+    pub const fn to_words(self) -> ConfigWords {
+        [self.sockets_per_queue, self.spread as u32, self.frame_bytes_max, 0]
+    }
+
+    /// The configuration in a map entry.
+    #[inline(always)]
+    #[must_use]
+    pub const fn from_words(words: ConfigWords) -> Self {
+        let [sockets_per_queue, spread, frame_bytes_max, _] = words;
+        let spread = if spread == Spread::RoundRobin as u32 { Spread::RoundRobin } else { Spread::ByExporter };
+        Self { sockets_per_queue, spread, frame_bytes_max }
+    }
+
+    /// The slot for a datagram of `exporter` on `queue`, or nothing if queues have no sockets. `turn` counts the datagrams.
+    #[inline(always)]
+    #[must_use]
+    pub fn slot(self, queue: u32, exporter: [u8; 16], turn: u32) -> Option<u32> {
+        let number = match self.spread {
+            Spread::ByExporter => hash(exporter),
+            Spread::RoundRobin => turn,
+        };
+        Some(slot(queue, self.sockets_per_queue, number.checked_rem(self.sockets_per_queue)?))
+    }
+}
+
+/// The slot of the socket `number` (below `sockets_per_queue`) of `queue`.
+#[inline(always)]
+#[must_use]
+pub const fn slot(queue: u32, sockets_per_queue: u32, number: u32) -> u32 {
+    queue.wrapping_mul(sockets_per_queue).wrapping_add(number)
+}
+
+/// Spreads addresses that differ in any bit over the whole range: the finalizer of SplitMix64 on both halves of the address.
+#[inline(always)]
+fn hash(exporter: [u8; 16]) -> u32 {
+    let address = u128::from_be_bytes(exporter);
+    let mut mixed = ((address >> 64) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (address as u64);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (mixed >> 32) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_port_has_a_bit_of_its_own_inside_the_map() {
+        for port in 0..=u16::MAX {
+            assert!(port_word(port) < PORT_WORDS);
+            assert_eq!(port_word(port) * 64 + port_bit(port).trailing_zeros(), u32::from(port));
+        }
+    }
+
+    #[test]
+    fn configuration_survives_the_map() {
+        for spread in [Spread::ByExporter, Spread::RoundRobin] {
+            let config = Config { sockets_per_queue: 3, spread, frame_bytes_max: 1792 };
+            assert_eq!(Config::from_words(config.to_words()), config);
+        }
+    }
+
+    #[test]
+    fn slots_of_a_queue_are_its_own() {
+        for queue in 0..4_u32 {
+            for spread in [Spread::ByExporter, Spread::RoundRobin] {
+                let config = Config { sockets_per_queue: 3, spread, frame_bytes_max: 0 };
+                for number in 0..=u8::MAX {
+                    let slot = config.slot(queue, [number; 16], u32::from(number)).expect("queues have sockets");
+                    assert!((queue * 3..queue * 3 + 3).contains(&slot), "{spread:?} {queue} {number}: {slot}");
+                }
+            }
+        }
+        let none = Config { sockets_per_queue: 0, spread: Spread::ByExporter, frame_bytes_max: 0 };
+        assert_eq!(none.slot(0, [1; 16], 0), None);
+    }
+
+    #[test]
+    fn neighbouring_exporters_meet_different_sockets() {
+        let config = Config { sockets_per_queue: 4, spread: Spread::ByExporter, frame_bytes_max: 0 };
+        let mut seen = [0_u32; 4];
+        for host in 0..=u8::MAX {
+            let exporter = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, host];
+            seen[config.slot(0, exporter, 0).expect("queues have sockets") as usize] += 1;
+        }
+        assert!(seen.iter().all(|&count| (40..=90).contains(&count)), "{seen:?}");
+    }
+
+    #[test]
+    fn round_robin_takes_turns() {
+        let config = Config { sockets_per_queue: 3, spread: Spread::RoundRobin, frame_bytes_max: 0 };
+        let slots = [0, 1, 2, 3, u32::MAX].map(|turn| config.slot(1, [0; 16], turn));
+        assert_eq!(slots, [Some(3), Some(4), Some(5), Some(3), Some(3)]);
+    }
+}

@@ -1,0 +1,227 @@
+//! What can go wrong while the program is set up: one line each, with the operation, the object and the remedy.
+
+use std::io;
+
+use aya::EbpfError;
+use aya::maps::MapError;
+use aya::programs::ProgramError;
+
+use super::{Mode, interface, netlink};
+
+/// Why steering could not be set up or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The kernel said EPERM.
+    #[error(
+        "{operation}: not permitted, {reason}; start as root, or with CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and CAP_NET_RAW"
+    )]
+    NotPermitted {
+        /// What was tried.
+        operation: &'static str,
+        /// Which capability is missing, as far as can be seen.
+        reason: String,
+    },
+    /// No interface of this name.
+    #[error("interface {interface:?} does not exist; those that do: {existing}")]
+    NoInterface {
+        /// The name.
+        interface: String,
+        /// Names that exist.
+        existing: String,
+    },
+    /// `/sys` was mounted for another network namespace, or not at all.
+    #[error(
+        "count the queues of {interface}: /sys does not show this network namespace; start by `ip netns exec`, or say how many queues there are"
+    )]
+    ForeignSys {
+        /// The interface.
+        interface: String,
+    },
+    /// Someone else's program is on the interface.
+    #[error(
+        "attach XDP to {interface}: it already has {program}; `bpftool net show dev {interface}` shows it, `ip link set dev {interface} xdp off` or the end of the process that attached it removes it"
+    )]
+    Occupied {
+        /// The interface.
+        interface: String,
+        /// The program, by its number where that is known.
+        program: String,
+    },
+    /// The driver, or the way it is set up, rules out native mode.
+    #[error(
+        "attach XDP to {interface} in native mode: driver {driver} refuses: {reason}; generic mode may do (attach = auto)"
+    )]
+    NoNative {
+        /// The interface.
+        interface: String,
+        /// Its driver.
+        driver: String,
+        /// What the driver answered.
+        reason: String,
+    },
+    /// The kernel refuses the program on this interface in any mode.
+    #[error("attach XDP to {interface} in {mode} mode: {reason}; plain UDP sockets still work (capture = udp)")]
+    Attach {
+        /// The interface.
+        interface: String,
+        /// The mode that was tried.
+        mode: Mode,
+        /// What the kernel answered.
+        reason: String,
+    },
+    /// A kernel without BPF links for XDP, so before 5.9.
+    #[error(
+        "attach XDP to {interface}: this kernel has no BPF links for XDP; Linux 5.9 or later is needed, `ip link set dev {interface} xdp off` removes the program"
+    )]
+    NoLinks {
+        /// The interface.
+        interface: String,
+    },
+    /// The verifier, or a kernel without what the program uses.
+    #[error("load the XDP program: the kernel rejects it: {reason}; Linux 5.9 or later is needed")]
+    Rejected {
+        /// The last words of the verifier.
+        reason: String,
+    },
+    /// A map could not be made, read or written.
+    #[error("XDP map {map}: {reason}")]
+    Map {
+        /// Name of the map.
+        map: &'static str,
+        /// What the kernel answered.
+        reason: String,
+    },
+    /// A slot outside the map.
+    #[error(
+        "register an AF_XDP socket in slot {slot}: there are {slots} slots, queues x sockets_per_queue; raise one of them"
+    )]
+    NoSlot {
+        /// The slot.
+        slot: u32,
+        /// How many there are.
+        slots: u32,
+    },
+    /// The kernel does not take this socket.
+    #[error("register an AF_XDP socket in slot {slot}: {reason}; the socket must be one of address family AF_XDP")]
+    Register {
+        /// The slot.
+        slot: u32,
+        /// What the kernel answered.
+        reason: String,
+    },
+    /// Nothing to steer to.
+    #[error(
+        "load the XDP program: {queues} queues x {sockets_per_queue} sockets gives no usable number of slots; both must be 1 or more"
+    )]
+    NoSlots {
+        /// Queues asked for.
+        queues: u32,
+        /// Sockets asked for on each.
+        sockets_per_queue: u32,
+    },
+}
+
+impl Error {
+    /// Loading the object, its maps or its program failed.
+    pub(super) fn loading(error: &EbpfError) -> Self {
+        if refused_for_want_of_capability(error) {
+            return Self::not_permitted("load the XDP program");
+        }
+        if let EbpfError::ProgramError(ProgramError::LoadError { io_error, verifier_log }) = error {
+            let log = verifier_log.to_string();
+            return Self::Rejected { reason: format!("{io_error}: {}", last_words(&log)) };
+        }
+        Self::Rejected { reason: chain(error) }
+    }
+
+    /// Attaching to `interface` failed.
+    pub(super) fn attaching(interface: &str, mode: Mode, error: &ProgramError) -> Self {
+        let code = os_error(error).and_then(|error| error.raw_os_error());
+        match code {
+            Some(libc::EPERM | libc::EACCES) => Self::not_permitted("attach the XDP program"),
+            // EEXIST: there is a program in the other mode.
+            Some(libc::EBUSY | libc::EEXIST) => Self::occupied(interface),
+            _ if mode == Mode::Native => Self::NoNative {
+                interface: interface.to_owned(),
+                driver: interface::driver(interface).unwrap_or_else(|| "(virtual)".to_owned()),
+                reason: chain(error),
+            },
+            _ => Self::Attach { interface: interface.to_owned(), mode, reason: chain(error) },
+        }
+    }
+
+    /// A map could not be read or written.
+    pub(super) fn map(map: &'static str, error: MapError) -> Self {
+        Self::Map { map, reason: chain(&error) }
+    }
+
+    /// A socket could not be put into a slot of a map of `slots`.
+    pub(super) fn registering(slot: u32, slots: u32, error: MapError) -> Self {
+        if matches!(error, MapError::OutOfBounds { .. }) {
+            return Self::NoSlot { slot, slots };
+        }
+        Self::Register { slot, reason: chain(&error) }
+    }
+
+    fn not_permitted(operation: &'static str) -> Self {
+        let missing = interface::missing_capabilities();
+        let reason = if missing.is_empty() {
+            "though all capabilities are there (a container or a locked-down kernel?)".to_owned()
+        } else {
+            format!("{} missing", missing.join(", "))
+        };
+        Self::NotPermitted { operation, reason }
+    }
+
+    fn occupied(interface: &str) -> Self {
+        let attached = interface::index(interface).ok().and_then(netlink::attached);
+        let program = attached
+            .map_or_else(|| "an XDP program".to_owned(), |attached| format!("XDP program {}", attached.program_id));
+        Self::Occupied { interface: interface.to_owned(), program }
+    }
+}
+
+/// EPERM as such, or any refusal while a capability is missing: without CAP_PERFMON the verifier rejects with EACCES.
+fn refused_for_want_of_capability(error: &EbpfError) -> bool {
+    match os_error(error).and_then(|error| error.raw_os_error()) {
+        Some(libc::EPERM) => true,
+        Some(libc::EACCES) => !interface::missing_capabilities().is_empty(),
+        _ => false,
+    }
+}
+
+/// The operating system's error at the root of `error`.
+fn os_error<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e io::Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(io_error) = error.downcast_ref::<io::Error>() {
+            return Some(io_error);
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// The error and its causes on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !line.contains(&cause_text) {
+            line.push_str(": ");
+            line.push_str(&cause_text);
+        }
+        next = cause.source();
+    }
+    line.replace('\n', " ")
+}
+
+/// The verifier's last line that says why: below it stand statistics only.
+fn last_words(log: &str) -> &str {
+    log.lines()
+        .rev()
+        .map(str::trim)
+        .find(|line| !line.is_empty() && !line.starts_with("processed ") && !line.starts_with("verification time"))
+        .unwrap_or("no reason given")
+}

@@ -1,0 +1,199 @@
+//! Steering: puts the XDP program on an interface, tells it our ports, gives it the AF_XDP sockets, reads its verdicts.
+//!
+//! The program hangs on the interface by a BPF link that this process alone holds. Dropping [`Steering`], or the death of the
+//! process by whatever signal, closes the link and leaves the interface as it was found; nothing is pinned, so no bpffs is
+//! needed. Not here: the sockets themselves and what becomes of their frames.
+
+mod error;
+mod interface;
+mod netlink;
+mod program;
+
+use std::fmt;
+use std::os::fd::BorrowedFd;
+
+use aya::programs::XdpMode;
+use aya::programs::links::FdLink;
+
+pub use collector_ebpf::{Spread, Verdict};
+pub use error::Error;
+pub use interface::{driver, interfaces, missing_capabilities, queues};
+pub use netlink::Attached;
+pub use program::{Program, Verdicts};
+
+/// In which mode to attach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attach {
+    /// Native, and generic where the driver cannot.
+    Auto,
+    /// Native or not at all.
+    Native,
+    /// Generic, even where the driver could do better.
+    Generic,
+}
+
+/// What to attach, and where.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Name of the interface.
+    pub interface: String,
+    /// Destination ports that are ours.
+    pub ports: Vec<u16>,
+    /// Mode to attach in.
+    pub attach: Attach,
+    /// AF_XDP sockets that share one queue.
+    pub sockets_per_queue: u32,
+    /// Queues that have sockets, counted from queue 0.
+    pub queues: u32,
+    /// Which socket of its queue gets a datagram.
+    pub spread: Spread,
+    /// The longest frame in bytes that fits into the umem; the kernel gets longer ones. Zero sets no bound.
+    pub frame_bytes_max: u32,
+}
+
+/// Who runs the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// The driver, before the kernel makes a packet of the frame.
+    Native,
+    /// The kernel's network stack, on a packet already made: works everywhere, slower.
+    Generic,
+}
+
+impl Mode {
+    /// The name in metrics and logs.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Generic => "generic",
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.label())
+    }
+}
+
+/// The program on an interface, for as long as this value lives.
+#[derive(Debug)]
+pub struct Steering {
+    /// Dropped first: without the link no frame reaches the maps that go next.
+    _link: FdLink,
+    program: Program,
+    mode: Mode,
+    native_refused: Option<Error>,
+}
+
+impl Steering {
+    /// Loads the program and attaches it. The program steers nothing until sockets are registered.
+    ///
+    /// # Errors
+    ///
+    /// No such interface, a missing capability, another program on the interface, a driver without native XDP where native
+    /// was demanded, a kernel that is too old: each says what to do.
+    pub fn attach(settings: &Settings) -> Result<Self, Error> {
+        interface::index(&settings.interface)?;
+        let mut program = Program::load(settings)?;
+        let (link, mode, native_refused) = match settings.attach {
+            Attach::Native => (link(&mut program, &settings.interface, Mode::Native)?, Mode::Native, None),
+            Attach::Generic => (link(&mut program, &settings.interface, Mode::Generic)?, Mode::Generic, None),
+            Attach::Auto => match link(&mut program, &settings.interface, Mode::Native) {
+                Ok(link) => (link, Mode::Native, None),
+                Err(refused @ Error::NoNative { .. }) => {
+                    (link(&mut program, &settings.interface, Mode::Generic)?, Mode::Generic, Some(refused))
+                }
+                Err(error) => return Err(error),
+            },
+        };
+        Ok(Self { _link: link, program, mode, native_refused })
+    }
+
+    /// The mode in force.
+    #[must_use]
+    pub const fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Why the mode is not native, where native was tried.
+    #[must_use]
+    pub const fn native_refused(&self) -> Option<&Error> {
+        self.native_refused.as_ref()
+    }
+
+    /// Makes `ports` the set of our ports, effective at once.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refused to change the map; ports written before that stay changed.
+    pub fn set_ports(&mut self, ports: &[u16]) -> Result<(), Error> {
+        self.program.set_ports(ports)
+    }
+
+    /// Puts an AF_XDP socket into a slot, see [`collector_ebpf::maps::slot`]. The kernel empties the slot when the socket closes.
+    ///
+    /// # Errors
+    ///
+    /// The slot is outside the map, or `socket` is no AF_XDP socket.
+    pub fn register(&mut self, slot: u32, socket: BorrowedFd<'_>) -> Result<(), Error> {
+        self.program.register(slot, socket)
+    }
+
+    /// How often each verdict was reached since the program was attached, over all CPUs.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refused to read the map.
+    pub fn verdicts(&self) -> Result<Verdicts, Error> {
+        self.program.verdicts()
+    }
+}
+
+/// Attaches by a BPF link.
+fn link(program: &mut Program, interface: &str, mode: Mode) -> Result<FdLink, Error> {
+    let xdp_mode = match mode {
+        Mode::Native => XdpMode::Driver,
+        Mode::Generic => XdpMode::Skb,
+    };
+    let xdp = program.xdp_mut();
+    let attached = xdp.attach(interface, xdp_mode).and_then(|link| xdp.take_link(link));
+    let link = attached.map_err(|error| Error::attaching(interface, mode, &error))?;
+    // Without links the kernel would leave the program on the interface when this process dies.
+    FdLink::try_from(link).map_err(|_| Error::NoLinks { interface: interface.to_owned() })
+}
+
+/// What XDP would get on an interface, found by trying.
+#[derive(Debug)]
+pub struct Probe {
+    /// Driver of the interface; a virtual interface has none.
+    pub driver: Option<String>,
+    /// Receive queues in use.
+    pub queues: Result<u32, Error>,
+    /// The best mode that works, or why none does.
+    pub mode: Result<Mode, Error>,
+    /// Why the mode is not native.
+    pub native_refused: Option<Error>,
+}
+
+/// Loads the program, attaches it in the best mode there is and detaches it again; without sockets it passes every frame on.
+///
+/// Some drivers reset their queues for this, so a busy interface may lose frames for a moment.
+#[must_use]
+pub fn probe(interface: &str) -> Probe {
+    let settings = Settings {
+        interface: interface.to_owned(),
+        ports: Vec::new(),
+        attach: Attach::Auto,
+        sockets_per_queue: 1,
+        queues: 1,
+        spread: Spread::ByExporter,
+        frame_bytes_max: 0,
+    };
+    let (mode, native_refused) = match Steering::attach(&settings) {
+        Ok(steering) => (Ok(steering.mode), steering.native_refused),
+        Err(error) => (Err(error), None),
+    };
+    Probe { driver: driver(interface), queues: queues(interface), mode, native_refused }
+}

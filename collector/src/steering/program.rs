@@ -1,0 +1,151 @@
+//! The program in the kernel and its maps, not yet on any interface.
+//!
+//! Apart from [`super::Steering`] so that the steering table can be tested on frames in memory.
+
+use std::fmt;
+use std::os::fd::BorrowedFd;
+
+use aya::maps::{Array, Map, MapData, PerCpuArray, XskMap};
+use aya::programs::Xdp;
+use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
+use collector_ebpf::maps::{self, ConfigWords, PORT_WORDS, port_bit, port_word};
+use collector_ebpf::{Config, Verdict};
+
+use super::{Error, Settings, interface};
+
+/// The compiled program, made by `cargo xtask ebpf`.
+static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/../collector-ebpf/steer.bpf.o"));
+
+/// The loaded program. Dropping it unloads it, unless it hangs on an interface.
+pub struct Program {
+    /// Keeps the program and the maps that only the program writes.
+    ebpf: Ebpf,
+    ports: Array<MapData, u64>,
+    /// What `ports` holds, so that only words that differ are written.
+    port_words: Box<[u64]>,
+    sockets: XskMap<MapData>,
+    verdicts: PerCpuArray<MapData, u64>,
+}
+
+impl Program {
+    /// Loads the program, with the ports, the spread and room for the sockets of `settings`.
+    ///
+    /// # Errors
+    ///
+    /// A missing capability, a kernel that rejects the program, no memory for the maps.
+    pub fn load(settings: &Settings) -> Result<Self, Error> {
+        let Some(slots @ 1..) = settings.queues.checked_mul(settings.sockets_per_queue) else {
+            return Err(Error::NoSlots { queues: settings.queues, sockets_per_queue: settings.sockets_per_queue });
+        };
+        interface::lift_locked_memory_limit();
+        let mut ebpf = EbpfLoader::new()
+            .map_max_entries(maps::SOCKETS, slots)
+            .load(OBJECT)
+            .map_err(|error| Error::loading(&error))?;
+        xdp_of(&mut ebpf).load().map_err(|error| Error::loading(&error.into()))?;
+
+        let config = Config {
+            sockets_per_queue: settings.sockets_per_queue,
+            spread: settings.spread,
+            frame_bytes_max: settings.frame_bytes_max,
+        };
+        let mut configuration: Array<_, ConfigWords> = taken(&mut ebpf, maps::CONFIG)?;
+        configuration.set(0, config.to_words(), 0).map_err(|error| Error::map(maps::CONFIG, error))?;
+        let mut program = Self {
+            ports: taken(&mut ebpf, maps::PORTS)?,
+            port_words: vec![0; PORT_WORDS as usize].into_boxed_slice(),
+            sockets: taken(&mut ebpf, maps::SOCKETS)?,
+            verdicts: taken(&mut ebpf, maps::VERDICTS)?,
+            ebpf,
+        };
+        program.set_ports(&settings.ports)?;
+        Ok(program)
+    }
+
+    /// See [`super::Steering::set_ports`].
+    ///
+    /// # Errors
+    ///
+    /// The kernel refused to change the map.
+    pub fn set_ports(&mut self, ports: &[u16]) -> Result<(), Error> {
+        let mut wanted = vec![0_u64; PORT_WORDS as usize];
+        for &port in ports {
+            wanted[port_word(port) as usize] |= port_bit(port);
+        }
+        for ((index, held), wanted) in (0..).zip(&mut self.port_words).zip(wanted) {
+            if *held == wanted {
+                continue;
+            }
+            self.ports.set(index, wanted, 0).map_err(|error| Error::map(maps::PORTS, error))?;
+            *held = wanted;
+        }
+        Ok(())
+    }
+
+    /// See [`super::Steering::register`].
+    ///
+    /// # Errors
+    ///
+    /// The slot is outside the map, or `socket` is no AF_XDP socket.
+    pub fn register(&mut self, slot: u32, socket: BorrowedFd<'_>) -> Result<(), Error> {
+        self.sockets.set(slot, socket, 0).map_err(|error| Error::registering(slot, self.sockets.len(), error))
+    }
+
+    /// See [`super::Steering::verdicts`].
+    ///
+    /// # Errors
+    ///
+    /// The kernel refused to read the map.
+    pub fn verdicts(&self) -> Result<Verdicts, Error> {
+        let mut verdicts = Verdicts::default();
+        for (verdict, sum) in Verdict::ALL.into_iter().zip(&mut verdicts.0) {
+            let counts = self.verdicts.get(&verdict.index(), 0).map_err(|error| Error::map(maps::VERDICTS, error))?;
+            *sum = counts.iter().sum();
+        }
+        Ok(verdicts)
+    }
+
+    /// The program as the kernel knows it: to attach it, or to run it on frames in memory.
+    pub fn xdp_mut(&mut self) -> &mut Xdp {
+        xdp_of(&mut self.ebpf)
+    }
+}
+
+impl fmt::Debug for Program {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Program").field("slots", &self.sockets.len()).finish_non_exhaustive()
+    }
+}
+
+fn xdp_of(ebpf: &mut Ebpf) -> &mut Xdp {
+    let program = ebpf.program_mut(maps::PROGRAM).expect("the object has the program");
+    program.try_into().expect("the program is an XDP program")
+}
+
+fn taken<M: TryFrom<Map, Error = aya::maps::MapError>>(ebpf: &mut Ebpf, name: &'static str) -> Result<M, Error> {
+    let map = ebpf.take_map(name).expect("the object has the map");
+    M::try_from(map).map_err(|error| Error::map(name, error))
+}
+
+/// How often each verdict was reached, summed over all CPUs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Verdicts([u64; Verdict::COUNT]);
+
+impl Verdicts {
+    /// Frames with this verdict.
+    #[must_use]
+    pub const fn get(&self, verdict: Verdict) -> u64 {
+        self.0[verdict.index() as usize]
+    }
+
+    /// Every verdict with its frames.
+    pub fn iter(&self) -> impl Iterator<Item = (Verdict, u64)> {
+        Verdict::ALL.into_iter().zip(self.0)
+    }
+
+    /// All frames that the program has seen.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+}
