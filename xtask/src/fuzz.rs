@@ -2,7 +2,9 @@
 //!
 //! The targets are a package of their own outside the workspace, for they need a nightly compiler and `cargo-fuzz`.
 
-use anyhow::{Result, bail};
+use std::path::PathBuf;
+
+use anyhow::Result;
 
 use crate::programs;
 
@@ -23,15 +25,24 @@ pub struct Arguments {
     pub target: Option<String>,
 }
 
+impl Default for Arguments {
+    /// What CI runs: every target for a minute.
+    fn default() -> Self {
+        Self { seconds: 60, target: None }
+    }
+}
+
+/// The manifest of the targets' package.
+pub fn manifest() -> PathBuf {
+    programs::workspace().join(FOLDER).join("Cargo.toml")
+}
+
 /// Runs the targets one after another.
 ///
 /// # Errors
 ///
 /// When a target finds a fault, or the tool cannot be had.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    if !programs::workspace().join(FOLDER).join("Cargo.toml").is_file() {
-        bail!("{FOLDER}/Cargo.toml is missing");
-    }
     if programs::output(programs::cargo().args(["fuzz", "--version"])).is_err() {
         programs::run(programs::cargo().args(["install", "--locked", "cargo-fuzz", "--version", VERSION]))?;
     }

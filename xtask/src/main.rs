@@ -5,6 +5,7 @@
 
 mod ci;
 mod demo;
+mod deny;
 mod ebpf;
 mod fuzz;
 mod libchdb;

@@ -46,6 +46,13 @@ pub struct Arguments {
     capture: String,
 }
 
+impl Arguments {
+    /// What CI runs.
+    pub fn once() -> Self {
+        Self { once: true, seconds: 30, capture: "xdp".to_owned() }
+    }
+}
+
 const REFRESH: Duration = Duration::from_secs(3);
 /// Longest time from a datagram's arrival to its rows in ClickHouse, on a busy machine.
 const STORE_PATIENCE: Duration = Duration::from_secs(30);

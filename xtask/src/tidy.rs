@@ -1,4 +1,0 @@
-//! t
-pub fn run() -> anyhow::Result<()> {
-    Ok(())
-}
