@@ -1,5 +1,6 @@
 //! Decoded flow records as a struct of arrays, in host byte order: what ClickHouse's Native format wants, column by column.
 
+use crate::plan::{SLOTS, Slot};
 use crate::text::Text;
 
 /// An address as 16 bytes in network order; IPv4 is mapped (`::ffff:a.b.c.d`). All zero where the record has none.
@@ -30,6 +31,32 @@ pub struct Labels {
     pub values: Vec<u32>,
 }
 
+/// Numbers of the data set at hand that no column takes, but that columns are derived from. Kept here to be allocated once.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Scratch {
+    slots: [Vec<u64>; SLOTS],
+    none: Vec<u64>,
+}
+
+impl Scratch {
+    /// A slot to be filled, one number for each record.
+    pub(crate) fn slot(&mut self, slot: Slot) -> &mut Vec<u64> {
+        self.slots.get_mut(slot as usize).unwrap_or(&mut self.none)
+    }
+
+    /// The numbers of a slot; empty if the template does not write it.
+    pub(crate) fn values(&self, slot: Slot) -> &[u64] {
+        self.slots.get(slot as usize).unwrap_or(&self.none)
+    }
+
+    /// Forgets the numbers, keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        for slot in &mut self.slots {
+            slot.clear();
+        }
+    }
+}
+
 macro_rules! flow_columns {
     ($($(#[$doc:meta])* $name:ident: $type:ty,)*) => {
         /// Flow records, one `Vec` for each column; all are [`FlowColumns::len`] long.
@@ -40,6 +67,7 @@ macro_rules! flow_columns {
             pub mpls_labels: Labels,
             /// Application name, from the record (element 96) or from the exporter's options.
             pub application_name: Text,
+            pub(crate) scratch: Scratch,
         }
 
         impl FlowColumns {
@@ -53,6 +81,8 @@ macro_rules! flow_columns {
             /// Makes room for `rows` in all, so that decoding up to there does not allocate.
             pub fn reserve(&mut self, rows: usize) {
                 $(self.$name.reserve(rows.saturating_sub(self.$name.len()));)*
+                self.mpls_labels.ends.reserve(rows.saturating_sub(self.mpls_labels.ends.len()));
+                self.application_name.reserve(rows);
             }
 
             /// Forgets the rows, keeps the memory.
@@ -166,6 +196,13 @@ impl FlowColumns {
 }
 
 impl Labels {
+    /// Appends one row's stack of entries without TTL, top first. A record has a field for each level it might have; the
+    /// unused ones are zero, which no real entry is: the last has its bottom-of-stack bit set, and label 0 is only last.
+    pub(crate) fn push(&mut self, entries: impl Iterator<Item = u32>) {
+        self.values.extend(entries.filter(|entry| *entry != 0).map(|entry| entry >> 4));
+        self.ends.push(u64::try_from(self.values.len()).unwrap_or(u64::MAX));
+    }
+
     /// Makes the column `rows` long: appends empty stacks, or cuts.
     pub fn resize(&mut self, rows: usize) {
         if rows < self.ends.len() {

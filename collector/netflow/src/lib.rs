@@ -5,8 +5,18 @@
 
 /// Columns of decoded flow records.
 pub mod columns;
+/// Into columns, or record by record.
+pub mod decode;
+/// Datagrams and message headers.
+pub mod header;
+/// A keeper of templates and option values in plain maps.
+pub mod map_store;
 /// What exporters announce in options data records.
 pub mod options;
+/// Records as they came.
+pub mod record;
+/// What happened while decoding, counted by name.
+pub mod report;
 /// What the decoder asks of the keeper of templates and option values.
 pub mod store;
 /// Templates and their fields.
@@ -14,5 +24,23 @@ pub mod template;
 /// A dictionary-encoded column of strings.
 pub mod text;
 
+mod announce;
+mod clock;
+mod derive;
+mod fill;
+mod plan;
+mod sets;
+mod source;
+mod v5;
+mod walk;
+mod wire;
+
 pub use columns::FlowColumns;
+pub use decode::{decode, dissect};
+pub use header::{Datagram, Header};
+pub use map_store::MapStore;
+pub use record::{Field, Record};
+pub use report::{Event, Report};
+pub use store::Store;
+pub use template::Template;
 pub use text::Text;

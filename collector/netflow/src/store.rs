@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::columns::Address;
 use crate::options::{OptionValue, Options};
-use crate::template::Template;
+use crate::template::{Kind, Template};
 
 /// One stream of templates: an exporter's observation domain in one protocol version.
 ///
@@ -52,7 +52,7 @@ pub trait Store {
     /// Forgets one template (RFC 7011 section 8.1); true if there was one.
     fn withdraw(&mut self, key: &TemplateKey) -> bool;
     /// Forgets all templates of a domain, or all its options templates; the number forgotten.
-    fn withdraw_all(&mut self, domain: &DomainKey, kind: crate::template::Kind) -> usize;
+    fn withdraw_all(&mut self, domain: &DomainKey, kind: Kind) -> usize;
     /// What the exporter announced in options data records for this domain.
     fn options(&mut self, domain: &DomainKey) -> Option<Arc<Options>>;
     /// Takes up the values of one options data set.

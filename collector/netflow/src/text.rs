@@ -4,6 +4,8 @@
 
 use std::collections::HashMap;
 
+use crate::wire;
+
 /// One column of strings. Key 0 is always the empty string.
 #[derive(Debug, Clone)]
 pub struct Text {
@@ -33,6 +35,13 @@ impl Text {
         key
     }
 
+    /// The key of a string as it stands on the wire: UTF-8, trailing zeros cut, no longer than `limit` bytes. Bytes that are
+    /// no UTF-8 become U+FFFD.
+    pub(crate) fn key_of_bytes(&mut self, value: &[u8], limit: usize) -> u32 {
+        let value = wire::without_trailing_zeros(value);
+        self.key(&String::from_utf8_lossy(value.get(..limit).unwrap_or(value)))
+    }
+
     /// Appends a row with a key that [`Text::key`] gave since the last [`Text::clear`].
     pub fn push(&mut self, key: u32) {
         self.keys.push(key);
@@ -41,6 +50,11 @@ impl Text {
     /// Makes the column `rows` long: appends the empty string, or cuts.
     pub fn resize(&mut self, rows: usize) {
         self.keys.resize(rows, 0);
+    }
+
+    /// Makes room for `rows` in all.
+    pub fn reserve(&mut self, rows: usize) {
+        self.keys.reserve(rows.saturating_sub(self.keys.len()));
     }
 
     /// The distinct strings; a row's key is an index into this.

@@ -1,1 +1,173 @@
-//! .
+//! The subcommands of the command line: what can be asked for, and who does it.
+//!
+//! One file for each subcommand: its arguments and the call into the part that does the work. Not here: the work itself
+//! (but for `decode`, `replay` and `check`, which exist for the command line alone), and exit codes.
+
+/// Capture files named on the command line.
+mod capture_file;
+/// `collector check`.
+pub mod check;
+/// `collector decode`.
+pub mod decode;
+/// Log lines on standard error.
+mod logging;
+/// Standard output that may be closed by its reader.
+mod output;
+/// `collector replay`.
+pub mod replay;
+/// `collector run`.
+pub mod run;
+/// `collector templates`.
+pub mod templates;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{self, Config, LogFormat, Secret, Written};
+
+/// Takes flow datagrams (NetFlow v5, NetFlow v9, IPFIX) off the wire and streams them into ClickHouse.
+///
+/// Point your exporters (routers, firewalls) at UDP port 2055 of this machine and start `collector run`. Without a
+/// ClickHouse server it keeps the flows in a store of its own.
+#[derive(Debug, Parser)]
+#[command(name = "collector", version, propagate_version = true, max_term_width = 110, after_long_help = EXAMPLES)]
+pub struct Cli {
+    /// Configuration file [default: /etc/collector/collector.toml if it exists]
+    #[arg(long, value_name = "FILE", global = true, env = "COLLECTOR_CONFIG", help_heading = "Options of every command")]
+    config: Option<PathBuf>,
+
+    /// error, warn, info, debug, trace, or a filter such as info,collector::xsk=debug [default: info]
+    #[arg(long, value_name = "LEVEL", global = true, env = "COLLECTOR_LOG", help_heading = "Options of every command")]
+    log_level: Option<String>,
+
+    /// How log lines on standard error look [default: auto]
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        global = true,
+        env = "COLLECTOR_LOG_FORMAT",
+        help_heading = "Options of every command"
+    )]
+    log_format: Option<LogFormat>,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  collector check --interface eth0         can this machine do it, and how well?
+  sudo collector run --interface eth0      collect over XDP into the embedded store
+  collector run --capture udp --clickhouse-url http://clickhouse:8123
+                                           collect without root into a ClickHouse server
+  collector decode flows.pcap              see the flows in a capture, no database, no root
+  collector replay flows.pcap --to 127.0.0.1:2055
+                                           send the datagrams of a capture again
+
+Settings come from flags, then the environment, then the configuration file, then defaults. Every setting is documented
+in deploy/collector.toml (installed as /etc/collector/collector.toml).
+
+Exit status: 0 done, 1 failed (one line on standard error says why and what to do), 2 wrong usage.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::RunArgs),
+    Check(check::CheckArgs),
+    Decode(decode::DecodeArgs),
+    Replay(replay::ReplayArgs),
+    Templates(templates::TemplatesArgs),
+}
+
+/// Why the program ends without having done what it was asked for.
+#[derive(Debug)]
+pub enum Failure {
+    /// The command line is wrong, or asks for help.
+    Usage(clap::Error),
+    /// Something failed.
+    Failed(anyhow::Error),
+}
+
+/// Does what the command line asks for.
+///
+/// # Errors
+/// See [`Failure`].
+pub fn run() -> Result<(), Failure> {
+    let cli = Cli::try_parse().map_err(Failure::Usage)?;
+    match dispatch(cli) {
+        Ok(()) => Ok(()),
+        Err(error) if output::reader_is_gone(&error) => Ok(()),
+        Err(error) => Err(match error.downcast::<clap::Error>() {
+            Ok(usage) => Failure::Usage(usage),
+            Err(error) => Failure::Failed(error),
+        }),
+    }
+}
+
+/// An error with its causes, in one line.
+#[must_use]
+pub fn one_line(error: &anyhow::Error) -> String {
+    format!("{error:#}").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn dispatch(cli: Cli) -> anyhow::Result<()> {
+    match &cli.command {
+        Command::Run(args) => run::run(args, &cli),
+        Command::Check(args) => check::run(args, &cli),
+        Command::Decode(args) => {
+            cli.start_log(&config::written::Log::default())?;
+            decode::run(args)
+        }
+        Command::Replay(args) => {
+            cli.start_log(&config::written::Log::default())?;
+            replay::run(args)
+        }
+        Command::Templates(args) => templates::run(args, &cli),
+    }
+}
+
+impl Cli {
+    /// The configuration file as it was written, or the defaults where there is none.
+    fn written(&self) -> anyhow::Result<Written> {
+        match &self.config {
+            Some(path) => Ok(Written::read(path)?),
+            None if Path::new(config::DEFAULT_PATH).exists() => Ok(Written::read(Path::new(config::DEFAULT_PATH))?),
+            None => Ok(Written::default()),
+        }
+    }
+
+    /// The configuration without flags of a subcommand.
+    fn configured(&self) -> anyhow::Result<Config> {
+        Ok(Config::resolve(self.written()?, password_of_environment())?)
+    }
+
+    /// Starts logging by `configured`, with the flags above it.
+    fn start_log(&self, configured: &config::written::Log) -> anyhow::Result<()> {
+        logging::start(
+            self.log_level.as_deref().unwrap_or(&configured.level),
+            self.log_format.unwrap_or(configured.format),
+        )
+    }
+}
+
+fn password_of_environment() -> Option<Secret> {
+    std::env::var(config::PASSWORD_VARIABLE).ok().map(Secret::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn errors_are_one_line() {
+        let error = anyhow::anyhow!("inner\n  cause").context("outer");
+        assert_eq!(one_line(&error), "outer: inner cause");
+    }
+}

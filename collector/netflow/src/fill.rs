@@ -1,0 +1,292 @@
+//! Executes a plan: the records of a data set into columns, one field after the other.
+
+use crate::clock::Now;
+use crate::columns::{Address, FlowColumns};
+use crate::derive;
+use crate::options::{NAME_LIMIT, Options};
+use crate::plan::{Addr, Clock, LABELS, Number, Op, Plan, Slot, Target};
+use crate::record::DataSet;
+use crate::source::{Fixed, Moving, Source};
+use crate::template::VARIABLE;
+use crate::walk::Taken;
+use crate::wire::{unsigned, variable_at};
+
+/// Records with variable-length fields are decoded in groups of this many, so that their cursors fit the stack.
+const GROUP: usize = 64;
+
+/// Appends the flow records of a data set.
+pub(crate) fn fill(set: &DataSet<'_>, options: Option<&Options>, out: &mut FlowColumns) -> Taken {
+    let first_row = out.len();
+    let now = Now { export_ms: set.header.export_ms, uptime_ms: set.header.uptime_ms.unwrap_or(0) };
+    let plan = set.template.plan();
+    out.scratch.clear();
+    let filled = match set.template.record_length() {
+        Some(0) => Taken { records: 0, is_truncated: false },
+        Some(record_length) => fill_fixed(plan, set.bytes, record_length, now, out),
+        None => fill_moving(set, now, out),
+    };
+    if filled.records > 0 {
+        derive::complete(set, options, first_row, filled.records, out);
+    }
+    filled
+}
+
+fn fill_fixed(plan: &Plan, bytes: &[u8], record_length: usize, now: Now, out: &mut FlowColumns) -> Taken {
+    let first_row = out.len();
+    let source = Fixed { bytes, record_length };
+    for op in &plan.ops {
+        run(op, &source, now, first_row, out);
+    }
+    if !plan.labels.is_empty() {
+        let stacks = &mut out.mpls_labels;
+        for record in bytes.chunks_exact(record_length) {
+            stacks.push(plan.labels.iter().map(|label| label_at(record, label.offset)));
+        }
+    }
+    Taken { records: bytes.len().checked_div(record_length).unwrap_or(0), is_truncated: false }
+}
+
+fn fill_moving(set: &DataSet<'_>, now: Now, out: &mut FlowColumns) -> Taken {
+    let first_row = out.len();
+    let mut records = set.records();
+    let mut done = 0_usize;
+    loop {
+        let mut cursors = [0_usize; GROUP];
+        let mut count = 0_usize;
+        for cursor in &mut cursors {
+            let Some((start, _)) = records.next_range() else { break };
+            *cursor = start;
+            count = count.saturating_add(1);
+        }
+        let Some(cursors) = cursors.get_mut(..count).filter(|cursors| !cursors.is_empty()) else { break };
+        fill_group(set, cursors, now, first_row.saturating_add(done), out);
+        done = done.saturating_add(count);
+    }
+    Taken { records: done, is_truncated: records.is_truncated() }
+}
+
+/// Runs the plan on one group of records; the cursors go from one run of fixed-length fields to the next.
+fn fill_group(set: &DataSet<'_>, cursors: &mut [usize], now: Now, first_row: usize, out: &mut FlowColumns) {
+    let plan = set.template.plan();
+    let mut stacks = [[0_u32; LABELS]; GROUP];
+    let mut ops = plan.ops.iter().peekable();
+    for (run_number, run_length) in set.template.runs().iter().enumerate() {
+        let source = Moving { set: set.bytes, cursors };
+        while let Some(op) = ops.next_if(|op| op.run == run_number) {
+            run(op, &source, now, first_row, out);
+        }
+        for label in plan.labels.iter().filter(|label| label.run == run_number) {
+            for (stack, cursor) in stacks.iter_mut().zip(cursors.iter()) {
+                if let Some(entry) = stack.get_mut(label.level) {
+                    *entry = label_at(set.bytes, cursor.saturating_add(label.offset));
+                }
+            }
+        }
+        for cursor in cursors.iter_mut() {
+            let field = cursor.saturating_add(*run_length);
+            *cursor = variable_at(set.bytes, field).map_or(field, |(_, end)| end);
+        }
+    }
+    if !plan.labels.is_empty() {
+        for stack in stacks.iter().take(cursors.len()) {
+            out.mpls_labels.push(stack.iter().copied());
+        }
+    }
+}
+
+/// The label stack entry without its TTL at `offset`.
+fn label_at(bytes: &[u8], offset: usize) -> u32 {
+    let range = offset..offset.saturating_add(3);
+    bytes.get(range).and_then(unsigned).unwrap_or(0) as u32
+}
+
+/// Appends one field of all records to its column, or fills the column's empty cells from `first_row` on.
+fn run(op: &Op, source: &impl Source, now: Now, first_row: usize, out: &mut FlowColumns) {
+    match op.target {
+        Target::Addr(column) => addresses(op, source, first_row, address_column(column, out)),
+        Target::Number(column) => number(column, op, source, first_row, out),
+        Target::Dscp => turned(op, source, first_row, &mut out.tos, |value| (value << 2) as u8),
+        Target::IcmpTypeOfPair => turned(op, source, first_row, &mut out.icmp_type, |value| (value >> 8) as u8),
+        Target::IcmpCodeOfPair => turned(op, source, first_row, &mut out.icmp_code, |value| value as u8),
+        Target::Direction => turned(op, source, first_row, &mut out.direction, direction),
+        Target::ForwardingStatus => {
+            let width = op.width;
+            turned(op, source, first_row, &mut out.forwarding_status, |value| forwarding_status(value, width));
+        }
+        Target::Start(Clock::SinceInit) => slot(op, source, out.scratch.slot(Slot::First), |value| value),
+        Target::End(Clock::SinceInit) => slot(op, source, out.scratch.slot(Slot::Last), |value| value),
+        Target::Start(clock) => time(op, source, first_row, &mut out.start_ms, clock, now),
+        Target::End(clock) => time(op, source, first_row, &mut out.end_ms, clock, now),
+        Target::Slot(column) => slot(op, source, out.scratch.slot(column), |value| value),
+        Target::DurationMicroseconds => slot(op, source, out.scratch.slot(Slot::Duration), |value| value / 1000),
+        Target::ApplicationName => {
+            let names = &mut out.application_name;
+            for value in source.values(op) {
+                let key = names.key_of_bytes(value, NAME_LIMIT);
+                names.push(key);
+            }
+        }
+    }
+}
+
+fn number(column: Number, op: &Op, source: &impl Source, first_row: usize, out: &mut FlowColumns) {
+    match column {
+        Number::SrcPort => plain(op, source, first_row, &mut out.src_port),
+        Number::DstPort => plain(op, source, first_row, &mut out.dst_port),
+        Number::Protocol => plain(op, source, first_row, &mut out.protocol),
+        Number::Tos => plain(op, source, first_row, &mut out.tos),
+        Number::TcpFlags => plain(op, source, first_row, &mut out.tcp_flags),
+        Number::IcmpType => plain(op, source, first_row, &mut out.icmp_type),
+        Number::IcmpCode => plain(op, source, first_row, &mut out.icmp_code),
+        Number::InIf => plain(op, source, first_row, &mut out.in_if),
+        Number::OutIf => plain(op, source, first_row, &mut out.out_if),
+        Number::SrcAs => plain(op, source, first_row, &mut out.src_as),
+        Number::DstAs => plain(op, source, first_row, &mut out.dst_as),
+        Number::SrcPrefixLen => plain(op, source, first_row, &mut out.src_prefix_len),
+        Number::DstPrefixLen => plain(op, source, first_row, &mut out.dst_prefix_len),
+        Number::SrcVlan => plain(op, source, first_row, &mut out.src_vlan),
+        Number::DstVlan => plain(op, source, first_row, &mut out.dst_vlan),
+        Number::SrcMac => plain(op, source, first_row, &mut out.src_mac),
+        Number::DstMac => plain(op, source, first_row, &mut out.dst_mac),
+        Number::FlowEndReason => plain(op, source, first_row, &mut out.flow_end_reason),
+        Number::Bytes => plain(op, source, first_row, &mut out.bytes),
+        Number::Packets => plain(op, source, first_row, &mut out.packets),
+        Number::SamplingRate => plain(op, source, first_row, &mut out.sampling_rate),
+        Number::ApplicationId => plain(op, source, first_row, &mut out.application_id),
+        Number::PostNatSrcPort => plain(op, source, first_row, &mut out.post_nat_src_port),
+        Number::PostNatDstPort => plain(op, source, first_row, &mut out.post_nat_dst_port),
+        Number::IngressVrf => plain(op, source, first_row, &mut out.ingress_vrf),
+        Number::EgressVrf => plain(op, source, first_row, &mut out.egress_vrf),
+    }
+}
+
+fn address_column(column: Addr, out: &mut FlowColumns) -> &mut Vec<Address> {
+    match column {
+        Addr::Src => &mut out.src_addr,
+        Addr::Dst => &mut out.dst_addr,
+        Addr::NextHop => &mut out.next_hop,
+        Addr::BgpNextHop => &mut out.bgp_next_hop,
+        Addr::PostNatSrc => &mut out.post_nat_src_addr,
+        Addr::PostNatDst => &mut out.post_nat_dst_addr,
+    }
+}
+
+/// The integer types of columns: the low bytes of the number on the wire.
+trait Cell: Copy + Default + PartialEq {
+    fn low(value: u64) -> Self;
+}
+
+macro_rules! cell {
+    ($($type:ty)*) => {
+        $(impl Cell for $type {
+            #[inline]
+            fn low(value: u64) -> Self {
+                value as $type
+            }
+        })*
+    };
+}
+
+cell!(u8 u16 u32 u64);
+
+fn plain<T: Cell>(op: &Op, source: &impl Source, first_row: usize, column: &mut Vec<T>) {
+    turned(op, source, first_row, column, T::low);
+}
+
+/// One loop for each width that exporters use; the rest is read byte by byte.
+fn turned<T: Copy + Default + PartialEq>(
+    op: &Op,
+    source: &impl Source,
+    first_row: usize,
+    column: &mut Vec<T>,
+    turn: impl Fn(u64) -> T,
+) {
+    if op.is_fill {
+        let cells = column.iter_mut().skip(first_row);
+        for (cell, value) in cells.zip(source.values(op)).filter(|(cell, _)| **cell == T::default()) {
+            *cell = turn(unsigned(value).unwrap_or(0));
+        }
+        return;
+    }
+    match op.width {
+        1 => column.extend(source.cells(op.offset).map(|[byte]| turn(u64::from(byte)))),
+        2 => column.extend(source.cells(op.offset).map(|bytes| turn(u64::from(u16::from_be_bytes(bytes))))),
+        4 => column.extend(source.cells(op.offset).map(|bytes| turn(u64::from(u32::from_be_bytes(bytes))))),
+        6 => column.extend(
+            source.cells(op.offset).map(|[a, b, c, d, e, f]| turn(u64::from_be_bytes([0, 0, a, b, c, d, e, f]))),
+        ),
+        8 => column.extend(source.cells(op.offset).map(|bytes| turn(u64::from_be_bytes(bytes)))),
+        _ => column.extend(source.values(op).map(|value| turn(unsigned(value).unwrap_or(0)))),
+    }
+}
+
+fn slot(op: &Op, source: &impl Source, column: &mut Vec<u64>, turn: impl Fn(u64) -> u64) {
+    turned(op, source, 0, column, turn);
+}
+
+/// The clock is chosen outside the loops.
+fn time(op: &Op, source: &impl Source, first_row: usize, column: &mut Vec<i64>, clock: Clock, now: Now) {
+    match clock {
+        Clock::Uptime => turned(op, source, first_row, column, |value| now.read(Clock::Uptime, value)),
+        Clock::Milliseconds => turned(op, source, first_row, column, |value| now.read(Clock::Milliseconds, value)),
+        Clock::Seconds
+        | Clock::Microseconds
+        | Clock::Nanoseconds
+        | Clock::BeforeExport
+        | Clock::Absolute
+        | Clock::SinceInit => turned(op, source, first_row, column, |value| now.read(clock, value)),
+    }
+}
+
+fn addresses(op: &Op, source: &impl Source, first_row: usize, column: &mut Vec<Address>) {
+    if op.is_fill {
+        for (cell, value) in column.iter_mut().skip(first_row).zip(source.values(op)) {
+            let other = address(value);
+            if is_unspecified(*cell) && !is_unspecified(other) {
+                *cell = other;
+            }
+        }
+        return;
+    }
+    match op.width {
+        4 => column.extend(source.cells(op.offset).map(mapped)),
+        16 => column.extend(source.cells::<16>(op.offset)),
+        _ => column.extend(source.values(op).map(address)),
+    }
+}
+
+/// An IPv4 address as an IPv6 one (RFC 4291 section 2.5.5.2).
+#[inline]
+fn mapped([a, b, c, d]: [u8; 4]) -> Address {
+    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d]
+}
+
+fn address(value: &[u8]) -> Address {
+    if let Ok(four) = <[u8; 4]>::try_from(value) {
+        return mapped(four);
+    }
+    <[u8; 16]>::try_from(value).unwrap_or_default()
+}
+
+fn is_unspecified(address: Address) -> bool {
+    address == Address::default() || address == mapped([0; 4])
+}
+
+fn direction(value: u64) -> u8 {
+    match value {
+        0 => 1,
+        1 => 2,
+        _ => 0,
+    }
+}
+
+/// The status byte (RFC 7270 section 4.12). A longer field holds it as a number, in its last byte; some exporters put it
+/// first and fill up with zeros.
+fn forwarding_status(value: u64, width: u16) -> u8 {
+    let last = value as u8;
+    if last != 0 || value == 0 || width == VARIABLE {
+        return last;
+    }
+    let shift = u32::from(width.saturating_sub(1)).saturating_mul(8);
+    value.checked_shr(shift).unwrap_or(0) as u8
+}

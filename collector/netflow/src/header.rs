@@ -1,0 +1,107 @@
+//! Datagrams and the headers of NetFlow v5, NetFlow v9 and IPFIX messages.
+
+use crate::columns::Address;
+use crate::store::DomainKey;
+use crate::wire::{u16_at, u32_at};
+
+/// One UDP payload as it was received.
+#[derive(Debug, Clone, Copy)]
+pub struct Datagram<'a> {
+    /// The bytes after the UDP header.
+    pub payload: &'a [u8],
+    /// Source address of the datagram.
+    pub exporter: Address,
+    /// When it was received, milliseconds since 1970.
+    pub received_ms: i64,
+}
+
+/// What the header of a message says, in host byte order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// Source address of the datagram.
+    pub exporter: Address,
+    /// When the datagram was received, milliseconds since 1970.
+    pub received_ms: i64,
+    /// 5, 9 or 10.
+    pub version: u8,
+    /// Observation domain (IPFIX), source id (NetFlow v9), engine type * 256 + engine id (NetFlow v5).
+    pub domain: u32,
+    /// Sequence number as the version counts: flows (v5), datagrams (v9), data records (IPFIX).
+    pub sequence: u32,
+    /// When the message left the exporter, milliseconds since 1970; v9 and IPFIX say whole seconds.
+    pub export_ms: i64,
+    /// Milliseconds since the exporter started, wrapping; IPFIX does not say.
+    pub uptime_ms: Option<u32>,
+    /// Records the message has by its header (v5 and v9); known to lie.
+    pub count: Option<u16>,
+    /// Sampling mode in the upper two bits, interval in the lower 14 (v5).
+    pub sampling: Option<u16>,
+}
+
+/// Length of the NetFlow v5 header in bytes.
+pub(crate) const V5_HEADER: usize = 24;
+/// Length of the NetFlow v9 header in bytes (RFC 3954 section 5.1).
+pub(crate) const V9_HEADER: usize = 20;
+/// Length of the IPFIX message header in bytes (RFC 7011 section 3.1).
+pub(crate) const IPFIX_HEADER: usize = 16;
+
+impl Header {
+    /// Reads a NetFlow v5 header; `None` if the datagram is shorter.
+    pub(crate) fn v5(datagram: &Datagram<'_>) -> Option<Self> {
+        let bytes = datagram.payload.get(..V5_HEADER)?;
+        let nanoseconds = i64::from(u32_at(bytes, 12)?);
+        Some(Self {
+            exporter: datagram.exporter,
+            received_ms: datagram.received_ms,
+            version: 5,
+            domain: u32::from(u16_at(bytes, 20)?),
+            sequence: u32_at(bytes, 16)?,
+            export_ms: seconds_as_ms(u32_at(bytes, 8)?).saturating_add(nanoseconds / 1_000_000),
+            uptime_ms: u32_at(bytes, 4),
+            count: u16_at(bytes, 2),
+            sampling: u16_at(bytes, 22),
+        })
+    }
+
+    /// Reads a NetFlow v9 header; `None` if the datagram is shorter.
+    pub(crate) fn v9(datagram: &Datagram<'_>) -> Option<Self> {
+        let bytes = datagram.payload.get(..V9_HEADER)?;
+        Some(Self {
+            exporter: datagram.exporter,
+            received_ms: datagram.received_ms,
+            version: 9,
+            domain: u32_at(bytes, 16)?,
+            sequence: u32_at(bytes, 12)?,
+            export_ms: seconds_as_ms(u32_at(bytes, 8)?),
+            uptime_ms: u32_at(bytes, 4),
+            count: u16_at(bytes, 2),
+            sampling: None,
+        })
+    }
+
+    /// Reads an IPFIX message header; `None` if the datagram is shorter.
+    pub(crate) fn ipfix(datagram: &Datagram<'_>) -> Option<Self> {
+        let bytes = datagram.payload.get(..IPFIX_HEADER)?;
+        Some(Self {
+            exporter: datagram.exporter,
+            received_ms: datagram.received_ms,
+            version: 10,
+            domain: u32_at(bytes, 12)?,
+            sequence: u32_at(bytes, 8)?,
+            export_ms: seconds_as_ms(u32_at(bytes, 4)?),
+            uptime_ms: None,
+            count: None,
+            sampling: None,
+        })
+    }
+
+    /// The stream of templates the message belongs to.
+    #[must_use]
+    pub fn domain_key(&self) -> DomainKey {
+        DomainKey { exporter: self.exporter, version: self.version, domain: self.domain }
+    }
+}
+
+fn seconds_as_ms(seconds: u32) -> i64 {
+    i64::from(seconds).saturating_mul(1000)
+}

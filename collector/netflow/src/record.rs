@@ -1,0 +1,145 @@
+//! Records of a data set as they came: boundaries, and each field's bytes. The row path; columns are filled elsewhere, but
+//! both find the records of a set through [`Records`].
+
+use crate::header::Header;
+use crate::template::{FieldSpecifier, Kind, Template, VARIABLE};
+use crate::wire::variable_at;
+
+/// One data record or options data record.
+#[derive(Debug, Clone, Copy)]
+pub struct Record<'a> {
+    /// Header of the message it came in.
+    pub header: &'a Header,
+    /// Template id; `None` for NetFlow v5.
+    pub template_id: Option<u16>,
+    template: &'a Template,
+    bytes: &'a [u8],
+}
+
+/// One field of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Field<'a> {
+    /// The field as the template describes it.
+    pub specifier: FieldSpecifier,
+    /// Whether it is one of the leading scope fields of an options data record.
+    pub is_scope: bool,
+    /// Its bytes, without the length prefix of a variable-length field.
+    pub bytes: &'a [u8],
+}
+
+impl<'a> Record<'a> {
+    /// Data, or options with the number of scope fields.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.template.kind()
+    }
+
+    /// The fields in wire order.
+    #[must_use]
+    pub fn fields(&self) -> Fields<'a> {
+        Fields {
+            specifiers: self.template.fields().iter(),
+            scope_left: self.template.scope_fields(),
+            bytes: self.bytes,
+        }
+    }
+
+    /// All bytes of the record, length prefixes included.
+    #[must_use]
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+}
+
+/// The fields of one record.
+#[derive(Debug, Clone)]
+pub struct Fields<'a> {
+    specifiers: std::slice::Iter<'a, FieldSpecifier>,
+    scope_left: usize,
+    bytes: &'a [u8],
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = Field<'a>;
+
+    fn next(&mut self) -> Option<Field<'a>> {
+        let specifier = *self.specifiers.next()?;
+        let (bytes, rest) = match specifier.length {
+            VARIABLE => {
+                let (value, end) = variable_at(self.bytes, 0)?;
+                (value, self.bytes.get(end..)?)
+            }
+            length => self.bytes.split_at_checked(usize::from(length))?,
+        };
+        self.bytes = rest;
+        let is_scope = self.scope_left > 0;
+        self.scope_left = self.scope_left.saturating_sub(1);
+        Some(Field { specifier, is_scope, bytes })
+    }
+}
+
+/// The records of one data set, found by the lengths of its template.
+///
+/// What is left at the end and shorter than the shortest record is padding (RFC 7011 section 3.3.1), whatever its bytes.
+#[derive(Debug, Clone)]
+pub(crate) struct Records<'a> {
+    template: &'a Template,
+    set: &'a [u8],
+    position: usize,
+    is_truncated: bool,
+}
+
+impl<'a> Records<'a> {
+    pub(crate) fn new(template: &'a Template, set: &'a [u8]) -> Self {
+        Self { template, set, position: 0, is_truncated: false }
+    }
+
+    /// Whether the last record runs past the end of the set; known when there is no next.
+    pub(crate) fn is_truncated(&self) -> bool {
+        self.is_truncated
+    }
+
+    /// Start and end of the next record in the set.
+    pub(crate) fn next_range(&mut self) -> Option<(usize, usize)> {
+        let start = self.position;
+        let left = self.set.len().saturating_sub(start);
+        if self.is_truncated || left < self.template.min_length() || left == 0 {
+            return None;
+        }
+        let Some(end) = self.template.record_end(self.set, start) else {
+            self.is_truncated = true;
+            return None;
+        };
+        self.position = end;
+        Some((start, end))
+    }
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let (start, end) = self.next_range()?;
+        self.set.get(start..end)
+    }
+}
+
+/// The bytes of one data set with all that is needed to make sense of them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DataSet<'a> {
+    pub(crate) header: &'a Header,
+    pub(crate) template_id: Option<u16>,
+    pub(crate) template: &'a Template,
+    /// The set without its header.
+    pub(crate) bytes: &'a [u8],
+}
+
+impl<'a> DataSet<'a> {
+    pub(crate) fn records(&self) -> Records<'a> {
+        Records::new(self.template, self.bytes)
+    }
+
+    pub(crate) fn record(&self, bytes: &'a [u8]) -> Record<'a> {
+        Record { header: self.header, template_id: self.template_id, template: self.template, bytes }
+    }
+}

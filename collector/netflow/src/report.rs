@@ -1,0 +1,177 @@
+//! What happened while decoding, counted by name: nothing is given up without one of these.
+//!
+//! Plain numbers; whoever calls merges and publishes them.
+
+macro_rules! events {
+    ($($(#[$doc:meta])* $name:ident $label:literal $class:ident;)*) => {
+        /// One thing that is counted.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum Event {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Event {
+            /// Every event, in the order of their numbers.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The name for metrics and logs.
+            #[must_use]
+            pub fn label(self) -> &'static str {
+                match self {
+                    $(Self::$name => $label,)*
+                }
+            }
+
+            /// Whether it is ordinary, a loss, or a sign of a broken datagram.
+            #[must_use]
+            pub fn class(self) -> Class {
+                match self {
+                    $(Self::$name => Class::$class,)*
+                }
+            }
+        }
+    };
+}
+
+/// What an [`Event`] means for who looks after the exporters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// Work done.
+    Ordinary,
+    /// Well-formed bytes that could not be used.
+    Unused,
+    /// Bytes that break the protocol; given up.
+    Malformed,
+}
+
+events! {
+    /// A NetFlow v5 datagram.
+    DatagramV5 "datagram_v5" Ordinary;
+    /// A NetFlow v9 datagram.
+    DatagramV9 "datagram_v9" Ordinary;
+    /// An IPFIX message.
+    DatagramIpfix "datagram_ipfix" Ordinary;
+    /// A flow record decoded.
+    FlowRecord "flow_record" Ordinary;
+    /// An options data record decoded.
+    OptionsRecord "options_record" Ordinary;
+    /// A template that was not known.
+    TemplateLearned "template_learned" Ordinary;
+    /// A template that differs from the one of the same id before.
+    TemplateReplaced "template_replaced" Ordinary;
+    /// A template sent once more, unchanged.
+    TemplateRepeated "template_repeated" Ordinary;
+    /// A template withdrawn by the exporter (RFC 7011 section 8.1).
+    TemplateWithdrawn "template_withdrawn" Ordinary;
+    /// An option value taken up: new or changed.
+    OptionLearned "option_learned" Ordinary;
+    /// Zeros where the next set would begin; they end the datagram.
+    ZeroTail "zero_tail" Ordinary;
+    /// A well-formed template that the keeper has no room for.
+    TemplateRefused "template_refused" Unused;
+    /// A data set whose template is not known.
+    SetWithoutTemplate "set_without_template" Unused;
+    /// A set with an id that the protocol version reserves.
+    SetReserved "set_reserved" Unused;
+    /// An option value for which there is no room.
+    OptionRefused "option_refused" Unused;
+    /// An announced sampling rate of zero.
+    SamplingRateZero "sampling_rate_zero" Unused;
+    /// A withdrawal of a template that is not known.
+    WithdrawalUnknown "withdrawal_unknown" Unused;
+    /// Bytes after the records of a NetFlow v5 datagram or after the length in an IPFIX header.
+    TrailingBytes "trailing_bytes" Unused;
+    /// A datagram shorter than the header of its version.
+    HeaderTruncated "header_truncated" Malformed;
+    /// A version other than 5, 9 and 10.
+    VersionUnknown "version_unknown" Malformed;
+    /// A NetFlow v5 datagram that has fewer records than its header counts; those that are there were decoded.
+    RecordsMissing "records_missing" Malformed;
+    /// An IPFIX message longer, by its header, than the datagram; the sets that are there were decoded.
+    MessageTruncated "message_truncated" Malformed;
+    /// A set that says it is shorter than its own header; the rest of the datagram is given up.
+    SetTooShort "set_too_short" Malformed;
+    /// A set that runs past the end of the datagram.
+    SetTruncated "set_truncated" Malformed;
+    /// A template that runs past the end of its set.
+    TemplateTruncated "template_truncated" Malformed;
+    /// A template with an id below 256; the rest of its set is given up.
+    TemplateIdReserved "template_id_reserved" Malformed;
+    /// A template whose records would be empty.
+    TemplateEmpty "template_empty" Malformed;
+    /// A template with more fields than [`crate::template::MAX_FIELDS`].
+    TemplateFields "template_fields" Malformed;
+    /// A template whose shortest record does not fit a datagram.
+    TemplateLength "template_length" Malformed;
+    /// An options template with more scope fields than fields, or with lengths that are no whole fields.
+    TemplateScope "template_scope" Malformed;
+    /// A data record whose variable-length fields run past the end of its set; the rest of the set is given up.
+    RecordTruncated "record_truncated" Malformed;
+}
+
+const EVENTS: usize = Event::ALL.len();
+
+/// Counts of every [`Event`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Report {
+    counts: [u64; EVENTS],
+}
+
+impl Default for Report {
+    fn default() -> Self {
+        Self { counts: [0; EVENTS] }
+    }
+}
+
+impl Report {
+    /// Counts one.
+    pub fn count(&mut self, event: Event) {
+        self.add(event, 1);
+    }
+
+    /// Counts many.
+    pub fn add(&mut self, event: Event, number: u64) {
+        if let Some(count) = self.counts.get_mut(usize::from(event as u8)) {
+            *count = count.wrapping_add(number);
+        }
+    }
+
+    /// How many there were.
+    #[must_use]
+    pub fn get(&self, event: Event) -> u64 {
+        self.counts.get(usize::from(event as u8)).copied().unwrap_or(0)
+    }
+
+    /// Adds the counts of another report.
+    pub fn merge(&mut self, other: &Self) {
+        for (count, more) in self.counts.iter_mut().zip(other.counts) {
+            *count = count.wrapping_add(more);
+        }
+    }
+
+    /// Every event with its count.
+    pub fn iter(&self) -> impl Iterator<Item = (Event, u64)> {
+        Event::ALL.iter().copied().zip(self.counts)
+    }
+
+    /// Flow records decoded.
+    #[must_use]
+    pub fn flow_records(&self) -> u64 {
+        self.get(Event::FlowRecord)
+    }
+
+    /// Options data records decoded.
+    #[must_use]
+    pub fn options_records(&self) -> u64 {
+        self.get(Event::OptionsRecord)
+    }
+
+    /// Events of [`Class::Malformed`].
+    #[must_use]
+    pub fn malformed(&self) -> u64 {
+        self.iter()
+            .filter(|(event, _)| event.class() == Class::Malformed)
+            .fold(0, |sum, (_, count)| sum.wrapping_add(count))
+    }
+}

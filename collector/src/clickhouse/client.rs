@@ -1,0 +1,299 @@
+//! The client: settings, a probe with errors an operator can act on, queries, and one insert of one block.
+//!
+//! Not here: when to insert and what to do after a failure (see [`super::sink`]).
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use hyper_util::client::legacy::Client as HttpClient;
+use hyper_util::rt::TokioExecutor;
+
+use super::error::{Class, Error, one_line};
+use super::{native, transport};
+use crate::batch::Block;
+use crate::batch::columns::COLUMNS;
+
+/// Bytes that are compressed and sent as one; ClickHouse's own client uses the same size.
+const CHUNK_BYTES: usize = 1 << 20;
+/// How long a connection lies idle before it is closed: below the least that ClickHouse has ever closed it after (3 s).
+const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How blocks travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compression {
+    /// LZ4 in ClickHouse's framing.
+    #[default]
+    Lz4,
+    /// As they are; cheaper when the server is on the same machine.
+    None,
+}
+
+/// Where ClickHouse is, and as whom to go there.
+#[derive(Clone)]
+pub struct Settings {
+    /// `http://host:8123` or `https://host:8443`.
+    pub url: String,
+    /// Database of the tables.
+    pub database: String,
+    /// User name.
+    pub user: String,
+    /// Their password; never shown.
+    pub password: String,
+    /// How blocks travel.
+    pub compression: Compression,
+    /// PEM file of certificate authorities to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Limit for opening a connection.
+    pub connect_timeout: Duration,
+    /// Limit for the answer to a query, for the answer to an insert after its last byte, and for a stall while sending one.
+    pub request_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            url: "http://127.0.0.1:8123".to_owned(),
+            database: "default".to_owned(),
+            user: "default".to_owned(),
+            password: String::new(),
+            compression: Compression::Lz4,
+            ca_file: None,
+            connect_timeout: Duration::from_secs(5),
+            request_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Settings")
+            .field("url", &self.url)
+            .field("database", &self.database)
+            .field("user", &self.user)
+            .field("password", &"***")
+            .field("compression", &self.compression)
+            .field("ca_file", &self.ca_file)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("request_timeout", &self.request_timeout)
+            .finish()
+    }
+}
+
+/// A client for one database. Its connections belong to the tokio runtime that first uses it, so each runtime makes its own.
+#[derive(Clone)]
+pub struct Client {
+    /// Sends no database, for the time before it exists.
+    server: clickhouse::Client,
+    database: clickhouse::Client,
+    settings: Settings,
+    insert_sql: String,
+}
+
+impl Client {
+    /// A client; nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`Class::Settings`] when the URL or the CA file cannot be used.
+    pub fn new(settings: &Settings) -> Result<Self, Error> {
+        let authority = settings.url.strip_prefix("http://").or_else(|| settings.url.strip_prefix("https://"));
+        let Some(authority) = authority.and_then(|rest| rest.split('/').next()).filter(|text| !text.is_empty()) else {
+            let message =
+                format!("ClickHouse's URL must be http://HOST:PORT or https://HOST:PORT, not {:?}", settings.url);
+            return Err(Error::new(Class::Settings, message));
+        };
+        if authority.contains('@') {
+            let message =
+                "ClickHouse's URL must not hold a password: it would be logged; give user and password as settings";
+            return Err(Error::new(Class::Settings, message));
+        }
+        let connector = transport::connector(&settings.url, settings.ca_file.as_deref(), settings.connect_timeout)?;
+        let http = HttpClient::builder(TokioExecutor::new()).pool_idle_timeout(IDLE_TIMEOUT).build(connector);
+        let server = clickhouse::Client::with_http_client(http)
+            .with_url(&settings.url)
+            .with_user(&settings.user)
+            .with_password(&settings.password)
+            .with_product_info("collector", env!("CARGO_PKG_VERSION"))
+            // A query's answer is small, and a proxy may not know ClickHouse's LZ4 encoding.
+            .with_compression(clickhouse::Compression::None);
+        let columns: Vec<String> = COLUMNS.iter().map(|column| format!("`{}`", column.name)).collect();
+        Ok(Self {
+            database: server.clone().with_database(&settings.database),
+            server,
+            settings: settings.clone(),
+            insert_sql: format!("INSERT INTO flows ({}) FORMAT Native", columns.join(", ")),
+        })
+    }
+
+    /// A client for a ClickHouse that has answered.
+    ///
+    /// # Errors
+    /// As [`Client::new`] and [`Client::probe`].
+    pub async fn connect(settings: &Settings) -> Result<Self, Error> {
+        let client = Self::new(settings)?;
+        client.probe().await?;
+        Ok(client)
+    }
+
+    /// What it was made with.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Asks ClickHouse for its version, with user, password and database as an insert would.
+    ///
+    /// # Errors
+    /// One line that names the URL and what to change.
+    pub async fn probe(&self) -> Result<String, Error> {
+        let Settings { url, database, user, .. } = &self.settings;
+        let asked = self.query("SELECT version(), getSetting('readonly')", "TSV").await;
+        let answer = asked.map_err(|error| self.explain(error))?;
+        let answer = answer.trim_end();
+        let Some((version, readonly)) =
+            answer.split_once('\t').filter(|(version, _)| version.starts_with(|first: char| first.is_ascii_digit()))
+        else {
+            let message = format!("{url} answers, but not as ClickHouse: {}", one_line(answer));
+            return Err(Error::new(Class::NotClickHouse, message));
+        };
+        if !matches!(readonly, "0" | "false") {
+            let message =
+                format!("user {user} is read-only at {url}: GRANT INSERT ON {database}.* and set readonly = 0");
+            return Err(Error::new(Class::Denied, message));
+        }
+        Ok(version.to_owned())
+    }
+
+    /// The failure with the URL and the remedy.
+    #[must_use]
+    pub fn explain(&self, error: Error) -> Error {
+        let Settings { url, database, user, connect_timeout, request_timeout, .. } = &self.settings;
+        let what = &error.message;
+        let message = match error.class {
+            Class::Unreachable | Class::Network => {
+                format!("cannot reach ClickHouse at {url}: {what}; check that it runs and that this is its HTTP port")
+            }
+            Class::Timeout => format!(
+                "no answer from ClickHouse at {url} within {} s for the connection and {} s for the request: {what}",
+                connect_timeout.as_secs_f32(),
+                request_timeout.as_secs_f32()
+            ),
+            Class::Tls => format!(
+                "TLS to ClickHouse at {url} failed: {what}; check that this is its HTTPS port and that its CA is known here"
+            ),
+            Class::NotClickHouse => format!("{url} answers, but not as ClickHouse: {what}"),
+            Class::Denied if matches!(error.code, Some(192..=194 | 516)) => {
+                format!("ClickHouse at {url} refused user {user}: check user and password ({what})")
+            }
+            Class::Denied => format!("ClickHouse at {url} denies user {user} what the collector needs: {what}"),
+            Class::NoDatabase => {
+                format!("ClickHouse at {url} has no database {database}: run `collector schema apply` ({what})")
+            }
+            Class::Schema => {
+                format!("the tables in {database} at {url} do not fit: run `collector schema apply` ({what})")
+            }
+            Class::DiskFull => format!("the disk of ClickHouse at {url} is full: {what}"),
+            Class::Busy | Class::Memory | Class::Unavailable | Class::Rejected | Class::Other => {
+                format!("ClickHouse at {url}: {what}")
+            }
+            Class::Settings => what.clone(),
+        };
+        error.told(message)
+    }
+
+    /// The whole answer to a query in the format named, run in the database.
+    ///
+    /// # Errors
+    /// See [`Class`]; nothing is repeated.
+    pub async fn query(&self, sql: &str, format: &str) -> Result<String, Error> {
+        let bytes = self.query_bytes(sql, format).await?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// As [`Client::query`], for formats that are not text.
+    ///
+    /// # Errors
+    /// See [`Class`]; nothing is repeated.
+    pub async fn query_bytes(&self, sql: &str, format: &str) -> Result<Bytes, Error> {
+        let answer = async {
+            let bytes = self.database.query_raw(sql).fetch_bytes(format)?.collect().await?;
+            Ok::<_, clickhouse::error::Error>(bytes)
+        };
+        self.limited(answer).await
+    }
+
+    /// Runs a statement that answers nothing, in the database.
+    ///
+    /// # Errors
+    /// See [`Class`]; nothing is repeated.
+    pub async fn execute(&self, sql: &str) -> Result<(), Error> {
+        self.limited(self.database.query_raw(sql).execute()).await
+    }
+
+    /// Runs a statement that answers nothing and needs no database.
+    ///
+    /// # Errors
+    /// See [`Class`]; nothing is repeated.
+    pub async fn execute_on_server(&self, sql: &str) -> Result<(), Error> {
+        self.limited(self.server.query_raw(sql).execute()).await
+    }
+
+    async fn limited<T>(&self, work: impl Future<Output = Result<T, clickhouse::error::Error>>) -> Result<T, Error> {
+        match tokio::time::timeout(self.settings.request_timeout, work).await {
+            Ok(done) => done.map_err(Error::from),
+            Err(_elapsed) => Err(Error::new(Class::Timeout, "no answer in time")),
+        }
+    }
+
+    /// Inserts one block into `flows` as one part; the bytes it was encoded in, before compression. An insert repeated with its token stores nothing twice.
+    ///
+    /// The block must have passed [`native::check`]. `scratch` is empty before and after; its memory is reused.
+    ///
+    /// # Errors
+    /// See [`Class`]. The rows may be stored nevertheless, when only the answer was lost: repeat with the same token.
+    pub async fn insert(&self, block: &Block, token: &str, scratch: &mut BytesMut) -> Result<u64, Error> {
+        let result = self.try_insert(block, token, scratch).await;
+        scratch.clear();
+        result.map_err(Error::from)
+    }
+
+    async fn try_insert(
+        &self,
+        block: &Block,
+        token: &str,
+        scratch: &mut BytesMut,
+    ) -> Result<u64, clickhouse::error::Error> {
+        let compression = match self.settings.compression {
+            Compression::Lz4 => clickhouse::Compression::Lz4,
+            Compression::None => clickhouse::Compression::None,
+        };
+        let limit = Some(self.settings.request_timeout);
+        let mut insert = self
+            .database
+            .clone()
+            .with_compression(compression)
+            .insert_formatted_with(self.insert_sql.as_str())
+            .with_timeouts(limit, limit)
+            // Acknowledged means stored, and an insert is one part: neither may depend on the server's profile.
+            .with_setting("async_insert", "0")
+            .with_setting("insert_deduplicate", "1")
+            .with_setting("insert_deduplication_token", token);
+        let mut encoded_bytes = 0;
+        native::write_header(block, scratch);
+        for column in COLUMNS {
+            native::write_column(column, block, scratch);
+            while scratch.len() >= CHUNK_BYTES {
+                encoded_bytes += CHUNK_BYTES as u64;
+                insert.send(scratch.split_to(CHUNK_BYTES).freeze()).await?;
+            }
+        }
+        if !scratch.is_empty() {
+            encoded_bytes += scratch.len() as u64;
+            insert.send(scratch.split().freeze()).await?;
+        }
+        insert.end().await?;
+        Ok(encoded_bytes)
+    }
+}

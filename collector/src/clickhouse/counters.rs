@@ -1,0 +1,186 @@
+//! What is counted about inserts, and its Prometheus text.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::error::Class;
+use crate::metrics::{Counter, Exposition};
+
+/// Why rows were given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Loss {
+    /// More rows waited than the bound allows; these were the oldest.
+    Bound,
+    /// ClickHouse would not take these very rows, several times over.
+    Rejected,
+    /// The block was at fault; see [`super::native::EncodeError`].
+    Block,
+    /// The deadline of the stop had come.
+    Stopped,
+}
+
+impl Loss {
+    /// Every reason, in the order of its number.
+    pub const ALL: [Self; 4] = [Self::Bound, Self::Rejected, Self::Block, Self::Stopped];
+
+    /// The name in metrics.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Bound => "bound",
+            Self::Rejected => "rejected",
+            Self::Block => "block",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// Counters of the inserts; rows in = inserted + given up + waiting.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Rows handed over for insertion.
+    pub rows_received: Counter,
+    /// Rows ClickHouse acknowledged.
+    pub rows_inserted: Counter,
+    /// Inserts ClickHouse acknowledged.
+    pub inserts: Counter,
+    /// Bytes of acknowledged inserts, before compression.
+    pub encoded_bytes: Counter,
+    /// Time from the first byte of an acknowledged insert to its acknowledgement, summed.
+    pub insert_nanoseconds: Counter,
+    /// Blocks that could not be encoded.
+    pub blocks_at_fault: Counter,
+    errors: [Counter; Class::ALL.len()],
+    rows_given_up: [Counter; Loss::ALL.len()],
+    rows_waiting: AtomicU64,
+    bytes_waiting: AtomicU64,
+    failing: AtomicU64,
+}
+
+impl Counters {
+    /// Failed inserts of a class.
+    #[must_use]
+    pub fn errors(&self, class: Class) -> u64 {
+        self.errors[class as usize].get()
+    }
+
+    /// Rows given up for a reason.
+    #[must_use]
+    pub fn rows_given_up(&self, loss: Loss) -> u64 {
+        self.rows_given_up[loss as usize].get()
+    }
+
+    /// Rows given up for all reasons.
+    #[must_use]
+    pub fn rows_given_up_total(&self) -> u64 {
+        self.rows_given_up.iter().map(Counter::get).sum()
+    }
+
+    /// Rows in memory that are not acknowledged yet.
+    #[must_use]
+    pub fn rows_waiting(&self) -> u64 {
+        self.rows_waiting.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn inserted(&self, rows: u64, encoded_bytes: u64, took: Duration) {
+        self.inserts.add(1);
+        self.rows_inserted.add(rows);
+        self.encoded_bytes.add(encoded_bytes);
+        self.insert_nanoseconds.add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    pub(super) fn failed(&self, class: Class) {
+        self.errors[class as usize].add(1);
+    }
+
+    pub(super) fn gave_up(&self, loss: Loss, rows: u64) {
+        self.rows_given_up[loss as usize].add(rows);
+    }
+
+    pub(super) fn waiting(&self, rows: u64, bytes: u64) {
+        self.rows_waiting.store(rows, Ordering::Relaxed);
+        self.bytes_waiting.store(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn started_failing(&self) {
+        self.failing.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn stopped_failing(&self) {
+        self.failing.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Inserters whose last insert failed; 0 when all is well.
+    #[must_use]
+    pub fn failing(&self) -> u64 {
+        self.failing.load(Ordering::Relaxed)
+    }
+
+    /// Writes every counter.
+    pub fn write(&self, out: &mut Exposition) {
+        const PREFIX: &str = "collector_clickhouse";
+        for (name, help, counter) in [
+            ("rows_received_total", "Rows handed over for insertion.", &self.rows_received),
+            ("rows_inserted_total", "Rows that ClickHouse acknowledged.", &self.rows_inserted),
+            ("inserts_total", "Inserts that ClickHouse acknowledged.", &self.inserts),
+            ("encoded_bytes_total", "Bytes of acknowledged inserts, before compression.", &self.encoded_bytes),
+            ("blocks_at_fault_total", "Blocks that could not be encoded.", &self.blocks_at_fault),
+        ] {
+            out.counter(&format!("{PREFIX}_{name}"), help, &[], counter.get());
+        }
+        let seconds = Duration::from_nanos(self.insert_nanoseconds.get()).as_secs_f64();
+        let (name, help) = ("insert_seconds_total", "Time that acknowledged inserts took, summed.");
+        out.sample(crate::metrics::Kind::Counter, &format!("{PREFIX}_{name}"), help, &[], seconds);
+        for class in Class::ALL {
+            let (name, help) =
+                (format!("{PREFIX}_insert_errors_total"), "Inserts that failed and were repeated or given up.");
+            out.counter(&name, help, &[("class", class.label())], self.errors(class));
+        }
+        for loss in Loss::ALL {
+            let (name, help) = (format!("{PREFIX}_rows_given_up_total"), "Rows that were given up.");
+            out.counter(&name, help, &[("reason", loss.label())], self.rows_given_up(loss));
+        }
+        for (name, help, value) in [
+            ("rows_waiting", "Rows in memory that are not acknowledged yet.", &self.rows_waiting),
+            ("bytes_waiting", "Memory of the blocks that are not acknowledged yet.", &self.bytes_waiting),
+            ("inserters_failing", "Inserters whose last insert failed.", &self.failing),
+        ] {
+            out.gauge(&format!("{PREFIX}_{name}"), help, &[], value.load(Ordering::Relaxed));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_numbered() {
+        for (number, loss) in Loss::ALL.into_iter().enumerate() {
+            assert_eq!(loss as usize, number);
+        }
+    }
+
+    #[test]
+    fn what_was_counted_is_written() {
+        let counters = Counters::default();
+        counters.inserted(10, 2000, Duration::from_millis(1500));
+        counters.failed(Class::Busy);
+        counters.gave_up(Loss::Bound, 7);
+        counters.waiting(3, 900);
+        let mut out = Exposition::default();
+        counters.write(&mut out);
+        let text = out.finish();
+        for line in [
+            "collector_clickhouse_rows_inserted_total 10",
+            "collector_clickhouse_encoded_bytes_total 2000",
+            "collector_clickhouse_insert_seconds_total 1.5",
+            "collector_clickhouse_insert_errors_total{class=\"busy\"} 1",
+            "collector_clickhouse_rows_given_up_total{reason=\"bound\"} 7",
+            "collector_clickhouse_rows_waiting 3",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! Blocks in ClickHouse's Native format, as it is over HTTP without `client_protocol_version`.
+//!
+//! A block is `varuint columns, varuint rows`, then each column as `string name, string type, data`. The data of a column of
+//! fixed-width cells is its memory, little-endian, so a column is one copy. Layout:
+//! <https://clickhouse.com/docs/interfaces/formats/Native>, `SerializationLowCardinality.cpp` and `SerializationArray.cpp`.
+//! Not here: compression and sending.
+
+use bytes::{BufMut, BytesMut};
+use netflow::Text;
+use netflow::columns::Labels;
+
+use crate::batch::Block;
+use crate::batch::columns::{COLUMNS, Cells, Column};
+
+#[cfg(target_endian = "big")]
+compile_error!("a Native column is a copy of its little-endian memory; this target is big-endian");
+
+/// `KeysSerializationVersion::SharedDictionariesWithAdditionalKeys`, the only one there is.
+const KEYS_VERSION: u64 = 1;
+/// `IndexesSerializationType::HasAdditionalKeysBit`: the block brings its own dictionary.
+const HAS_ADDITIONAL_KEYS: u64 = 1 << 9;
+/// `IndexesSerializationType::NeedUpdateDictionary`: and it replaces the one before.
+const NEED_UPDATE_DICTIONARY: u64 = 1 << 10;
+
+/// Why a block cannot be encoded. Either is a fault of whoever filled the block; sending it would store wrong rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EncodeError {
+    /// A block of no rows ends ClickHouse's reading of the whole insert, silently.
+    #[error("a block of no rows")]
+    Empty,
+    /// A column is longer or shorter than the block.
+    #[error("column {0} has not as many rows as the block")]
+    Ragged(&'static str),
+    /// A text key without a string, or label ends that do not ascend to the number of labels.
+    #[error("column {0} points outside of its values")]
+    Dangling(&'static str),
+}
+
+impl EncodeError {
+    /// The name in metrics.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::Ragged(_) => "ragged",
+            Self::Dangling(_) => "dangling",
+        }
+    }
+}
+
+/// Appends the whole block to `out`.
+///
+/// # Errors
+/// Nothing is appended when the block is at fault.
+pub fn encode(block: &Block, out: &mut BytesMut) -> Result<(), EncodeError> {
+    check(block)?;
+    write_header(block, out);
+    for column in COLUMNS {
+        write_column(column, block, out);
+    }
+    Ok(())
+}
+
+/// Whether every column has as many cells as the block has rows, and every cell has its value.
+///
+/// # Errors
+/// The first fault found.
+pub fn check(block: &Block) -> Result<(), EncodeError> {
+    if block.is_empty() {
+        return Err(EncodeError::Empty);
+    }
+    for column in COLUMNS {
+        let cells = (column.cells)(block);
+        if cells.len() != block.len() {
+            return Err(EncodeError::Ragged(column.name));
+        }
+        let whole = match cells {
+            Cells::Text(text) => text.keys().iter().all(|key| (*key as usize) < text.values().len()),
+            Cells::Labels(labels) => {
+                labels.ends.is_sorted() && labels.ends.last().copied().unwrap_or(0) == labels.values.len() as u64
+            }
+            Cells::U8(_)
+            | Cells::Enum(..)
+            | Cells::U16(_)
+            | Cells::U32(_)
+            | Cells::U64(_)
+            | Cells::Mac(_)
+            | Cells::Millis(_)
+            | Cells::Addr(_) => true,
+        };
+        if !whole {
+            return Err(EncodeError::Dangling(column.name));
+        }
+    }
+    Ok(())
+}
+
+/// Appends what precedes the columns. The block must have passed [`check`].
+pub fn write_header(block: &Block, out: &mut BytesMut) {
+    write_varuint(COLUMNS.len() as u64, out);
+    write_varuint(block.len() as u64, out);
+}
+
+/// Appends one column with its name and type. The block must have passed [`check`].
+pub fn write_column(column: &Column, block: &Block, out: &mut BytesMut) {
+    write_string(column.name, out);
+    write_string(column.kind, out);
+    match (column.cells)(block) {
+        Cells::U8(values) => out.extend_from_slice(values),
+        Cells::Enum(values, names) => write_enum(values, names.len(), out),
+        Cells::U16(values) => out.extend_from_slice(bytemuck::cast_slice(values)),
+        Cells::U32(values) => out.extend_from_slice(bytemuck::cast_slice(values)),
+        Cells::U64(values) | Cells::Mac(values) => out.extend_from_slice(bytemuck::cast_slice(values)),
+        Cells::Millis(values) => out.extend_from_slice(bytemuck::cast_slice(values)),
+        Cells::Addr(values) => out.extend_from_slice(values.as_flattened()),
+        Cells::Text(text) => write_text(text, out),
+        Cells::Labels(labels) => write_labels(labels, out),
+    }
+}
+
+/// ClickHouse takes an enumeration's value unseen and fails when it is read, so one without a name is written as 0.
+fn write_enum(values: &[u8], names: usize, out: &mut BytesMut) {
+    let start = out.len();
+    out.extend_from_slice(values);
+    for value in &mut out[start..] {
+        if usize::from(*value) >= names {
+            *value = 0;
+        }
+    }
+}
+
+fn write_labels(labels: &Labels, out: &mut BytesMut) {
+    out.extend_from_slice(bytemuck::cast_slice(&labels.ends));
+    out.extend_from_slice(bytemuck::cast_slice(&labels.values));
+}
+
+/// `LowCardinality(String)`: the dictionary, then an index into it for each row in the narrowest type that holds them all.
+fn write_text(text: &Text, out: &mut BytesMut) {
+    let (values, keys) = (text.values(), text.keys());
+    let index_type: u64 = match values.len() {
+        0..=0x100 => 0,
+        0x101..=0x1_0000 => 1,
+        _ => 2,
+    };
+    out.put_u64_le(KEYS_VERSION);
+    out.put_u64_le(index_type | HAS_ADDITIONAL_KEYS | NEED_UPDATE_DICTIONARY);
+    out.put_u64_le(values.len() as u64);
+    for value in values {
+        write_string(value, out);
+    }
+    out.put_u64_le(keys.len() as u64);
+    // `check` has seen that every key is below the number of values, so narrowing loses nothing.
+    match index_type {
+        0 => out.extend(keys.iter().map(|key| *key as u8)),
+        1 => keys.iter().for_each(|key| out.put_u16_le(*key as u16)),
+        _ => out.extend_from_slice(bytemuck::cast_slice(keys)),
+    }
+}
+
+fn write_string(value: &str, out: &mut BytesMut) {
+    write_varuint(value.len() as u64, out);
+    out.extend_from_slice(value.as_bytes());
+}
+
+/// LEB128: seven bits a byte, least significant first, the top bit set while more follow.
+fn write_varuint(mut value: u64, out: &mut BytesMut) {
+    while value >= 0x80 {
+        out.put_u8(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.put_u8(value as u8);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(rows: usize) -> Block {
+        let mut block = Block::default();
+        block.flows.resize(rows);
+        block.exporter_name.resize(rows);
+        for origin in [&mut block.src, &mut block.dst] {
+            origin.country.resize(rows);
+            origin.city.resize(rows);
+            origin.asn.resize(rows, 0);
+            origin.as_name.resize(rows);
+        }
+        block
+    }
+
+    fn encoded(name: &str, block: &Block) -> Vec<u8> {
+        let column = COLUMNS.iter().find(|column| column.name == name).unwrap();
+        let mut out = BytesMut::new();
+        write_column(column, block, &mut out);
+        let head = 2 + column.name.len() + column.kind.len();
+        assert_eq!(usize::from(out[0]), column.name.len());
+        assert_eq!(&out[1..=column.name.len()], column.name.as_bytes());
+        assert_eq!(usize::from(out[1 + column.name.len()]), column.kind.len());
+        assert_eq!(&out[2 + column.name.len()..head], column.kind.as_bytes());
+        out[head..].to_vec()
+    }
+
+    #[test]
+    fn columns_are_their_bytes() {
+        let mut block = block(2);
+        block.flows.received_ms = vec![0x0102_0304_0506, -1];
+        block.flows.src_addr = vec![[0; 16], std::array::from_fn(|byte| byte as u8)];
+        block.flows.src_port = vec![0x1234, 1];
+        block.flows.in_if = vec![0x1234_5678, 1];
+        block.flows.src_mac = vec![0x0011_2233_4455, 1];
+        block.flows.direction = vec![2, 3];
+        block.flows.mpls_labels = Labels { ends: vec![0, 2], values: vec![7, 0x000f_ffff] };
+        let key = block.exporter_name.key("é");
+        block.exporter_name.keys_mut()[1] = key;
+
+        let cases: [(&str, &[u8]); 8] = [
+            ("time_received", &[6, 5, 4, 3, 2, 1, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255]),
+            (
+                "src_addr",
+                &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
+            ),
+            ("src_port", &[0x34, 0x12, 1, 0]),
+            ("in_if", &[0x78, 0x56, 0x34, 0x12, 1, 0, 0, 0]),
+            ("src_mac", &[0x55, 0x44, 0x33, 0x22, 0x11, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]),
+            ("direction", &[2, 0]),
+            ("mpls_labels", &[0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 255, 255, 15, 0]),
+            (
+                "exporter_name",
+                &[
+                    1, 0, 0, 0, 0, 0, 0, 0, // keys version
+                    0, 6, 0, 0, 0, 0, 0, 0, // u8 indexes, own dictionary
+                    2, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0xc3, 0xa9, // "", "é"
+                    2, 0, 0, 0, 0, 0, 0, 0, 0, 1, // rows
+                ],
+            ),
+        ];
+        for (name, expected) in cases {
+            assert_eq!(encoded(name, &block), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn indexes_are_as_wide_as_the_dictionary_needs() {
+        for (values, index_type, width) in [(0x100, 0, 1), (0x101, 1, 2), (0x1_0000, 1, 2), (0x1_0001, 2, 4)] {
+            let mut block = block(1);
+            for value in 1..values {
+                let key = block.exporter_name.key(&value.to_string());
+                block.exporter_name.keys_mut()[0] = key;
+            }
+            let bytes = encoded("exporter_name", &block);
+            assert_eq!(bytes[8..10], [index_type, 6], "{values}");
+            assert_eq!(bytes[bytes.len() - width..], (values - 1_u32).to_le_bytes()[..width], "{values}");
+        }
+    }
+
+    #[test]
+    fn varuints() {
+        for (value, expected) in
+            [(0, &[0][..]), (127, &[127]), (128, &[0x80, 1]), (u64::from(u32::MAX), &[255, 255, 255, 255, 15])]
+        {
+            let mut out = BytesMut::new();
+            write_varuint(value, &mut out);
+            assert_eq!(&out[..], expected);
+        }
+    }
+
+    #[test]
+    fn a_block_at_fault_is_refused() {
+        type Break = fn(&mut Block);
+        let cases: [(Break, EncodeError); 6] = [
+            (Block::clear, EncodeError::Empty),
+            (|block| block.flows.src_port.truncate(1), EncodeError::Ragged("src_port")),
+            (|block| block.src.country.resize(3), EncodeError::Ragged("src_country")),
+            (|block| block.dst.city.keys_mut()[1] = 1, EncodeError::Dangling("dst_city")),
+            (|block| block.flows.mpls_labels.values.push(1), EncodeError::Dangling("mpls_labels")),
+            (|block| block.flows.mpls_labels.ends = vec![1, 0], EncodeError::Dangling("mpls_labels")),
+        ];
+        for (fault, expected) in cases {
+            let mut block = block(2);
+            assert_eq!(check(&block), Ok(()));
+            fault(&mut block);
+            let mut out = BytesMut::new();
+            assert_eq!(encode(&block, &mut out), Err(expected));
+            assert!(out.is_empty());
+        }
+    }
+}

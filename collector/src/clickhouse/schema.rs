@@ -1,0 +1,224 @@
+//! The tables and how they come to be: a list of migrations, applied in order, each remembered in `schema_version`.
+//!
+//! Forward only. A migration that was released is never changed; the next one changes the table. Every statement may be run
+//! again, because two collectors may apply at once and a connection may break between a statement and its record.
+//! Not here: which columns there are (see [`crate::batch::columns`]).
+
+use super::client::Client;
+use super::error::{Class, Error};
+
+/// One step from a version to the next.
+#[derive(Debug)]
+struct Migration {
+    /// The version of the schema after it.
+    version: u32,
+    /// Statements, each ended by `;` at the end of a line.
+    sql: &'static str,
+}
+
+/// All migrations, versions ascending from 1.
+static MIGRATIONS: &[Migration] = &[Migration { version: 1, sql: include_str!("migrations/0001_flows.sql") }];
+
+/// Remembers what was applied.
+const VERSION_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_version
+(
+    `version` UInt32 COMMENT 'Version of the schema after the migration',
+    `applied_at` DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When it was applied',
+    `binary_version` LowCardinality(String) COMMENT 'Version of the collector that applied it'
+)
+ENGINE = MergeTree
+ORDER BY version
+COMMENT 'Migrations that were applied to this database by the collector'";
+
+/// What [`apply`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Applied {
+    /// Version found; 0 where there was no schema.
+    pub from: u32,
+    /// Version now.
+    pub to: u32,
+}
+
+/// The version of the schema that this binary works with.
+#[must_use]
+pub fn latest_version() -> u32 {
+    MIGRATIONS.last().map_or(0, |migration| migration.version)
+}
+
+/// All statements that make the schema from nothing, as a script for `clickhouse-client --multiquery`.
+#[must_use]
+pub fn print() -> String {
+    let mut script = String::from(
+        "-- The collector's tables, as `collector schema print` prints them and `collector schema apply` makes them.\n\
+         -- To make them by hand: clickhouse-client --database DATABASE --multiquery < schema.sql\n\n",
+    );
+    script.push_str(VERSION_TABLE);
+    script.push_str(";\n");
+    for migration in MIGRATIONS {
+        script.push('\n');
+        for statement in statements(migration.sql) {
+            script.push_str(statement);
+            script.push_str(";\n\n");
+        }
+        script.push_str(&record(migration.version));
+        script.push_str(";\n");
+    }
+    script
+}
+
+/// Brings the database to [`latest_version`]; makes the database where it is missing. Does nothing to a schema that is up to date.
+///
+/// # Errors
+/// A schema newer than this binary knows, missing privileges, and all that [`Client::probe`] finds.
+pub async fn apply(client: &Client) -> Result<Applied, Error> {
+    let from = match version(client).await {
+        Err(error) if error.class == Class::NoDatabase => {
+            create_database(client).await?;
+            0
+        }
+        other => other?,
+    };
+    refuse_newer(client, from)?;
+    if from == latest_version() {
+        return Ok(Applied { from, to: from });
+    }
+    run(client, VERSION_TABLE).await?;
+    for migration in MIGRATIONS.iter().filter(|migration| migration.version > from) {
+        for statement in statements(migration.sql) {
+            run(client, statement).await?;
+        }
+        run(client, &record(migration.version)).await?;
+    }
+    Ok(Applied { from, to: latest_version() })
+}
+
+/// Whether the schema is the one this binary works with; nothing is changed.
+///
+/// # Errors
+/// An older or newer schema, and all that [`Client::probe`] finds.
+pub async fn check(client: &Client) -> Result<(), Error> {
+    let found = version(client).await.map_err(|error| client.explain(error))?;
+    refuse_newer(client, found)?;
+    if found < latest_version() {
+        let message = format!(
+            "the schema in database {} is version {found}, this collector needs {}: run `collector schema apply`",
+            client.settings().database,
+            latest_version()
+        );
+        return Err(Error::new(Class::Schema, message));
+    }
+    Ok(())
+}
+
+/// The version in the database; 0 where none was ever applied.
+///
+/// # Errors
+/// [`Class::NoDatabase`] as it is; everything else with URL and remedy.
+pub async fn version(client: &Client) -> Result<u32, Error> {
+    let answer = match client.query("SELECT max(version) FROM schema_version", "TSV").await {
+        Err(error) if error.code == Some(UNKNOWN_TABLE) => return Ok(0),
+        Err(error) if error.class == Class::NoDatabase => return Err(error),
+        Err(error) => return Err(client.explain(error)),
+        Ok(answer) => answer,
+    };
+    answer.trim().parse().map_err(|_not_a_number| {
+        let message = format!("{} answers, but not as ClickHouse: {:.80}", client.settings().url, answer.trim());
+        Error::new(Class::NotClickHouse, message)
+    })
+}
+
+const UNKNOWN_TABLE: u32 = 60;
+
+async fn run(client: &Client, statement: &str) -> Result<(), Error> {
+    let Err(error) = client.execute(statement).await else { return Ok(()) };
+    if error.class != Class::Schema {
+        return Err(client.explain(error));
+    }
+    let message = format!("the schema in database {} cannot be changed: {error}", client.settings().database);
+    Err(error.told(message))
+}
+
+async fn create_database(client: &Client) -> Result<(), Error> {
+    let database = &client.settings().database;
+    let quoted = database.replace('\\', "\\\\").replace('`', "\\`");
+    let made = client.execute_on_server(&format!("CREATE DATABASE IF NOT EXISTS `{quoted}`")).await;
+    made.map_err(|error| {
+        let error = client.explain(error);
+        let message = format!("database {database} does not exist and cannot be created: {error}");
+        error.told(message)
+    })
+}
+
+fn refuse_newer(client: &Client, found: u32) -> Result<(), Error> {
+    if found <= latest_version() {
+        return Ok(());
+    }
+    let message = format!(
+        "the schema in database {} is version {found}, newer than the {} this collector ({}) knows: upgrade the collector",
+        client.settings().database,
+        latest_version(),
+        env!("CARGO_PKG_VERSION")
+    );
+    Err(Error::new(Class::Schema, message))
+}
+
+fn record(version: u32) -> String {
+    let binary = env!("CARGO_PKG_VERSION");
+    format!("INSERT INTO schema_version (version, binary_version) VALUES ({version}, '{binary}')")
+}
+
+fn statements(sql: &str) -> impl Iterator<Item = &str> {
+    sql.split(";\n").map(str::trim).filter(|statement| !statement.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+    use crate::batch::columns::COLUMNS;
+
+    /// The table as its columns say it must be.
+    fn flows_ddl() -> String {
+        let mut ddl = String::from("CREATE TABLE IF NOT EXISTS flows\n(\n");
+        for (index, column) in COLUMNS.iter().enumerate() {
+            let end = if index + 1 == COLUMNS.len() { "" } else { "," };
+            let comment = column.comment.replace('\'', "\\'");
+            writeln!(ddl, "    `{}` {} COMMENT '{comment}' CODEC({}){end}", column.name, column.kind, column.codec)
+                .unwrap();
+        }
+        ddl.push_str(
+            ")\nENGINE = MergeTree\nPARTITION BY toDate(time_received)\nORDER BY (exporter_address, toStartOfMinute(time_received))\n\
+             SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 1000\n\
+             COMMENT 'Flow records as exporters sent them, with what the collector knows about them';\n",
+        );
+        ddl
+    }
+
+    /// Compares a committed file with what it must be; rewrites it when the environment has `BLESS`.
+    fn check_file(path: &str, expected: &str) {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(&path, expected).unwrap();
+        }
+        let found = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(found == expected, "{} differs; run this test with BLESS=1 and look at the difference", path.display());
+    }
+
+    #[test]
+    fn the_first_migration_makes_the_columns() {
+        check_file("src/clickhouse/migrations/0001_flows.sql", &flows_ddl());
+    }
+
+    #[test]
+    fn the_deployed_schema_is_the_printed_one() {
+        check_file("../deploy/clickhouse/schema.sql", &print());
+    }
+
+    #[test]
+    fn versions_ascend_from_one() {
+        for (index, migration) in MIGRATIONS.iter().enumerate() {
+            assert_eq!(migration.version as usize, index + 1);
+        }
+    }
+}

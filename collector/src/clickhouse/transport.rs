@@ -1,0 +1,71 @@
+//! Connections to ClickHouse: TCP with a time limit, and TLS where the URL says https.
+//!
+//! Trusted are the CAs of the system and those of one more file. The `clickhouse` crate's own transport panics on a machine
+//! that has no CA certificates at all, even for plain HTTP, and takes no file.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
+
+use super::error::{Class, Error};
+
+/// TCP keep-alive, so that a peer that vanished is noticed.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+
+/// Opens connections.
+///
+/// # Errors
+/// [`Class::Settings`] when no CA is to be had for an https URL, or the file of CAs cannot be used.
+pub(super) fn connector(
+    url: &str,
+    ca_file: Option<&Path>,
+    connect_timeout: Duration,
+) -> Result<HttpsConnector<HttpConnector>, Error> {
+    let mut http = HttpConnector::new();
+    http.enforce_http(false);
+    http.set_keepalive(Some(KEEPALIVE));
+    http.set_nodelay(true);
+    http.set_connect_timeout(Some(connect_timeout));
+
+    let roots = if url.starts_with("https://") { roots(ca_file)? } else { RootCertStore::empty() };
+    let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::new(Class::Settings, format!("TLS cannot be set up: {error}")))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(http))
+}
+
+fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, Error> {
+    let mut roots = RootCertStore::empty();
+    // Single unreadable certificates among the system's are no reason to refuse the others.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if let Some(path) = ca_file {
+        let unusable = |error: &dyn std::fmt::Display| {
+            Error::new(Class::Settings, format!("cannot use the CA file {}: {error}; it must be PEM", path.display()))
+        };
+        let certificates = CertificateDer::pem_file_iter(path).map_err(|error| unusable(&error))?;
+        let mut found = false;
+        for certificate in certificates {
+            let certificate = certificate.map_err(|error| unusable(&error))?;
+            roots.add(certificate).map_err(|error| unusable(&error))?;
+            found = true;
+        }
+        if !found {
+            return Err(unusable(&"no certificate in it"));
+        }
+    }
+    if roots.is_empty() {
+        return Err(Error::new(
+            Class::Settings,
+            "no CA certificate to check the ClickHouse server by: install ca-certificates or name a CA file",
+        ));
+    }
+    Ok(roots)
+}

@@ -1,0 +1,65 @@
+//! What can be wrong with a configuration, in one line each: what is wrong where, and what to do about it.
+
+use std::path::PathBuf;
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file could not be read.
+    #[error("reading configuration file {path}: {cause}: check the path and its permissions")]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// Not TOML, or a value of the wrong type.
+    #[error("{origin}:{line}: {message}: correct the value (see deploy/collector.toml)")]
+    Syntax {
+        /// File name.
+        origin: String,
+        /// Line, from 1.
+        line: usize,
+        /// What the parser said, in one line.
+        message: String,
+    },
+    /// A key that does not exist.
+    #[error("{origin}:{line}: unknown key \"{key}\"{section}: the nearest known key is \"{nearest}\"")]
+    UnknownKey {
+        /// File name.
+        origin: String,
+        /// Line, from 1.
+        line: usize,
+        /// The key as written.
+        key: String,
+        /// ` in [section]`, or nothing at the top.
+        section: String,
+        /// The known key most like it.
+        nearest: String,
+    },
+    /// A value of the right type that cannot be meant.
+    #[error("setting {key} is {value}: {remedy}")]
+    Meaning {
+        /// `section.key`.
+        key: &'static str,
+        /// The value, printable.
+        value: String,
+        /// What to write instead.
+        remedy: String,
+    },
+    /// The password file could not be read.
+    #[error("reading password file {path}: {cause}: check the path and its permissions")]
+    PasswordFile {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+}
+
+impl ConfigError {
+    /// A value that cannot be meant.
+    pub(super) fn meaning(key: &'static str, value: impl std::fmt::Display, remedy: impl Into<String>) -> Self {
+        Self::Meaning { key, value: value.to_string(), remedy: remedy.into() }
+    }
+}

@@ -1,0 +1,130 @@
+//! Which keys a section has, and which known key an unknown one resembles.
+//!
+//! The list of keys is asked of serde itself (the field names that `Deserialize` announces), so it cannot fall behind.
+
+use serde::de::value::Error as Stop;
+use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
+use toml::de::{DeTable, DeValue};
+
+use super::error::ConfigError;
+use super::written;
+
+/// A section of the file and the keys in it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Section {
+    /// Name in brackets.
+    pub(super) name: &'static str,
+    /// Its keys.
+    pub(super) keys: &'static [&'static str],
+}
+
+/// Keys that stand above the first section, sections included.
+pub(super) fn top() -> &'static [&'static str] {
+    of::<written::Written>()
+}
+
+/// Every section.
+pub(super) fn sections() -> [Section; 8] {
+    [
+        Section { name: "capture", keys: of::<written::Capture>() },
+        Section { name: "templates", keys: of::<written::Templates>() },
+        Section { name: "geoip", keys: of::<written::GeoIp>() },
+        Section { name: "clickhouse", keys: of::<written::ClickHouse>() },
+        Section { name: "store", keys: of::<written::Store>() },
+        Section { name: "metrics", keys: of::<written::Metrics>() },
+        Section { name: "log", keys: of::<written::Log>() },
+        Section { name: "exporters", keys: of::<written::Exporter>() },
+    ]
+}
+
+/// Fails with the first key of the document that does not exist.
+pub(super) fn check(document: &DeTable<'_>, text: &str, origin: &str) -> Result<(), ConfigError> {
+    check_table(document, None, top(), text, origin)?;
+    for section in sections() {
+        let Some(value) = document.get(section.name) else { continue };
+        if let DeValue::Table(table) = value.get_ref() {
+            check_table(table, Some(section.name), section.keys, text, origin)?;
+        }
+        let DeValue::Array(elements) = value.get_ref() else { continue };
+        for element in elements.iter() {
+            if let DeValue::Table(table) = element.get_ref() {
+                check_table(table, Some(section.name), section.keys, text, origin)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Line of a byte offset, from 1.
+pub(super) fn line_of(text: &str, offset: usize) -> usize {
+    1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
+}
+
+fn check_table(
+    table: &DeTable<'_>,
+    section: Option<&str>,
+    known: &[&str],
+    text: &str,
+    origin: &str,
+) -> Result<(), ConfigError> {
+    let unknown =
+        table.keys().filter(|key| !known.contains(&key.get_ref().as_ref())).min_by_key(|key| key.span().start);
+    let Some(unknown) = unknown else { return Ok(()) };
+    Err(ConfigError::UnknownKey {
+        origin: origin.to_owned(),
+        line: line_of(text, unknown.span().start),
+        key: unknown.get_ref().to_string(),
+        section: section.map(|name| format!(" in [{name}]")).unwrap_or_default(),
+        nearest: nearest(unknown.get_ref(), known),
+    })
+}
+
+/// The key of this section that resembles `key` most; one of another section, as `section.key`, where it resembles more.
+fn nearest(key: &str, here: &[&str]) -> String {
+    let elsewhere = sections()
+        .into_iter()
+        .flat_map(|section| section.keys.iter().map(move |key| (*key, format!("{}.{key}", section.name))));
+    // Ties go to the key that comes first, so the ones of this section stand in front and the search runs backwards.
+    let mut candidates: Vec<(&str, String)> = here.iter().map(|known| (*known, (*known).to_owned())).collect();
+    candidates.extend(elsewhere);
+    candidates.reverse();
+    candidates
+        .into_iter()
+        .max_by(|(a, _), (b, _)| strsim::jaro_winkler(key, a).total_cmp(&strsim::jaro_winkler(key, b)))
+        .map(|(_, name)| name)
+        .unwrap_or_default()
+}
+
+/// The field names that `T` announces to serde; empty if it is not a struct.
+fn of<'de, T: Deserialize<'de>>() -> &'static [&'static str] {
+    let mut fields: &'static [&'static str] = &[];
+    // The probe stops every deserialisation with an error after noting the field names.
+    let _ = T::deserialize(Probe(&mut fields));
+    fields
+}
+
+/// A deserializer without data: notes which fields are asked for, then stops.
+struct Probe<'a>(&'a mut &'static [&'static str]);
+
+impl<'de> Deserializer<'de> for Probe<'_> {
+    type Error = Stop;
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        fields: &'static [&'static str],
+        _visitor: V,
+    ) -> Result<V::Value, Stop> {
+        *self.0 = fields;
+        Err(Stop::custom("only the field names are wanted"))
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, _visitor: V) -> Result<V::Value, Stop> {
+        Err(Stop::custom("not a struct"))
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}

@@ -1,0 +1,182 @@
+//! Validated settings, a struct for each part: what is meant by what was written.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::prefix::Prefix;
+use super::written::{Attach, Bind, CaptureMode, Compression, LogFormat, Spread};
+
+/// Everything the collector can be told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Directory for the template snapshot and the embedded store's data.
+    pub state_dir: PathBuf,
+    /// How datagrams are taken off the wire.
+    pub capture: Capture,
+    /// Bounds and snapshot of the template store.
+    pub templates: Templates,
+    /// MaxMind files.
+    pub geoip: GeoIp,
+    /// Where rows go.
+    pub clickhouse: ClickHouse,
+    /// The embedded ClickHouse; used where `clickhouse.url` is absent.
+    pub store: Store,
+    /// The Prometheus page.
+    pub metrics: Metrics,
+    /// Log lines.
+    pub log: Log,
+    /// Names of exporters.
+    pub exporters: Vec<Exporter>,
+    /// Whether rows are written to standard output too; a flag alone, never in the file.
+    pub stdout: Option<StdoutFormat>,
+}
+
+/// How rows look on standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum StdoutFormat {
+    /// One JSON object a line, the columns of the flows table under their names
+    Json,
+}
+
+/// How datagrams are taken off the wire.
+#[derive(Debug, Clone)]
+pub struct Capture {
+    /// Which way.
+    pub mode: CaptureMode,
+    /// Interfaces for XDP, each once; never empty with [`CaptureMode::Xdp`].
+    pub interfaces: Vec<String>,
+    /// UDP destination ports, ascending, each once; never empty.
+    pub ports: Vec<u16>,
+    /// Worker threads for each interface; `None` for one per queue or usable CPU, whichever is fewer.
+    pub workers: Option<usize>,
+    /// Where the XDP program hooks in.
+    pub attach: Attach,
+    /// How AF_XDP sockets get at frames.
+    pub bind: Bind,
+    /// Bytes of a frame in the umem: 2048 or 4096.
+    pub frame_bytes: u32,
+    /// Frames of one socket: a power of two.
+    pub frames_per_socket: u32,
+    /// Descriptors of a ring: a power of two, at most `frames_per_socket`.
+    pub ring_descriptors: u32,
+    /// Which worker gets a datagram.
+    pub spread: Spread,
+    /// Address of the plain UDP sockets.
+    pub udp_address: IpAddr,
+    /// Receive buffer of each plain UDP socket.
+    pub udp_receive_buffer_bytes: usize,
+    /// Whether worker threads are pinned to CPUs.
+    pub pin: bool,
+}
+
+/// Bounds and snapshot of the template store.
+#[derive(Debug, Clone)]
+pub struct Templates {
+    /// Templates one exporter may have.
+    pub max_per_exporter: usize,
+    /// Templates in all.
+    pub max_total: usize,
+    /// How often changed templates are saved.
+    pub snapshot_interval: Duration,
+    /// The snapshot file, in the state directory.
+    pub snapshot: PathBuf,
+}
+
+/// MaxMind files.
+#[derive(Debug, Clone)]
+pub struct GeoIp {
+    /// City, Country and ASN files in any order.
+    pub files: Vec<PathBuf>,
+}
+
+/// Where rows go.
+#[derive(Debug, Clone)]
+pub struct ClickHouse {
+    /// A ClickHouse server; `None` for the embedded store.
+    pub url: Option<String>,
+    /// Database of the flows table.
+    pub database: String,
+    /// User name.
+    pub user: String,
+    /// Password; may be empty.
+    pub password: Secret,
+    /// Compression of inserts.
+    pub compression: Compression,
+    /// Rows at which a block is handed on.
+    pub block_rows: usize,
+    /// Age at which a block is handed on, full or not.
+    pub block_age: Duration,
+    /// Rows that may wait in memory for ClickHouse.
+    pub pending_rows: usize,
+    /// Inserts under way at a time.
+    pub inserters: usize,
+    /// Time an insert or query may take.
+    pub request_timeout: Duration,
+}
+
+/// The embedded ClickHouse.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// Loopback address of its HTTP interface.
+    pub listen: SocketAddr,
+    /// The libchdb file; `None` to look in the usual places.
+    pub library: Option<PathBuf>,
+    /// Memory the engine may use; `None` for its own default.
+    pub memory_bytes: Option<u64>,
+    /// Queries that run side by side.
+    pub connections: usize,
+    /// Its data directory, in the state directory.
+    pub data: PathBuf,
+}
+
+/// The Prometheus page.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    /// Address of `/metrics`; `None` for no page.
+    pub listen: Option<SocketAddr>,
+}
+
+/// Log lines.
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// Filter in `tracing`'s syntax: `info`, `debug`, `collector::xsk=debug,info`.
+    pub level: String,
+    /// How they look.
+    pub format: LogFormat,
+}
+
+/// A name for the exporters of a prefix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exporter {
+    /// Which exporters; the longest prefix that holds an address wins.
+    pub prefix: Prefix,
+    /// Their name.
+    pub name: String,
+}
+
+/// A text that never appears in a log or an error.
+#[derive(Clone, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps `text` out of `Debug` output.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(if self.0.is_empty() { "(none)" } else { "(redacted)" })
+    }
+}

@@ -1,0 +1,267 @@
+//! From written to meant: every rule a setting has to keep, each broken one an error with the remedy.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use super::error::ConfigError;
+use super::meant::{Capture, ClickHouse, Config, Exporter, GeoIp, Log, Metrics, Secret, Store, Templates};
+use super::prefix::Prefix;
+use super::written::{self, CaptureMode, Written};
+
+/// The longest name an interface can have: `IFNAMSIZ` less its NUL, `include/uapi/linux/if.h`.
+const INTERFACE_NAME_BYTES: usize = 15;
+
+impl Config {
+    /// Validates what was written. `password` is the one from the environment; it stands above the file's.
+    ///
+    /// # Errors
+    /// [`ConfigError::Meaning`] for the first setting that cannot be meant, [`ConfigError::PasswordFile`].
+    pub fn resolve(written: Written, password: Option<Secret>) -> Result<Self, ConfigError> {
+        let state_dir = written.state_dir;
+        if state_dir.as_os_str().is_empty() {
+            return Err(ConfigError::meaning("state_dir", "empty", "name a directory, such as /var/lib/collector"));
+        }
+        Ok(Self {
+            capture: capture(written.capture)?,
+            templates: templates(&written.templates, &state_dir)?,
+            geoip: GeoIp { files: written.geoip.files },
+            clickhouse: clickhouse(written.clickhouse, password)?,
+            store: store(written.store, &state_dir)?,
+            metrics: Metrics { listen: optional_address("metrics.listen", &written.metrics.listen)? },
+            log: Log { level: written.log.level, format: written.log.format },
+            exporters: exporters(written.exporters)?,
+            stdout: None,
+            state_dir,
+        })
+    }
+}
+
+fn capture(written: written::Capture) -> Result<Capture, ConfigError> {
+    let mut interfaces: Vec<String> = Vec::new();
+    for name in written.interfaces {
+        let named = (1..=INTERFACE_NAME_BYTES).contains(&name.len()) && !name.contains(['/', ' ', ':']);
+        if !named {
+            return Err(ConfigError::meaning(
+                "capture.interfaces",
+                format_args!("\"{name}\""),
+                "name network interfaces as `ip link` shows them",
+            ));
+        }
+        if !interfaces.contains(&name) {
+            interfaces.push(name);
+        }
+    }
+    if written.mode == CaptureMode::Xdp && interfaces.is_empty() {
+        return Err(ConfigError::meaning(
+            "capture.interfaces",
+            "empty while capture.mode is \"xdp\"",
+            "name the interface with --interface NAME, or use mode \"udp\"",
+        ));
+    }
+    let mut ports = written.ports;
+    ports.sort_unstable();
+    ports.dedup();
+    if ports.first().is_none_or(|port| *port == 0) {
+        return Err(ConfigError::meaning(
+            "capture.ports",
+            format_args!("{ports:?}"),
+            "list at least one UDP port from 1 to 65535",
+        ));
+    }
+    let udp_address = written.udp_address.parse().map_err(|_| {
+        ConfigError::meaning(
+            "capture.udp_address",
+            format_args!("\"{}\"", written.udp_address),
+            "write an IP address; \"::\" takes IPv4 and IPv6 on every interface",
+        )
+    })?;
+    if !matches!(written.frame_bytes, 2048 | 4096) {
+        return Err(ConfigError::meaning("capture.frame_bytes", written.frame_bytes, "the kernel takes 2048 or 4096"));
+    }
+    in_range("capture.workers", written.workers as u64, 0..=1024)?;
+    power_of_two("capture.frames_per_socket", written.frames_per_socket, 64..=1 << 20)?;
+    power_of_two("capture.ring_descriptors", written.ring_descriptors, 64..=written.frames_per_socket)?;
+    in_range("capture.udp_receive_buffer_bytes", written.udp_receive_buffer_bytes as u64, 4096..=1 << 30)?;
+    Ok(Capture {
+        mode: written.mode,
+        interfaces,
+        ports,
+        workers: Some(written.workers).filter(|workers| *workers > 0),
+        attach: written.attach,
+        bind: written.bind,
+        frame_bytes: written.frame_bytes,
+        frames_per_socket: written.frames_per_socket,
+        ring_descriptors: written.ring_descriptors,
+        spread: written.spread,
+        udp_address,
+        udp_receive_buffer_bytes: written.udp_receive_buffer_bytes,
+        pin: written.pin,
+    })
+}
+
+fn templates(written: &written::Templates, state_dir: &Path) -> Result<Templates, ConfigError> {
+    in_range("templates.max_total", written.max_total as u64, 1..=16 << 20)?;
+    in_range("templates.max_per_exporter", written.max_per_exporter as u64, 1..=written.max_total as u64)?;
+    in_range("templates.snapshot_seconds", written.snapshot_seconds, 1..=86_400)?;
+    Ok(Templates {
+        max_per_exporter: written.max_per_exporter,
+        max_total: written.max_total,
+        snapshot_interval: Duration::from_secs(written.snapshot_seconds),
+        snapshot: state_dir.join("templates.snapshot"),
+    })
+}
+
+fn clickhouse(written: written::ClickHouse, password: Option<Secret>) -> Result<ClickHouse, ConfigError> {
+    if let Some(url) = &written.url {
+        check_url(url)?;
+    }
+    let identifier = written.database.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && written.database.chars().all(|character| character.is_ascii_alphanumeric() || character == '_');
+    if !identifier {
+        return Err(ConfigError::meaning(
+            "clickhouse.database",
+            format_args!("\"{}\"", written.database),
+            "use letters, digits and _, not starting with a digit",
+        ));
+    }
+    if written.password.is_some() && written.password_file.is_some() {
+        return Err(ConfigError::meaning(
+            "clickhouse.password",
+            "given together with clickhouse.password_file",
+            "keep one of the two",
+        ));
+    }
+    in_range("clickhouse.block_rows", written.block_rows as u64, 1..=16 << 20)?;
+    in_range("clickhouse.block_age_ms", written.block_age_ms, 1..=600_000)?;
+    in_range("clickhouse.pending_rows", written.pending_rows as u64, written.block_rows as u64..=1 << 32)?;
+    in_range("clickhouse.inserters", written.inserters as u64, 1..=64)?;
+    in_range("clickhouse.request_timeout_seconds", written.request_timeout_seconds, 1..=3600)?;
+    let password = match (password, &written.password_file) {
+        (Some(password), _) => password,
+        (None, Some(path)) => read_password(path)?,
+        (None, None) => written.password.unwrap_or_default(),
+    };
+    Ok(ClickHouse {
+        url: written.url,
+        database: written.database,
+        user: written.user,
+        password,
+        compression: written.compression,
+        block_rows: written.block_rows,
+        block_age: Duration::from_millis(written.block_age_ms),
+        pending_rows: written.pending_rows,
+        inserters: written.inserters,
+        request_timeout: Duration::from_secs(written.request_timeout_seconds),
+    })
+}
+
+/// Reads a file that holds a password on its first line.
+fn read_password(path: &Path) -> Result<Secret, ConfigError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|cause| ConfigError::PasswordFile { path: path.to_path_buf(), cause })?;
+    Ok(Secret::new(text.lines().next().unwrap_or_default().to_owned()))
+}
+
+/// A URL is `http://host[:port][/path]` or `https://...`; user and password do not belong into it, because URLs are logged.
+fn check_url(url: &str) -> Result<(), ConfigError> {
+    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    let authority = rest.and_then(|rest| rest.split(['/', '?', '#']).next()).unwrap_or_default();
+    if authority.contains('@') {
+        return Err(ConfigError::meaning(
+            "clickhouse.url",
+            "carrying a user or password",
+            "take them out of the URL; set clickhouse.user and clickhouse.password_file",
+        ));
+    }
+    let host = authority.rsplit_once(':').map_or(authority, |(host, port)| {
+        let number = port.parse::<u16>().is_ok_and(|port| port > 0);
+        // The last colon of a bracketed IPv6 address without a port belongs to the address.
+        if number {
+            host
+        } else if port.ends_with(']') {
+            authority
+        } else {
+            ""
+        }
+    });
+    if host.is_empty() || url.contains(char::is_whitespace) {
+        return Err(ConfigError::meaning(
+            "clickhouse.url",
+            format_args!("\"{url}\""),
+            "write http://HOST:8123 or https://HOST:8443",
+        ));
+    }
+    Ok(())
+}
+
+fn store(written: written::Store, state_dir: &Path) -> Result<Store, ConfigError> {
+    let listen = address("store.listen", &written.listen)?;
+    if !listen.ip().is_loopback() {
+        return Err(ConfigError::meaning(
+            "store.listen",
+            listen,
+            "the embedded store speaks on loopback alone; use 127.0.0.1:8123, or a ClickHouse server",
+        ));
+    }
+    in_range("store.connections", written.connections as u64, 1..=256)?;
+    Ok(Store {
+        listen,
+        library: written.library,
+        memory_bytes: Some(written.memory_bytes).filter(|bytes| *bytes > 0),
+        connections: written.connections,
+        data: state_dir.join("store"),
+    })
+}
+
+fn exporters(written: Vec<written::Exporter>) -> Result<Vec<Exporter>, ConfigError> {
+    let mut exporters: Vec<Exporter> = Vec::with_capacity(written.len());
+    for written::Exporter { address, name } in written {
+        let prefix: Prefix = address.parse().map_err(|remedy: String| {
+            ConfigError::meaning("exporters.address", format_args!("\"{address}\""), remedy)
+        })?;
+        if name.trim().is_empty() {
+            return Err(ConfigError::meaning("exporters.name", format_args!("empty for {address}"), "give it a name"));
+        }
+        if exporters.iter().any(|known| known.prefix == prefix) {
+            return Err(ConfigError::meaning(
+                "exporters.address",
+                format_args!("\"{address}\" a second time"),
+                "keep one entry for each address",
+            ));
+        }
+        exporters.push(Exporter { prefix, name });
+    }
+    Ok(exporters)
+}
+
+fn optional_address(key: &'static str, text: &str) -> Result<Option<SocketAddr>, ConfigError> {
+    if text == "off" {
+        return Ok(None);
+    }
+    address(key, text).map(Some)
+}
+
+fn address(key: &'static str, text: &str) -> Result<SocketAddr, ConfigError> {
+    text.parse().map_err(|_| {
+        ConfigError::meaning(
+            key,
+            format_args!("\"{text}\""),
+            "write ADDRESS:PORT, such as 127.0.0.1:9105 or [::1]:9105",
+        )
+    })
+}
+
+fn in_range(key: &'static str, value: u64, range: std::ops::RangeInclusive<u64>) -> Result<(), ConfigError> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    Err(ConfigError::meaning(key, value, format!("use a number from {} to {}", range.start(), range.end())))
+}
+
+fn power_of_two(key: &'static str, value: u32, range: std::ops::RangeInclusive<u32>) -> Result<(), ConfigError> {
+    if value.is_power_of_two() && range.contains(&value) {
+        return Ok(());
+    }
+    Err(ConfigError::meaning(key, value, format!("use a power of two from {} to {}", range.start(), range.end())))
+}

@@ -1,0 +1,227 @@
+//! The file as it was written: every key, its type and its default.
+//!
+//! What a key means is said once, in `deploy/collector.toml`; a test holds its keys and defaults against these.
+
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use serde::Deserialize;
+use toml::de::DeTable;
+
+use super::error::ConfigError;
+use super::keys;
+use super::meant::Secret;
+
+macro_rules! section {
+    ($(#[$doc:meta])* $name:ident { $($key:ident: $type:ty = $default:expr,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct $name {
+            $(#[doc = concat!("Key `", stringify!($key), "`, described in `deploy/collector.toml`.")] pub $key: $type,)*
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $($key: $default,)* }
+            }
+        }
+    };
+}
+
+section! {
+    /// The whole file.
+    Written {
+        state_dir: PathBuf = PathBuf::from("/var/lib/collector"),
+        capture: Capture = Capture::default(),
+        templates: Templates = Templates::default(),
+        geoip: GeoIp = GeoIp::default(),
+        clickhouse: ClickHouse = ClickHouse::default(),
+        store: Store = Store::default(),
+        metrics: Metrics = Metrics::default(),
+        log: Log = Log::default(),
+        exporters: Vec<Exporter> = Vec::new(),
+    }
+}
+
+section! {
+    /// `[capture]`: how datagrams are taken off the wire.
+    Capture {
+        mode: CaptureMode = CaptureMode::Auto,
+        interfaces: Vec<String> = Vec::new(),
+        ports: Vec<u16> = vec![2055],
+        workers: usize = 0,
+        attach: Attach = Attach::Auto,
+        bind: Bind = Bind::Auto,
+        frame_bytes: u32 = 2048,
+        frames_per_socket: u32 = 4096,
+        ring_descriptors: u32 = 2048,
+        spread: Spread = Spread::ByExporter,
+        udp_address: String = "::".to_owned(),
+        udp_receive_buffer_bytes: usize = 32 << 20,
+        pin: bool = true,
+    }
+}
+
+section! {
+    /// `[templates]`: bounds and snapshot of the template store.
+    Templates {
+        max_per_exporter: usize = 4096,
+        max_total: usize = 131_072,
+        snapshot_seconds: u64 = 60,
+    }
+}
+
+section! {
+    /// `[geoip]`: MaxMind files.
+    GeoIp {
+        files: Vec<PathBuf> = Vec::new(),
+    }
+}
+
+section! {
+    /// `[clickhouse]`: where rows go.
+    ClickHouse {
+        url: Option<String> = None,
+        database: String = "collector".to_owned(),
+        user: String = "default".to_owned(),
+        password: Option<Secret> = None,
+        password_file: Option<PathBuf> = None,
+        compression: Compression = Compression::Lz4,
+        block_rows: usize = 65_536,
+        block_age_ms: u64 = 1000,
+        pending_rows: usize = 2_000_000,
+        inserters: usize = 2,
+        request_timeout_seconds: u64 = 30,
+    }
+}
+
+section! {
+    /// `[store]`: the embedded ClickHouse.
+    Store {
+        listen: String = "127.0.0.1:8123".to_owned(),
+        library: Option<PathBuf> = None,
+        memory_bytes: u64 = 0,
+        connections: usize = 8,
+    }
+}
+
+section! {
+    /// `[metrics]`: the Prometheus page.
+    Metrics {
+        listen: String = "127.0.0.1:9105".to_owned(),
+    }
+}
+
+section! {
+    /// `[log]`: what is logged, and how.
+    Log {
+        level: String = "info".to_owned(),
+        format: LogFormat = LogFormat::Auto,
+    }
+}
+
+/// `[[exporters]]`: a name for the exporters of an address or a prefix.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exporter {
+    /// Key `address`.
+    pub address: String,
+    /// Key `name`.
+    pub name: String,
+}
+
+/// Which way datagrams are taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum CaptureMode {
+    /// XDP where it can run, plain UDP sockets where it cannot
+    Auto,
+    /// XDP, or not at all
+    Xdp,
+    /// Plain UDP sockets
+    Udp,
+}
+
+/// Where the XDP program hooks in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Attach {
+    /// In the driver where it can, in the kernel's generic path where it cannot
+    Auto,
+    /// In the driver, or not at all
+    Native,
+    /// In the kernel's generic path
+    Generic,
+}
+
+/// How an AF_XDP socket gets at frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bind {
+    /// Zero-copy where the driver can, copy where it cannot
+    Auto,
+    /// Zero-copy, or not at all
+    ZeroCopy,
+    /// Copy
+    Copy,
+}
+
+/// Which worker gets a datagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Spread {
+    /// All datagrams of an exporter to one worker
+    ByExporter,
+    /// Each datagram to the next worker
+    RoundRobin,
+}
+
+/// Compression between the collector and ClickHouse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Compression {
+    /// LZ4 blocks
+    Lz4,
+    /// None, for a fast network
+    None,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// Text on a terminal, JSON otherwise
+    Auto,
+    /// Text
+    Human,
+    /// One JSON object a line
+    Json,
+}
+
+impl Written {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`ConfigError::Read`], or as [`Written::parse`].
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text =
+            std::fs::read_to_string(path).map_err(|cause| ConfigError::Read { path: path.to_path_buf(), cause })?;
+        Self::parse(&text, &path.display().to_string())
+    }
+
+    /// Reads TOML text; `origin` is the name that errors carry.
+    ///
+    /// # Errors
+    /// [`ConfigError::Syntax`] or [`ConfigError::UnknownKey`], with the line.
+    pub fn parse(text: &str, origin: &str) -> Result<Self, ConfigError> {
+        let syntax = |error: toml::de::Error| ConfigError::Syntax {
+            origin: origin.to_owned(),
+            line: keys::line_of(text, error.span().map_or(0, |span| span.start)),
+            message: error.message().lines().collect::<Vec<_>>().join(", "),
+        };
+        let document = DeTable::parse(text).map_err(syntax)?;
+        keys::check(document.get_ref(), text, origin)?;
+        toml::from_str(text).map_err(syntax)
+    }
+}

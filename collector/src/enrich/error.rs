@@ -1,0 +1,41 @@
+//! Why GeoIP files could not be taken up.
+
+use std::fmt::Display;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why GeoIP files could not be taken up; each names the file and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file system said no.
+    #[error("cannot read GeoIP file {}: {source}; check its path and that the collector's user may read it", path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// What the system answered.
+        source: io::Error,
+    },
+    /// The file is no MaxMind DB, or is damaged.
+    #[error("GeoIP file {} is no usable MaxMind database: {detail}; fetch it again, for example with geoipupdate", path.display())]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// More distinct places or branches than the tables can number.
+    #[error("the GeoIP files together have more distinct places than fit; give fewer files")]
+    TooLarge,
+    /// The thread that watches the files could not be started.
+    #[error("cannot start the thread that watches the GeoIP files: {source}; raise the limit of processes")]
+    Thread {
+        /// What the system answered.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    pub(super) fn damaged(path: &Path, detail: &dyn Display) -> Self {
+        Self::Damaged { path: path.to_owned(), detail: detail.to_string() }
+    }
+}

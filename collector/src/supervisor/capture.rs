@@ -1,0 +1,160 @@
+//! Interfaces, XDP programs, rings and sockets: which worker gets its datagrams from where.
+//!
+//! A queue's rings go to different workers; with fewer queues than workers several sockets share a queue. Every worker also
+//! gets a UDP socket on each port: they take what the XDP program passes up, and everything where XDP cannot run.
+
+use std::os::fd::AsFd as _;
+
+use crate::config::{self, Attach, Bind, CaptureMode, Spread};
+use crate::steering::{self, Steering};
+use crate::worker::{Sources, pin};
+use crate::{udp, xsk};
+
+/// Cores that workers take where nobody says how many: the rest is for ClickHouse's side and the machine.
+const WORKERS_PER_CORE: usize = 2;
+
+/// What takes datagrams off the wire.
+#[derive(Debug)]
+pub(super) struct Captured {
+    /// An attached program for each interface; empty with plain UDP. Dropping them detaches.
+    pub(super) interfaces: Vec<Interface>,
+    /// A set for each worker.
+    pub(super) sources: Vec<Sources>,
+}
+
+/// One interface with its program.
+#[derive(Debug)]
+pub(super) struct Interface {
+    /// Its name.
+    pub(super) name: String,
+    /// The program and its maps.
+    pub(super) steering: Steering,
+    /// In words: `native XDP, copy, 4 queues`.
+    pub(super) mode: String,
+}
+
+/// Why nothing can be received.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The XDP program.
+    #[error(transparent)]
+    Steering(#[from] steering::Error),
+    /// An AF_XDP socket.
+    #[error(transparent)]
+    Xsk(#[from] xsk::Error),
+    /// A UDP socket.
+    #[error(transparent)]
+    Udp(#[from] udp::Error),
+}
+
+/// Opens everything. With `auto`, an interface on which XDP cannot run is served by the UDP sockets, and the log says why.
+///
+/// # Errors
+/// When a UDP port cannot be bound, or with `--capture xdp` when XDP cannot run on an interface.
+pub(super) fn open(settings: &config::Capture) -> Result<Captured, Error> {
+    let workers = settings.workers.unwrap_or_else(default_workers).max(1);
+    let mut captured = Captured { interfaces: Vec::new(), sources: (0..workers).map(|_| Sources::default()).collect() };
+    // The sockets come first: from the moment on when the program runs, what it passes up has somewhere to go.
+    for port in &settings.ports {
+        let socket = udp::Settings {
+            address: settings.udp_address,
+            port: *port,
+            receive_buffer_bytes: settings.udp_receive_buffer_bytes,
+        };
+        udp::ensure_unused(&socket)?;
+        for sources in &mut captured.sources {
+            sources.sockets.push(udp::Socket::bind(&socket)?);
+        }
+    }
+    if settings.mode == CaptureMode::Udp {
+        return Ok(captured);
+    }
+    if settings.interfaces.is_empty() {
+        tracing::warn!("no interface was named: plain UDP sockets receive; name one with --interface to use XDP");
+    }
+    for name in &settings.interfaces {
+        match open_interface(settings, name, &mut captured.sources) {
+            Ok(interface) => captured.interfaces.push(interface),
+            Err(error) if settings.mode == CaptureMode::Auto => {
+                tracing::warn!(interface = name, %error, "XDP cannot run here: plain UDP sockets receive instead");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(captured)
+}
+
+fn default_workers() -> usize {
+    let cores = pin::allowed_cores().map_or(1, |cores| cores.len());
+    (cores / WORKERS_PER_CORE).max(1)
+}
+
+fn open_interface(settings: &config::Capture, name: &str, sources: &mut [Sources]) -> Result<Interface, Error> {
+    let queues = steering::queues(name)?;
+    let sockets_per_queue = u32::try_from(sources.len()).unwrap_or(u32::MAX).div_ceil(queues).max(1);
+    let ring = xsk::Settings {
+        interface: name.to_owned(),
+        queue: 0,
+        sockets: sockets_per_queue,
+        frame_bytes: settings.frame_bytes,
+        frames_per_socket: settings.frames_per_socket,
+        ring_descriptors: settings.ring_descriptors,
+        bind: match settings.bind {
+            Bind::Auto => xsk::Bind::Auto,
+            Bind::ZeroCopy => xsk::Bind::ZeroCopy,
+            Bind::Copy => xsk::Bind::Copy,
+        },
+        huge_pages: xsk::HugePages::Auto,
+    };
+    let mut steering = Steering::attach(&steering::Settings {
+        interface: name.to_owned(),
+        ports: settings.ports.clone(),
+        attach: match settings.attach {
+            Attach::Auto => steering::Attach::Auto,
+            Attach::Native => steering::Attach::Native,
+            Attach::Generic => steering::Attach::Generic,
+        },
+        sockets_per_queue,
+        queues,
+        spread: match settings.spread {
+            Spread::ByExporter => steering::Spread::ByExporter,
+            Spread::RoundRobin => steering::Spread::RoundRobin,
+        },
+        frame_bytes_max: ring.largest_frame_bytes(),
+    })?;
+    let mut receivers = Vec::new();
+    for queue in 0..queues {
+        receivers.extend(xsk::open(&xsk::Settings { queue, ..ring.clone() })?);
+    }
+    let access = receivers.first().map_or("no queue", |receiver| receiver.mode().label());
+    let mode = format!(
+        "{} XDP, {access}, {queues} queue{}, {sockets_per_queue} socket{} each",
+        steering.mode().label(),
+        plural(queues),
+        plural(sockets_per_queue),
+    );
+    for (slot, receiver) in (0..).zip(&receivers) {
+        steering.register(slot, receiver.as_fd())?;
+    }
+    let workers = sources.len();
+    for (index, receiver) in receivers.into_iter().enumerate() {
+        sources[index % workers].rings.push(receiver);
+    }
+    Ok(Interface { name: name.to_owned(), steering, mode })
+}
+
+fn plural(count: u32) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
+
+impl Captured {
+    /// The mode in force, for a person.
+    pub(super) fn describe(&self) -> String {
+        if self.interfaces.is_empty() {
+            return "plain UDP sockets".to_owned();
+        }
+        let interfaces: Vec<String> =
+            self.interfaces.iter().map(|interface| format!("{}: {}", interface.name, interface.mode)).collect();
+        interfaces.join("; ")
+    }
+}

@@ -1,0 +1,107 @@
+//! Starts everything in order and stops it in reverse.
+//!
+//! Start: state directory, GeoIP, templates, ClickHouse (or the embedded one), schema, sink, capture, metrics, workers.
+//! Whatever fails on the way ends the start with one line; what was started is stopped by its drop.
+
+/// Interfaces, XDP programs, rings and sockets.
+mod capture;
+/// The text of `/metrics`, and the line that a person reads.
+mod observe;
+/// Every part that was started.
+mod running;
+/// The state directory: made when missing, held by one collector at a time.
+mod state;
+/// Rows on standard output: `--stdout json`.
+mod stdout;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use crate::config::Config;
+
+use self::running::Running;
+use self::state::StateDir;
+
+/// Why the collector did not start, or did not end well. Each is one line that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The state directory.
+    #[error(transparent)]
+    State(#[from] state::Error),
+    /// GeoIP files or names.
+    #[error(transparent)]
+    Enrich(#[from] crate::enrich::Error),
+    /// ClickHouse, or its schema.
+    #[error(transparent)]
+    ClickHouse(#[from] crate::clickhouse::Error),
+    /// The embedded store.
+    #[error(transparent)]
+    Store(#[from] crate::store::Error),
+    /// Interfaces, rings, sockets.
+    #[error(transparent)]
+    Capture(#[from] capture::Error),
+    /// The metrics server.
+    #[error("metrics on {address}: {source}: choose another address with --metrics")]
+    Metrics {
+        /// What it should listen on.
+        address: std::net::SocketAddr,
+        /// The kernel's answer.
+        source: std::io::Error,
+    },
+    /// The system refused a thread or a signal handler.
+    #[error("{operation}: {source}")]
+    System {
+        /// What was tried.
+        operation: &'static str,
+        /// The kernel's answer.
+        source: std::io::Error,
+    },
+    /// A worker ended although nobody asked it to.
+    #[error("worker {0} ended unexpectedly: everything was stopped; the log has the reason")]
+    Worker(usize),
+    /// Rows could not be stored before the end.
+    #[error("{0} rows could not be stored before the end: ClickHouse did not take them in time")]
+    GivenUp(u64),
+}
+
+impl Error {
+    fn system(operation: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::System { operation, source }
+    }
+}
+
+/// What the collector does besides storing rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Output {
+    /// Nothing.
+    #[default]
+    StoreOnly,
+    /// Writes each row as a line of JSON to standard output.
+    Json,
+}
+
+/// Runs the collector until SIGTERM or SIGINT, then stores what it holds. A second signal ends the process at once.
+///
+/// # Errors
+/// When something could not be started, ended on its own, or rows could not be stored before the end.
+pub fn run(config: &Config, output: Output) -> Result<(), Error> {
+    let stop = stop_on_signals()?;
+    let _state = StateDir::hold(&config.state_dir)?;
+    let mut running = Running::start(config, output)?;
+    let watched = running.watch(config, &stop);
+    let stopped = running.stop(config);
+    watched.and(stopped)
+}
+
+/// A flag that the first SIGTERM or SIGINT raises; the second ends the process with the signal's conventional status.
+fn stop_on_signals() -> Result<Arc<AtomicBool>, Error> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT] {
+        let registered = signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)));
+        registered.map_err(Error::system("install a signal handler"))?;
+    }
+    Ok(stop)
+}

@@ -1,0 +1,100 @@
+//! What the collector tells about itself: the text of `/metrics`, and the totals in the log at the end.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::clickhouse;
+use crate::enrich::{Published, Watcher};
+use crate::metrics::{Counter, Exposition};
+use crate::steering::{Verdict, Verdicts};
+use crate::templates::Templates;
+use crate::worker::tally::{Shared, Tally};
+
+use super::capture::Interface;
+
+/// Handles to every part that counts.
+pub(super) struct Observed {
+    pub(super) mode: String,
+    pub(super) tallies: Vec<Arc<Shared>>,
+    /// Per interface, as read last.
+    pub(super) verdicts: Vec<(String, Mutex<Verdicts>)>,
+    pub(super) clickhouse: Arc<clickhouse::Counters>,
+    pub(super) templates: Templates,
+    pub(super) published: Published,
+    pub(super) watcher: Watcher,
+    pub(super) stdout_skipped: Option<Arc<Counter>>,
+    pub(super) store_restarts: Option<Arc<Counter>>,
+}
+
+impl Observed {
+    /// Takes over the XDP program's counters.
+    pub(super) fn read_verdicts(&self, interfaces: &[Interface]) {
+        for (interface, (_, verdicts)) in interfaces.iter().zip(&self.verdicts) {
+            match interface.steering.verdicts() {
+                Ok(read) => *verdicts.lock().unwrap_or_else(PoisonError::into_inner) = read,
+                Err(error) => tracing::debug!(%error, "could not read the verdicts"),
+            }
+        }
+    }
+
+    /// The text of `/metrics`.
+    pub(super) fn render(&self) -> String {
+        let mut out = Exposition::default();
+        out.gauge(
+            "collector_info",
+            "Version, and the capture mode in force.",
+            &[("version", env!("CARGO_PKG_VERSION")), ("capture", &self.mode)],
+            1,
+        );
+        for (interface, verdicts) in &self.verdicts {
+            let verdicts = verdicts.lock().unwrap_or_else(PoisonError::into_inner);
+            for verdict in Verdict::ALL {
+                out.counter(
+                    "collector_xdp_verdicts_total",
+                    "Frames by the XDP program's verdict.",
+                    &[("interface", interface), ("verdict", verdict.label())],
+                    verdicts.get(verdict),
+                );
+            }
+        }
+        for (index, tally) in self.tallies.iter().enumerate() {
+            tally.read().write(&mut out, &index.to_string());
+        }
+        self.templates.write(&mut out);
+        self.watcher.counters().write(&self.published, &mut out);
+        self.clickhouse.write(&mut out);
+        if let Some(skipped) = &self.stdout_skipped {
+            out.counter(
+                "collector_stdout_rows_skipped_total",
+                "Rows not written to standard output because its reader was too slow.",
+                &[],
+                skipped.get(),
+            );
+        }
+        if let Some(restarts) = &self.store_restarts {
+            out.counter(
+                "collector_store_restarts_total",
+                "Times the embedded store ended on its own and was started again.",
+                &[],
+                restarts.get(),
+            );
+        }
+        out.finish()
+    }
+
+    /// One line of totals at the end.
+    pub(super) fn log_totals(&self) {
+        let mut total = Tally::default();
+        for tally in &self.tallies {
+            total.merge(&tally.read());
+        }
+        tracing::info!(
+            datagrams = total.datagrams(),
+            flow_records = total.report.flow_records(),
+            rows_stored = self.clickhouse.rows_inserted.get(),
+            rows_given_up = self.clickhouse.rows_given_up_total(),
+            malformed = total.report.malformed(),
+            sets_without_template = total.report.get(netflow::Event::SetWithoutTemplate),
+            "stopped"
+        );
+    }
+}

@@ -1,0 +1,75 @@
+//! Rows on standard output: `--stdout json`.
+//!
+//! A slow reader must not hold up a worker: what waits is bounded, and what does not fit is counted.
+
+use std::io::{self, Write as _};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crossbeam::channel::{self, Receiver, Sender};
+
+use crate::batch::{Block, json};
+use crate::metrics::Counter;
+
+/// Blocks' texts that may wait for the reader.
+const WAITING: usize = 16;
+
+/// The thread that writes.
+pub(super) struct Writer {
+    texts: Sender<Vec<u8>>,
+    skipped: Arc<Counter>,
+    thread: JoinHandle<()>,
+}
+
+impl Writer {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub(super) fn start() -> io::Result<Self> {
+        let (texts, waiting) = channel::bounded(WAITING);
+        let thread = std::thread::Builder::new().name("stdout".into()).spawn(move || write_all(&waiting))?;
+        Ok(Self { texts, skipped: Arc::default(), thread })
+    }
+
+    /// What workers call with each sealed block.
+    pub(super) fn tap(&self) -> crate::worker::pipeline::Tap {
+        let texts = self.texts.clone();
+        let skipped = Arc::clone(&self.skipped);
+        Arc::new(move |block| {
+            if texts.try_send(text_of(block)).is_err() {
+                skipped.add(block.len() as u64);
+            }
+        })
+    }
+
+    /// Rows that were not written because the reader was too slow or is gone.
+    pub(super) fn skipped(&self) -> Arc<Counter> {
+        Arc::clone(&self.skipped)
+    }
+
+    /// Writes what waits and ends. All taps must be gone.
+    pub(super) fn stop(self) {
+        drop(self.texts);
+        let _ = self.thread.join();
+    }
+}
+
+fn text_of(block: &Block) -> Vec<u8> {
+    let mut text = Vec::new();
+    for row in 0..block.len() {
+        json::write_row(block, row, &mut text);
+        text.push(b'\n');
+    }
+    text
+}
+
+fn write_all(texts: &Receiver<Vec<u8>>) {
+    let mut stdout = io::stdout().lock();
+    for text in texts {
+        if let Err(error) = stdout.write_all(&text).and_then(|()| stdout.flush()) {
+            tracing::warn!(%error, "standard output is gone: rows are no longer written there");
+            return;
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! One pinned thread: receive, decode, enrich, batch.
+//!
+//! A worker owns its rings and sockets, its block and its counters; it shares templates, GeoIP tables and the way to
+//! ClickHouse, none of which it ever waits for. Which rings it gets and when it stops is the supervisor's business.
+
+/// Which core a worker runs on.
+pub mod pin;
+/// What happens to a datagram once a worker has it in hand.
+pub mod pipeline;
+/// What a worker counts, and how others get to see it.
+pub mod tally;
+
+use std::io;
+use std::os::fd::AsFd as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::udp;
+use crate::worker::pipeline::Pipeline;
+use crate::worker::tally::{Path, Shared};
+use crate::xsk;
+
+/// While the rings are busy the sockets are looked at once in this many rounds; otherwise `poll` says when.
+const SOCKET_STRIDE: u32 = 16;
+/// How long an idle worker sleeps at most: blocks age and a stop is noticed within this time.
+const IDLE: Duration = Duration::from_millis(50);
+/// How often a worker publishes its counters.
+const PUBLISH: Duration = Duration::from_millis(250);
+/// After a stop is asked for, a worker takes what is queued until nothing comes for one round, but no longer than this.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// Where a worker's datagrams come from.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// AF_XDP sockets.
+    pub rings: Vec<xsk::Receiver>,
+    /// UDP sockets.
+    pub sockets: Vec<udp::Socket>,
+}
+
+/// A running worker.
+#[derive(Debug)]
+pub struct Worker {
+    index: usize,
+    thread: JoinHandle<()>,
+    shared: Arc<Shared>,
+}
+
+impl Worker {
+    /// Starts worker `index` on `core` (anywhere when `None`).
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn start(
+        index: usize,
+        core: Option<usize>,
+        sources: Sources,
+        pipeline: Pipeline,
+        stop: Arc<AtomicBool>,
+    ) -> io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let published = Arc::clone(&shared);
+        let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+            if let Some(core) = core
+                && let Err(error) = pin::pin_to_core(core)
+            {
+                tracing::warn!(worker = index, core, %error, "could not pin the worker: it may move between cores");
+            }
+            Loop { sources, pipeline, shared: published, round: 0 }.run(&stop);
+        })?;
+        Ok(Self { index, thread, shared })
+    }
+
+    /// Its number, from 0.
+    #[must_use]
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// What it counted until lately.
+    #[must_use]
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Whether it has ended: after a stop, or because it panicked.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// Waits for its end; false when it panicked.
+    #[must_use]
+    pub fn join(self) -> bool {
+        self.thread.join().is_ok()
+    }
+}
+
+struct Loop {
+    sources: Sources,
+    pipeline: Pipeline,
+    shared: Arc<Shared>,
+    round: u32,
+}
+
+impl Loop {
+    fn run(mut self, stop: &AtomicBool) {
+        let mut published = Instant::now();
+        let mut sockets_ready = true;
+        let mut stop_by: Option<Instant> = None;
+        loop {
+            self.round = self.round.wrapping_add(1);
+            let received_ms = now_ms();
+            let mut received = self.take_from_rings(received_ms);
+            if sockets_ready || self.round.is_multiple_of(SOCKET_STRIDE) {
+                received += self.take_from_sockets(received_ms);
+            }
+            let now = Instant::now();
+            self.pipeline.tick(now, received_ms);
+            if now.duration_since(published) >= PUBLISH {
+                published = now;
+                self.publish();
+            }
+            if stop.load(Ordering::Relaxed) {
+                let by = *stop_by.get_or_insert(now + DRAIN);
+                if received == 0 || now >= by {
+                    break;
+                }
+                sockets_ready = true;
+                continue;
+            }
+            sockets_ready = if received == 0 { self.wait() } else { false };
+        }
+        self.pipeline.seal();
+        self.publish();
+    }
+
+    fn take_from_rings(&mut self, received_ms: i64) -> usize {
+        let pipeline = &mut self.pipeline;
+        self.sources.rings.iter_mut().map(|ring| ring.receive(|frame| pipeline.frame(frame, received_ms))).sum()
+    }
+
+    fn take_from_sockets(&mut self, received_ms: i64) -> usize {
+        let pipeline = &mut self.pipeline;
+        let mut received = 0;
+        for socket in &mut self.sources.sockets {
+            match socket.receive(|source, payload| pipeline.datagram(source.address, payload, received_ms, Path::Udp)) {
+                Ok(count) => received += count,
+                Err(error) => pipeline.tally.socket_error(&error),
+            }
+        }
+        received
+    }
+
+    /// Sleeps until a ring or socket has something; true when a socket may.
+    fn wait(&self) -> bool {
+        let rings = self.sources.rings.iter().map(|ring| PollFd::new(ring.as_fd(), PollFlags::POLLIN));
+        let sockets = self.sources.sockets.iter().map(|socket| PollFd::new(socket.as_fd(), PollFlags::POLLIN));
+        let mut fds: Vec<PollFd<'_>> = rings.chain(sockets).collect();
+        let timeout = PollTimeout::try_from(IDLE).unwrap_or(PollTimeout::ZERO);
+        // A signal ends the sleep early; that is as good as its end.
+        let _ = poll(&mut fds, timeout);
+        fds.iter().skip(self.sources.rings.len()).any(|fd| fd.any().unwrap_or(true))
+    }
+
+    fn publish(&mut self) {
+        self.pipeline.tally.rings = self.sources.rings.iter().map(tally::Ring::of).collect();
+        self.pipeline.tally.socket_drops = self.sources.sockets.iter().map(udp::Socket::kernel_drops).sum();
+        self.pipeline.tally.socket_truncated = self.sources.sockets.iter().map(udp::Socket::truncated).sum();
+        self.shared.publish(&self.pipeline.tally);
+    }
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

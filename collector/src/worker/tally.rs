@@ -1,0 +1,245 @@
+//! What a worker counts, and how others get to see it.
+//!
+//! The worker counts in plain integers of its own and publishes a copy a few times a second, so that counting costs the hot
+//! path nothing but an addition.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Mutex, PoisonError};
+
+use netflow::Report;
+use netflow::report::Class;
+
+use crate::metrics::Exposition;
+use crate::xsk;
+
+/// By which way a datagram came to the worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Path {
+    /// An AF_XDP ring.
+    Xdp,
+    /// A UDP socket.
+    Udp,
+}
+
+impl Path {
+    /// All ways.
+    pub const ALL: [Self; 2] = [Self::Xdp, Self::Udp];
+
+    /// The way as a metric's label.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Xdp => "xdp",
+            Self::Udp => "udp",
+        }
+    }
+}
+
+/// One AF_XDP socket's counters.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Ring {
+    /// The kernel's count.
+    pub kernel: xsk::Statistics,
+    /// Our own.
+    pub ours: xsk::Counters,
+}
+
+impl Ring {
+    /// The counters of `receiver` now.
+    #[must_use]
+    pub fn of(receiver: &xsk::Receiver) -> Self {
+        Self { kernel: receiver.statistics().unwrap_or_default(), ours: receiver.counters() }
+    }
+}
+
+/// A worker's counts since it started.
+#[derive(Debug, Clone, Default)]
+pub struct Tally {
+    /// Datagrams by [`Path`].
+    datagrams: [u64; 2],
+    /// Payload bytes by [`Path`].
+    bytes: [u64; 2],
+    /// Frames that came over a ring but hold no datagram, by reason.
+    frames_not_ours: BTreeMap<&'static str, u64>,
+    /// Failed receive calls, by the kernel's reason.
+    socket_errors: BTreeMap<&'static str, u64>,
+    /// Datagrams that the kernel dropped because a socket's buffer was full.
+    pub socket_drops: u64,
+    /// Datagrams longer than the receive buffer.
+    pub socket_truncated: u64,
+    /// Blocks handed on.
+    pub blocks: u64,
+    /// What decoding gave.
+    pub report: Report,
+    /// Per AF_XDP socket.
+    pub rings: Vec<Ring>,
+}
+
+impl Tally {
+    /// Counts one datagram of `bytes` payload.
+    pub fn datagram(&mut self, path: Path, bytes: usize) {
+        self.datagrams[path as usize] += 1;
+        self.bytes[path as usize] += bytes as u64;
+    }
+
+    /// Datagrams by all ways.
+    #[must_use]
+    pub fn datagrams(&self) -> u64 {
+        self.datagrams.iter().sum()
+    }
+
+    /// Counts a frame that holds no datagram.
+    pub fn frame_not_ours(&mut self, reason: &'static str) {
+        *self.frames_not_ours.entry(reason).or_default() += 1;
+    }
+
+    /// Counts a failed receive call.
+    pub fn socket_error(&mut self, error: &io::Error) {
+        let reason = match error.kind() {
+            io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock => return,
+            io::ErrorKind::ConnectionRefused => "connection refused",
+            io::ErrorKind::OutOfMemory => "out of memory",
+            _ => "other",
+        };
+        *self.socket_errors.entry(reason).or_default() += 1;
+    }
+
+    /// Adds a worker's counts to these, for sums over workers.
+    pub fn merge(&mut self, other: &Self) {
+        for path in 0..Path::ALL.len() {
+            self.datagrams[path] += other.datagrams[path];
+            self.bytes[path] += other.bytes[path];
+        }
+        for (reason, count) in &other.frames_not_ours {
+            *self.frames_not_ours.entry(reason).or_default() += count;
+        }
+        for (reason, count) in &other.socket_errors {
+            *self.socket_errors.entry(reason).or_default() += count;
+        }
+        self.socket_drops += other.socket_drops;
+        self.socket_truncated += other.socket_truncated;
+        self.blocks += other.blocks;
+        self.report.merge(&other.report);
+        self.rings.extend_from_slice(&other.rings);
+    }
+}
+
+/// The last published copy of a worker's [`Tally`].
+#[derive(Debug, Default)]
+pub struct Shared(Mutex<Tally>);
+
+impl Shared {
+    /// Makes a copy of `tally` visible.
+    pub fn publish(&self, tally: &Tally) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone_from(tally);
+    }
+
+    /// The copy published last.
+    #[must_use]
+    pub fn read(&self) -> Tally {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Tally {
+    /// Writes a worker's counters; `worker` is its number.
+    pub fn write(&self, out: &mut Exposition, worker: &str) {
+        for path in Path::ALL {
+            let labels = [("worker", worker), ("path", path.label())];
+            let index = path as usize;
+            out.counter(
+                "collector_datagrams_total",
+                "Datagrams that reached a worker.",
+                &labels,
+                self.datagrams[index],
+            );
+            out.counter(
+                "collector_datagram_bytes_total",
+                "Payload bytes of these datagrams.",
+                &labels,
+                self.bytes[index],
+            );
+        }
+        for (reason, count) in &self.frames_not_ours {
+            let labels = [("worker", worker), ("reason", *reason)];
+            out.counter(
+                "collector_frames_without_datagram_total",
+                "Frames from a ring that hold no datagram.",
+                &labels,
+                *count,
+            );
+        }
+        for (reason, count) in &self.socket_errors {
+            let labels = [("worker", worker), ("reason", *reason)];
+            out.counter("collector_socket_errors_total", "Failed receive calls.", &labels, *count);
+        }
+        let worker_only = [("worker", worker)];
+        out.counter(
+            "collector_socket_drops_total",
+            "Datagrams the kernel dropped because the UDP socket's buffer was full (SO_RXQ_OVFL).",
+            &worker_only,
+            self.socket_drops,
+        );
+        out.counter(
+            "collector_socket_truncated_total",
+            "Datagrams longer than the receive buffer.",
+            &worker_only,
+            self.socket_truncated,
+        );
+        out.counter("collector_blocks_total", "Blocks handed on to the sink.", &worker_only, self.blocks);
+        self.write_report(out, worker);
+        self.write_rings(out, worker);
+    }
+
+    fn write_report(&self, out: &mut Exposition, worker: &str) {
+        for (event, count) in self.report.iter() {
+            let (name, help) = match event.class() {
+                Class::Ordinary => ("collector_decoded_total", "What decoding gave."),
+                Class::Unused => ("collector_unused_total", "Well-formed parts of datagrams that could not be used."),
+                Class::Malformed => {
+                    ("collector_malformed_total", "Parts of datagrams given up because they are malformed.")
+                }
+            };
+            out.counter(name, help, &[("worker", worker), ("event", event.label())], count);
+        }
+    }
+
+    fn write_rings(&self, out: &mut Exposition, worker: &str) {
+        let mut sum = Ring::default();
+        for ring in &self.rings {
+            sum.ours.frames += ring.ours.frames;
+            sum.ours.wakeups += ring.ours.wakeups;
+            sum.ours.outside_umem += ring.ours.outside_umem;
+            sum.ours.crosses_frame += ring.ours.crosses_frame;
+            sum.ours.continued += ring.ours.continued;
+            sum.ours.not_returned += ring.ours.not_returned;
+            sum.kernel.rx_dropped += ring.kernel.rx_dropped;
+            sum.kernel.rx_ring_full += ring.kernel.rx_ring_full;
+            sum.kernel.rx_invalid_descriptors += ring.kernel.rx_invalid_descriptors;
+        }
+        for (name, help, count) in [
+            ("frames_total", "Frames lent by the rings.", sum.ours.frames),
+            ("wakeups_total", "System calls made because the kernel asked for one.", sum.ours.wakeups),
+            ("bad_descriptors_total", "Descriptors that point outside a frame.", sum.ours.bad_descriptors()),
+            ("frames_not_returned_total", "Frames the fill ring had no room for.", sum.ours.not_returned),
+            (
+                "dropped_total",
+                "Frames the kernel dropped: too long, or no frame in the fill ring.",
+                sum.kernel.rx_dropped,
+            ),
+            ("ring_full_total", "Frames the kernel dropped because the worker was too slow.", sum.kernel.rx_ring_full),
+            (
+                "refused_descriptors_total",
+                "Our descriptors that the kernel refused.",
+                sum.kernel.rx_invalid_descriptors,
+            ),
+        ] {
+            out.counter(&format!("collector_ring_{name}"), help, &[("worker", worker)], count);
+        }
+        // Sockets of one queue share its fill ring and report the same number.
+        let fill_ring_empty = self.rings.iter().map(|ring| ring.kernel.fill_ring_empty).max().unwrap_or(0);
+        let help = "How often the kernel found the fill ring empty, the worst of the worker's queues.";
+        out.counter("collector_ring_fill_empty_total", help, &[("worker", worker)], fill_ring_empty);
+    }
+}

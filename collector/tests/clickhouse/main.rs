@@ -1,0 +1,14 @@
+//! The ClickHouse side against the embedded store, which is the real engine, and against a server that fails on command.
+
+/// A real engine behind ClickHouse's HTTP interface.
+mod engine;
+/// A server that fails on command.
+mod fake;
+/// What comes back of each column.
+mod round_trip;
+/// Blocks with random and extreme values.
+mod rows;
+/// The tables and their migrations.
+mod schema;
+/// Inserts that are repeated, given up, deduplicated.
+mod sink;

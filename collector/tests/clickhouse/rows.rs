@@ -1,0 +1,88 @@
+//! Blocks with random and extreme values, the same in each run.
+
+use collector::batch::Block;
+use netflow::Text;
+
+/// 2026-01-02T03:04:05.678Z.
+pub(crate) const BEGIN_MS: i64 = 1_767_323_045_678;
+
+/// A sequence of numbers that look random (SplitMix64).
+pub(crate) struct Numbers(pub(crate) u64);
+
+impl Numbers {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// All zero and all one as often as anything else: the extremes of every type cut from it.
+    fn cell(&mut self) -> u64 {
+        match self.next() % 4 {
+            0 => 0,
+            1 => u64::MAX,
+            _ => self.next(),
+        }
+    }
+}
+
+/// A block of `rows` rows whose `application_id` counts on from `first_id`, with up to `names` different strings a column.
+pub(crate) fn block(first_id: u64, rows: usize, names: u64, numbers: &mut Numbers) -> Block {
+    let mut block = Block::default();
+    block.flows.resize(rows);
+    let flows = &mut block.flows;
+    macro_rules! fill {
+        ($($column:ident)*) => { $(flows.$column.fill_with(|| numbers.cell() as _);)* };
+    }
+    fill! {
+        start_ms end_ms domain version template_id src_port dst_port protocol tos tcp_flags icmp_type icmp_code in_if out_if
+        src_as dst_as src_prefix_len dst_prefix_len src_vlan dst_vlan src_mac dst_mac forwarding_status flow_end_reason bytes
+        packets sampling_rate post_nat_src_port post_nat_dst_port ingress_vrf egress_vrf
+    }
+    for column in [
+        &mut flows.exporter,
+        &mut flows.src_addr,
+        &mut flows.dst_addr,
+        &mut flows.next_hop,
+        &mut flows.bgp_next_hop,
+        &mut flows.post_nat_src_addr,
+        &mut flows.post_nat_dst_addr,
+    ] {
+        column.fill_with(|| (u128::from(numbers.cell()) << 64 | u128::from(numbers.cell())).to_be_bytes());
+    }
+    flows.received_ms.fill_with(|| BEGIN_MS + (numbers.next() % 172_800_000) as i64);
+    flows.direction.fill_with(|| (numbers.next() % 3) as u8);
+    flows.sampling_source.fill_with(|| (numbers.next() % 5) as u8);
+    for (row, id) in flows.application_id.iter_mut().enumerate() {
+        *id = first_id + row as u64;
+    }
+    let labels = &mut flows.mpls_labels;
+    for end in &mut labels.ends {
+        labels.values.extend((0..numbers.next() % 4).map(|_| numbers.cell() as u32));
+        *end = labels.values.len() as u64;
+    }
+    for origin in [&mut block.src, &mut block.dst] {
+        origin.asn.resize_with(rows, || numbers.cell() as u32);
+        for text in [&mut origin.country, &mut origin.city, &mut origin.as_name] {
+            fill(text, rows, names, numbers);
+        }
+    }
+    fill(&mut block.exporter_name, rows, names, numbers);
+    fill(&mut block.flows.application_name, rows, names, numbers);
+    block
+}
+
+fn fill(text: &mut Text, rows: usize, names: u64, numbers: &mut Numbers) {
+    text.clear();
+    for row in 0..rows {
+        let name = match numbers.next() % 8 {
+            0 => String::new(),
+            1 => "東京 'quoted' \\ \0 \u{1f}".repeat(8),
+            _ if names > rows as u64 => format!("name {row}"),
+            _ => format!("name {}", numbers.next() % names),
+        };
+        let key = text.key(&name);
+        text.push(key);
+    }
+}

@@ -1,0 +1,145 @@
+//! The configuration as an operator meets it: the documented file, its defaults, and what mistakes are told.
+
+use std::path::PathBuf;
+
+use collector::config::{CaptureMode, Config, Secret, Written};
+
+fn documented() -> String {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/collector.toml");
+    std::fs::read_to_string(path).expect("deploy/collector.toml is part of the tree")
+}
+
+/// The documented file with every commented-out setting switched on.
+fn documented_in_full() -> String {
+    let is_setting = |line: &str| line.starts_with("[[") || line.split_once(" = ").is_some_and(|(key, _)| is_key(key));
+    let line = |line: &str| line.strip_prefix("# ").filter(|rest| is_setting(rest)).unwrap_or(line).to_owned();
+    // A password and a password file exclude each other only when resolved, so this still parses.
+    documented().lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn is_key(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|character| character.is_ascii_lowercase() || character == '_')
+}
+
+#[test]
+fn the_documented_file_means_the_defaults() {
+    let written = Written::parse(&documented(), "deploy/collector.toml").expect("it is valid");
+    assert_eq!(written, Written::default());
+    Config::resolve(written, None).expect("the defaults can be meant");
+}
+
+#[test]
+fn the_documented_file_has_every_key() {
+    let text = documented_in_full();
+    let written = Written::parse(&text, "deploy/collector.toml").expect("the commented-out settings are valid too");
+    assert_eq!(written.exporters.len(), 1, "the example of [[exporters]] was switched on");
+    let table: toml::Table = text.parse().expect("it is TOML");
+    let missing: Vec<String> = collector::config::known_keys()
+        .into_iter()
+        .filter(|(section, key)| {
+            let keys = match (*section, table.get(*section)) {
+                ("", _) => Some(&table),
+                (_, Some(toml::Value::Array(elements))) => elements[0].as_table(),
+                (_, found) => found.and_then(toml::Value::as_table),
+            };
+            !keys.is_some_and(|keys| keys.contains_key(*key))
+        })
+        .map(|(section, key)| format!("[{section}] {key}"))
+        .collect();
+    assert_eq!(missing, Vec::<String>::new(), "keys that deploy/collector.toml does not document");
+}
+
+/// Parses and resolves `text`; the error must contain `expected` and be one line.
+#[track_caller]
+fn check(text: &str, expected: &str) {
+    let error = match Written::parse(text, "file.toml") {
+        Err(error) => error.to_string(),
+        Ok(written) => Config::resolve(written, None).expect_err("this cannot be meant").to_string(),
+    };
+    assert!(error.contains(expected), "{text:?}\n got: {error}\nwant: {expected}");
+    assert!(!error.contains('\n'), "one line: {error}");
+}
+
+#[test]
+fn an_unknown_key_names_the_nearest_known_one_and_the_line() {
+    check(
+        "# a comment\n[capture]\nprots = [2055]\n",
+        "file.toml:3: unknown key \"prots\" in [capture]: the nearest known key is \"ports\"",
+    );
+    check("captur.mode = 1\n", "file.toml:1: unknown key \"captur\": the nearest known key is \"capture\"");
+    check("\n\nstatedir = \"/x\"", "file.toml:3: unknown key \"statedir\": the nearest known key is \"state_dir\"");
+    check(
+        "[capture]\nblock_rows = 1",
+        "\"block_rows\" in [capture]: the nearest known key is \"clickhouse.block_rows\"",
+    );
+    check("[log]\nlisten = 1", "the nearest known key is \"store.listen\"");
+    check("[[exporters]]\naddress = \"::1\"\nnmae = \"x\"", "file.toml:3: unknown key \"nmae\" in [exporters]");
+    check("[[exporters]]\naddress = \"::1\"\nnmae = \"x\"", "is \"name\"");
+}
+
+#[test]
+fn syntax_and_type_errors_carry_the_line() {
+    check("[capture]\nports = 2055\n", "file.toml:2: ");
+    check("[capture]\nmode = \"xpd\"\n", "file.toml:2: unknown variant `xpd`, expected one of `auto`, `xdp`, `udp`");
+    check("[capture\n", "file.toml:1: ");
+    check("[capture]\nports = [70000]\n", "file.toml:2: ");
+    check("\n[[exporters]]\naddress = \"::1\"\n", "missing field `name`");
+}
+
+#[test]
+fn values_that_cannot_be_meant_say_what_to_write() {
+    check("[capture]\nports = []", "capture.ports is []: list at least one UDP port");
+    check("[capture]\nports = [0, 2055]", "capture.ports");
+    check("[capture]\nmode = \"xdp\"", "name the interface with --interface NAME");
+    check("[capture]\ninterfaces = [\"a/b\"]", "capture.interfaces is \"a/b\"");
+    check("[capture]\nframe_bytes = 3000", "capture.frame_bytes is 3000: the kernel takes 2048 or 4096");
+    check("[capture]\nring_descriptors = 8192", "use a power of two from 64 to 4096");
+    check("[capture]\nudp_address = \"eth0\"", "capture.udp_address");
+    check("[templates]\nsnapshot_seconds = 0", "templates.snapshot_seconds is 0: use a number from 1 to 86400");
+    check("[clickhouse]\nurl = \"clickhouse:8123\"", "write http://HOST:8123");
+    check("[clickhouse]\nurl = \"http://\"", "write http://HOST:8123");
+    check("[clickhouse]\nurl = \"http://host:port\"", "write http://HOST:8123");
+    check("[clickhouse]\nurl = \"http://me:secret@host:8123\"", "take them out of the URL");
+    check("[clickhouse]\ndatabase = \"a-b\"", "clickhouse.database is \"a-b\"");
+    check("[clickhouse]\npassword = \"a\"\npassword_file = \"b\"", "keep one of the two");
+    check("[clickhouse]\npassword_file = \"/nonexistent/file\"", "reading password file /nonexistent/file");
+    check("[clickhouse]\npending_rows = 5", "use a number from 65536");
+    check("[store]\nlisten = \"0.0.0.0:8123\"", "speaks on loopback alone");
+    check("[metrics]\nlisten = \"9105\"", "write ADDRESS:PORT");
+    check("[[exporters]]\naddress = \"192.0.2.1/24\"\nname = \"x\"", "did you mean 192.0.2.0/24");
+    check("[[exporters]]\naddress = \"192.0.2.1\"\nname = \" \"", "give it a name");
+    check("state_dir = \"\"", "state_dir is empty");
+}
+
+#[test]
+fn a_url_with_a_secret_in_it_is_not_repeated() {
+    let written = Written::parse("[clickhouse]\nurl = \"http://me:secret@host\"", "file.toml").expect("valid TOML");
+    let error = Config::resolve(written, None).expect_err("secrets do not belong there").to_string();
+    assert!(!error.contains("secret"), "{error}");
+}
+
+#[test]
+fn what_was_written_is_what_is_meant() {
+    let text = "state_dir = \"/tmp/state\"\n[capture]\nmode = \"udp\"\nports = [4739, 2055, 4739]\nworkers = 2\n\
+                [clickhouse]\nurl = \"http://[::1]:8123/\"\npassword = \"written\"\n[metrics]\nlisten = \"off\"\n\
+                [[exporters]]\naddress = \"2001:db8::/32\"\nname = \"lab\"\n";
+    let written = Written::parse(text, "t").expect("valid");
+    assert!(!format!("{written:?}").contains("written\""), "passwords stay out of logs");
+    let config = Config::resolve(written, None).expect("meant");
+    assert_eq!(config.capture.mode, CaptureMode::Udp);
+    assert_eq!(config.capture.ports, [2055, 4739]);
+    assert_eq!(config.capture.workers, Some(2));
+    assert_eq!(config.templates.snapshot, PathBuf::from("/tmp/state/templates.snapshot"));
+    assert_eq!(config.store.data, PathBuf::from("/tmp/state/store"));
+    assert_eq!(config.metrics.listen, None);
+    assert_eq!(config.exporters[0].prefix.to_string(), "2001:db8::/32");
+    assert_eq!(config.clickhouse.password.reveal(), "written");
+    assert!(!format!("{config:?}").contains("written\""), "passwords stay out of logs");
+}
+
+#[test]
+fn the_environments_password_stands_above_the_files() {
+    let written = Written::parse("[clickhouse]\npassword = \"written\"", "t").expect("valid");
+    let config = Config::resolve(written, Some(Secret::new("environment".to_owned()))).expect("meant");
+    assert_eq!(config.clickhouse.password.reveal(), "environment");
+}
