@@ -14,8 +14,10 @@ const STORED: &str =
 pub struct Account {
     /// How the collector receives, in its own words.
     mode: String,
-    /// Datagrams that the collector counts as received, over all exporters.
-    received: u64,
+    /// Datagrams that the collector counts as received through AF_XDP sockets, over all exporters.
+    by_xdp: u64,
+    /// And through plain UDP sockets.
+    by_udp: u64,
     lines: Vec<Line>,
 }
 
@@ -46,13 +48,14 @@ impl Account {
             };
             lines.push(Line { exporter: exporter.name, sent: *sent, stored });
         }
-        let mode = samples.label_of("collector_capture_mode", "mode").unwrap_or("unknown").to_owned();
-        Ok(Self { mode, received: samples.sum("collector_datagrams_received_total", &[]), lines })
+        let mode = samples.label_of("collector_info", "capture").unwrap_or("unknown").to_owned();
+        let by = |path| samples.sum("collector_datagrams_total", &[path]);
+        Ok(Self { mode, by_xdp: by("path=\"xdp\""), by_udp: by("path=\"udp\""), lines })
     }
 
     /// Whether all that was sent was received and stored, and no more.
     pub fn is_even(&self) -> bool {
-        self.received == self.datagrams() && self.lines.iter().all(|line| line.sent.flows == line.stored)
+        self.by_xdp + self.by_udp == self.datagrams() && self.lines.iter().all(|line| line.sent.flows == line.stored)
     }
 
     fn datagrams(&self) -> u64 {
@@ -67,9 +70,10 @@ impl Account {
         }
         let datagrams = self.datagrams();
         format!(
-            "capture mode: {}\ndatagrams sent: {datagrams}, received: {}\n\n{}",
+            "capture mode: {}\ndatagrams sent: {datagrams}, received: {} by XDP, {} by UDP sockets\n\n{}",
             self.mode,
-            self.received,
+            self.by_xdp,
+            self.by_udp,
             screen::table(&rows)
         )
     }
@@ -78,14 +82,17 @@ impl Account {
     ///
     /// # Errors
     ///
-    /// When it is not even, or there was nothing to count.
-    pub fn judge(&self) -> Result<()> {
+    /// When it is not even, or there was nothing to count, or the datagrams did not come the way they should.
+    pub fn judge(&self, capture: &str) -> Result<()> {
         println!("{}", self.text());
         if let Some(idle) = self.lines.iter().find(|line| line.sent.flows == 0) {
             bail!("{} sent no flows, nothing was shown by this", idle.exporter);
         }
         if !self.is_even() {
             bail!("sent, received and stored differ");
+        }
+        if capture == "xdp" && self.by_udp > 0 {
+            bail!("{} datagrams came through UDP sockets instead of XDP", self.by_udp);
         }
         println!("every flow that the exporters say they sent is stored");
         Ok(())
@@ -96,7 +103,7 @@ impl Account {
 mod tests {
     use super::*;
 
-    fn account(received: u64, stored: [u64; 2]) -> Account {
+    fn account(by_xdp: u64, stored: [u64; 2]) -> Account {
         let line = |exporter, stored| Line { exporter, sent: Sent { flows: 10, datagrams: 2 }, stored };
         Account {
             mode: "native copy".to_owned(),
@@ -111,16 +118,24 @@ mod tests {
         for (received, stored, even) in cases {
             let account = account(received, stored);
             assert_eq!(account.is_even(), even, "{account:?}");
-            assert_eq!(account.judge().is_ok(), even, "{account:?}");
+            assert_eq!(account.judge("xdp").is_ok(), even, "{account:?}");
         }
+    }
+
+    #[test]
+    fn with_xdp_asked_for_nothing_comes_by_udp() {
+        let mut account = account(3, [10, 10]);
+        account.by_udp = 1;
+        assert!(account.judge("auto").is_ok());
+        assert!(account.judge("xdp").is_err());
     }
 
     #[test]
     fn an_exporter_that_sent_nothing_proves_nothing() {
         let mut account = account(4, [10, 0]);
         account.lines[1].sent = Sent::default();
-        account.received = 2;
+        account.by_xdp = 2;
         assert!(account.is_even());
-        assert!(account.judge().is_err());
+        assert!(account.judge("xdp").is_err());
     }
 }

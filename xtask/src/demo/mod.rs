@@ -113,7 +113,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if left.contains("xdp") {
         bail!("the collector left its XDP program on the interface: {left}");
     }
-    account.judge()
+    account.judge(&arguments.capture)
 }
 
 fn start_exporters(network: &Network, folder: &Folder) -> Result<[Exporter; 2]> {
