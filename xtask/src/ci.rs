@@ -18,7 +18,7 @@ const STEPS: &[Step] = &[
     ("tidy", tidy::run),
     ("lints", lints),
     ("dependencies", deny::run),
-    ("ebpf", || ebpf::run(true)),
+    ("ebpf", || ebpf::run(&ebpf::Args::check())),
     ("test", test::run),
     ("fuzz", || fuzz::run(&fuzz::Arguments::default())),
     ("demo", || demo::run(&demo::Arguments::once())),

@@ -16,10 +16,8 @@ const NOT_FETCHED: &str = "failed to fetch advisory database";
 ///
 /// When a rule is broken, or cargo-deny can neither be found nor built.
 pub fn run() -> Result<()> {
-    if programs::output(programs::cargo().args(["deny", "--version"])).is_err() {
-        // Unoptimised, it is built in a third of the time and still checks in a second.
-        programs::run(programs::cargo().args(["install", "--locked", "--debug", "cargo-deny", "--version", VERSION]))?;
-    }
+    // Unoptimised, it is built in a third of the time and still checks in a second.
+    programs::ensure_subcommand("deny", VERSION, &["--debug"])?;
     programs::run(programs::cargo().args(["deny", "--log-level", "error", "check", "licenses", "bans", "sources"]))?;
     match programs::output(programs::cargo().args(["deny", "check", "advisories"])) {
         Ok(_) => println!("advisories ok"),

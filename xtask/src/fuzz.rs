@@ -43,9 +43,7 @@ pub fn manifest() -> PathBuf {
 ///
 /// When a target finds a fault, or the tool cannot be had.
 pub fn run(arguments: &Arguments) -> Result<()> {
-    if programs::output(programs::cargo().args(["fuzz", "--version"])).is_err() {
-        programs::run(programs::cargo().args(["install", "--locked", "cargo-fuzz", "--version", VERSION]))?;
-    }
+    programs::ensure_subcommand("fuzz", VERSION, &[])?;
     for target in TARGETS.iter().filter(|target| arguments.target.as_deref().is_none_or(|only| only == **target)) {
         let mut command = programs::nightly_cargo()?;
         command.args(["fuzz", "run", "--fuzz-dir", FOLDER, target, "--"]);

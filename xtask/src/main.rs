@@ -35,11 +35,7 @@ enum Command {
     /// Everything that must hold before a change is taken in.
     Ci,
     /// Rebuild the XDP program's object; with `--check`, fail when the committed one differs.
-    Ebpf {
-        /// Compare instead of replacing.
-        #[arg(long)]
-        check: bool,
-    },
+    Ebpf(ebpf::Args),
     /// Fetch the ClickHouse engine of the embedded store and say where it lies.
     Libchdb,
     /// Fuzz the decoder.
@@ -53,7 +49,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Test => test::run(),
         Command::Ci => ci::run(),
-        Command::Ebpf { check } => ebpf::run(check),
+        Command::Ebpf(arguments) => ebpf::run(&arguments),
         Command::Libchdb => libchdb::ensure().map(|path| println!("{}", path.display())),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Tidy => tidy::run(),

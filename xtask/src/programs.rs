@@ -3,7 +3,7 @@
 //! Not here: programs inside network namespaces that must be ended with the demo, see `demo::netns`.
 
 use std::env;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -23,7 +23,7 @@ pub fn target_folder() -> PathBuf {
 /// The cargo that runs this, so that a toolchain chosen on the command line stays chosen.
 pub fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(workspace());
+    command.current_dir(workspace()).env("PATH", path_with_tools());
     command
 }
 
@@ -39,11 +39,37 @@ pub fn nightly_cargo() -> Result<Command> {
     }
     let mut command = Command::new("rustup");
     // The outer cargo exports its own toolchain, which would win over `rustup run` in the programs that cargo starts.
-    command.args(["run", "nightly", "cargo"]).current_dir(workspace());
+    command.args(["run", "nightly", "cargo"]).current_dir(workspace()).env("PATH", path_with_tools());
     for variable in ["RUSTUP_TOOLCHAIN", "CARGO", "RUSTC", "RUSTDOC"] {
         command.env_remove(variable);
     }
     Ok(command)
+}
+
+/// Sees to it that cargo has the subcommand `name`: on the path, or built into the repository's cache.
+///
+/// # Errors
+///
+/// When it cannot be built.
+pub fn ensure_subcommand(name: &str, version: &str, options: &[&str]) -> Result<()> {
+    if output(cargo().args([name, "--version"])).is_ok() {
+        return Ok(());
+    }
+    let package = format!("cargo-{name}");
+    eprintln!("building {package} {version} into .cache/tools; this takes a few minutes");
+    let mut install = cargo();
+    install.args(["install", "--quiet", "--locked", &package, "--version", version]).args(options);
+    run(install.arg("--root").arg(tools()))
+}
+
+fn tools() -> PathBuf {
+    workspace().join(".cache/tools")
+}
+
+fn path_with_tools() -> OsString {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders = std::iter::once(tools().join("bin")).chain(env::split_paths(&path));
+    env::join_paths(folders).unwrap_or(path)
 }
 
 /// Whether this process has root's rights.

@@ -107,7 +107,8 @@ mod tests {
         let line = |exporter, stored| Line { exporter, sent: Sent { flows: 10, datagrams: 2 }, stored };
         Account {
             mode: "native copy".to_owned(),
-            received,
+            by_xdp,
+            by_udp: 0,
             lines: vec![line("one", stored[0]), line("other", stored[1])],
         }
     }
