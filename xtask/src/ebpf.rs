@@ -35,6 +35,13 @@ pub struct Args {
     check: bool,
 }
 
+impl Args {
+    /// What CI runs.
+    pub fn check() -> Self {
+        Self { check: true }
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors

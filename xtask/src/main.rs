@@ -1,18 +1,64 @@
-//! `cargo xtask`: what is done to this repository.
+//! `cargo xtask`: what is done to this repository, one file per command.
+//!
+//! Nothing here is part of the product: the collector never depends on it, and it knows the collector only as a program
+//! with a command line, a `/metrics` page and a ClickHouse interface.
 
+mod ci;
+mod demo;
+mod deny;
 mod ebpf;
+mod fuzz;
+mod libchdb;
+mod packages;
+mod programs;
+mod test;
+mod tidy;
 
-use clap::Parser;
+use std::process::ExitCode;
 
+use clap::{Parser, Subcommand};
+
+/// What is done to this repository.
 #[derive(Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask")]
-enum Command {
-    /// Rebuild the XDP program's object.
-    Ebpf(ebpf::Args),
+#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_version_flag = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
 }
 
-fn main() -> anyhow::Result<()> {
-    match Command::parse() {
-        Command::Ebpf(args) => ebpf::run(&args),
+#[derive(Subcommand)]
+enum Command {
+    /// Run the collector over XDP with real exporters and show the top talkers.
+    Demo(demo::Arguments),
+    /// Get what is missing and run every test, the privileged ones too.
+    Test,
+    /// Everything that must hold before a change is taken in.
+    Ci,
+    /// Rebuild the XDP program's object; with `--check`, fail when the committed one differs.
+    Ebpf(ebpf::Args),
+    /// Fetch the ClickHouse engine of the embedded store and say where it lies.
+    Libchdb,
+    /// Fuzz the decoder.
+    Fuzz(fuzz::Arguments),
+    /// Check the rules of the source tree that no compiler checks.
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Test => test::run(),
+        Command::Ci => ci::run(),
+        Command::Ebpf(arguments) => ebpf::run(&arguments),
+        Command::Libchdb => libchdb::ensure().map(|path| println!("{}", path.display())),
+        Command::Fuzz(arguments) => fuzz::run(&arguments),
+        Command::Tidy => tidy::run(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }

@@ -1,0 +1,54 @@
+//! `cargo xtask fuzz`: hostile datagrams, made up for as long as asked, against the decoder.
+//!
+//! The targets are a package of their own outside the workspace, for they need a nightly compiler and `cargo-fuzz`.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use crate::programs;
+
+/// The targets: one datagram, and a sequence of them with the template state kept.
+const TARGETS: [&str; 2] = ["datagram", "sequence"];
+/// The version of `cargo-fuzz` that the targets were written with.
+const VERSION: &str = "0.13.2";
+const FOLDER: &str = "collector/netflow/fuzz";
+
+/// What `cargo xtask fuzz` takes.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// How long each target runs.
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    pub seconds: u64,
+    /// Only this target.
+    #[arg(long, value_parser = TARGETS)]
+    pub target: Option<String>,
+}
+
+impl Default for Arguments {
+    /// What CI runs: every target for a minute.
+    fn default() -> Self {
+        Self { seconds: 60, target: None }
+    }
+}
+
+/// The manifest of the targets' package.
+pub fn manifest() -> PathBuf {
+    programs::workspace().join(FOLDER).join("Cargo.toml")
+}
+
+/// Runs the targets one after another.
+///
+/// # Errors
+///
+/// When a target finds a fault, or the tool cannot be had.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    programs::ensure_subcommand("fuzz", VERSION, &[])?;
+    for target in TARGETS.iter().filter(|target| arguments.target.as_deref().is_none_or(|only| only == **target)) {
+        let mut command = programs::nightly_cargo()?;
+        command.args(["fuzz", "run", "--fuzz-dir", FOLDER, target, "--"]);
+        command.arg(format!("-max_total_time={}", arguments.seconds)).args(["-max_len=9000", "-print_final_stats=1"]);
+        programs::run(&mut command)?;
+    }
+    Ok(())
+}
