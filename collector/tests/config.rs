@@ -106,7 +106,7 @@ fn values_that_cannot_be_meant_say_what_to_write() {
     check("[clickhouse]\npending_rows = 5", "use a number from 65536");
     check("[store]\nlisten = \"0.0.0.0:8123\"", "speaks on loopback alone");
     check("[metrics]\nlisten = \"9105\"", "write ADDRESS:PORT");
-    check("[[exporters]]\naddress = \"192.0.2.1/24\"\nname = \"x\"", "did you mean 192.0.2.0/24");
+    check("[[exporters]]\naddress = \"192.0.2.0/33\"\nname = \"x\"", "write an address or a prefix");
     check("[[exporters]]\naddress = \"192.0.2.1\"\nname = \" \"", "give it a name");
     check("state_dir = \"\"", "state_dir is empty");
 }
@@ -132,7 +132,7 @@ fn what_was_written_is_what_is_meant() {
     assert_eq!(config.templates.snapshot, PathBuf::from("/tmp/state/templates.snapshot"));
     assert_eq!(config.store.data, PathBuf::from("/tmp/state/store"));
     assert_eq!(config.metrics.listen, None);
-    assert_eq!(config.exporters[0].prefix.to_string(), "2001:db8::/32");
+    assert_eq!(config.exporters[0].prefix, "2001:db8::/32".parse().expect("a prefix"));
     assert_eq!(config.clickhouse.password.reveal(), "written");
     assert!(!format!("{config:?}").contains("written\""), "passwords stay out of logs");
 }

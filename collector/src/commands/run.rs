@@ -84,7 +84,7 @@ pub(super) fn run(args: &RunArgs, cli: &Cli) -> anyhow::Result<()> {
     let written = cli.written()?;
     cli.start_log(&written.log)?;
     let config = args.resolve(written, password_of_environment())?;
-    crate::supervisor::run(config)
+    Ok(crate::supervisor::run(&config)?)
 }
 
 impl RunArgs {

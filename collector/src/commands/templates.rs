@@ -33,7 +33,16 @@ pub(super) fn run(args: &TemplatesArgs, cli: &Cli) -> anyhow::Result<()> {
     let snapshot = snapshot::read(&path)?;
     let mut out = Output::new();
     let print = if args.json { print::json } else { print::text };
-    print(&snapshot, &netflow_name, &mut out)?;
+    print(&snapshot, &name, &mut out)?;
     out.flush()?;
     Ok(())
+}
+
+/// The name of an information element: IANA's, its reverse direction's, or the vendor's.
+fn name(element: u16, enterprise: u32) -> Option<&'static str> {
+    match enterprise {
+        0 => netflow::element::iana(element).map(|element| element.name),
+        netflow::element::REVERSE => netflow::element::reverse_name(element),
+        vendor => netflow::element::vendor_name(vendor, element),
+    }
 }

@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::prefix::Prefix;
 use super::written::{Attach, Bind, CaptureMode, Compression, LogFormat, Spread};
+use crate::enrich::names::Prefix;
 
 /// Everything the collector can be told.
 #[derive(Debug, Clone)]
@@ -102,6 +102,8 @@ pub struct ClickHouse {
     pub user: String,
     /// Password; may be empty.
     pub password: Secret,
+    /// PEM file of certificate authorities to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
     /// Compression of inserts.
     pub compression: Compression,
     /// Rows at which a block is handed on.
@@ -109,9 +111,13 @@ pub struct ClickHouse {
     /// Age at which a block is handed on, full or not.
     pub block_age: Duration,
     /// Rows that may wait in memory for ClickHouse.
-    pub pending_rows: usize,
+    pub pending_rows: u64,
+    /// Bytes of memory that they may take.
+    pub pending_bytes: u64,
     /// Inserts under way at a time.
     pub inserters: usize,
+    /// Time that opening a connection may take.
+    pub connect_timeout: Duration,
     /// Time an insert or query may take.
     pub request_timeout: Duration,
 }

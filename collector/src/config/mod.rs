@@ -9,8 +9,8 @@ pub mod error;
 mod keys;
 /// Validated settings, a struct for each part.
 pub mod meant;
-/// Address prefixes.
-pub mod prefix;
+/// The settings of each part.
+mod parts;
 /// From written to meant.
 mod resolve;
 /// The file as it was written.
@@ -18,7 +18,6 @@ pub mod written;
 
 pub use error::ConfigError;
 pub use meant::{Capture, ClickHouse, Config, Exporter, GeoIp, Log, Metrics, Secret, StdoutFormat, Store, Templates};
-pub use prefix::Prefix;
 pub use written::{Attach, Bind, CaptureMode, Compression, LogFormat, Spread, Written};
 
 /// The file that is read when none is named and this one exists.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::error::ConfigError;
 use super::meant::{Capture, ClickHouse, Config, Exporter, GeoIp, Log, Metrics, Secret, Store, Templates};
-use super::prefix::Prefix;
 use super::written::{self, CaptureMode, Written};
+use crate::enrich::names::Prefix;
 
 /// The longest name an interface can have: `IFNAMSIZ` less its NUL, `include/uapi/linux/if.h`.
 const INTERFACE_NAME_BYTES: usize = 15;
@@ -134,7 +134,9 @@ fn clickhouse(written: written::ClickHouse, password: Option<Secret>) -> Result<
     }
     in_range("clickhouse.block_rows", written.block_rows as u64, 1..=16 << 20)?;
     in_range("clickhouse.block_age_ms", written.block_age_ms, 1..=600_000)?;
-    in_range("clickhouse.pending_rows", written.pending_rows as u64, written.block_rows as u64..=1 << 32)?;
+    in_range("clickhouse.pending_rows", written.pending_rows, written.block_rows as u64..=1 << 32)?;
+    in_range("clickhouse.pending_bytes", written.pending_bytes, 1 << 20..=1 << 48)?;
+    in_range("clickhouse.connect_timeout_seconds", written.connect_timeout_seconds, 1..=600)?;
     in_range("clickhouse.inserters", written.inserters as u64, 1..=64)?;
     in_range("clickhouse.request_timeout_seconds", written.request_timeout_seconds, 1..=3600)?;
     let password = match (password, &written.password_file) {
@@ -147,11 +149,14 @@ fn clickhouse(written: written::ClickHouse, password: Option<Secret>) -> Result<
         database: written.database,
         user: written.user,
         password,
+        ca_file: written.ca_file,
         compression: written.compression,
         block_rows: written.block_rows,
         block_age: Duration::from_millis(written.block_age_ms),
         pending_rows: written.pending_rows,
+        pending_bytes: written.pending_bytes,
         inserters: written.inserters,
+        connect_timeout: Duration::from_secs(written.connect_timeout_seconds),
         request_timeout: Duration::from_secs(written.request_timeout_seconds),
     })
 }
@@ -217,8 +222,12 @@ fn store(written: written::Store, state_dir: &Path) -> Result<Store, ConfigError
 fn exporters(written: Vec<written::Exporter>) -> Result<Vec<Exporter>, ConfigError> {
     let mut exporters: Vec<Exporter> = Vec::with_capacity(written.len());
     for written::Exporter { address, name } in written {
-        let prefix: Prefix = address.parse().map_err(|remedy: String| {
-            ConfigError::meaning("exporters.address", format_args!("\"{address}\""), remedy)
+        let prefix: Prefix = address.parse().map_err(|_| {
+            ConfigError::meaning(
+                "exporters.address",
+                format_args!("\"{address}\""),
+                "write an address or a prefix: 192.0.2.1, 192.0.2.0/24 or 2001:db8::/32",
+            )
         })?;
         if name.trim().is_empty() {
             return Err(ConfigError::meaning("exporters.name", format_args!("empty for {address}"), "give it a name"));

@@ -87,12 +87,15 @@ section! {
         user: String = "default".to_owned(),
         password: Option<Secret> = None,
         password_file: Option<PathBuf> = None,
+        ca_file: Option<PathBuf> = None,
         compression: Compression = Compression::Lz4,
         block_rows: usize = 65_536,
         block_age_ms: u64 = 1000,
-        pending_rows: usize = 2_000_000,
+        pending_rows: u64 = 2_000_000,
+        pending_bytes: u64 = 1 << 30,
         inserters: usize = 2,
-        request_timeout_seconds: u64 = 30,
+        connect_timeout_seconds: u64 = 5,
+        request_timeout_seconds: u64 = 60,
     }
 }
 

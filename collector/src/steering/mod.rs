@@ -19,7 +19,7 @@ pub use collector_ebpf::{Spread, Verdict};
 pub use error::Error;
 pub use interface::{driver, interfaces, missing_capabilities, queues};
 pub use netlink::Attached;
-pub use program::{Program, Verdicts};
+pub use program::{Buffers, Program, Verdicts};
 
 /// In which mode to attach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

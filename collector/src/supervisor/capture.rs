@@ -10,11 +10,10 @@ use crate::steering::{self, Steering};
 use crate::worker::{Sources, pin};
 use crate::{udp, xsk};
 
-/// Cores that workers take where nobody says how many: the rest is for ClickHouse's side and the machine.
-const WORKERS_PER_CORE: usize = 2;
+/// Where nobody says how many workers there are, one in this many cores gets one: the rest is for inserting and the machine.
+const CORES_PER_WORKER: usize = 2;
 
 /// What takes datagrams off the wire.
-#[derive(Debug)]
 pub(super) struct Captured {
     /// An attached program for each interface; empty with plain UDP. Dropping them detaches.
     pub(super) interfaces: Vec<Interface>,
@@ -52,16 +51,10 @@ pub enum Error {
 /// # Errors
 /// When a UDP port cannot be bound, or with `--capture xdp` when XDP cannot run on an interface.
 pub(super) fn open(settings: &config::Capture) -> Result<Captured, Error> {
-    let workers = settings.workers.unwrap_or_else(default_workers).max(1);
+    let workers = settings.workers.unwrap_or_else(|| default_workers(settings)).max(1);
     let mut captured = Captured { interfaces: Vec::new(), sources: (0..workers).map(|_| Sources::default()).collect() };
     // The sockets come first: from the moment on when the program runs, what it passes up has somewhere to go.
-    for port in &settings.ports {
-        let socket = udp::Settings {
-            address: settings.udp_address,
-            port: *port,
-            receive_buffer_bytes: settings.udp_receive_buffer_bytes,
-        };
-        udp::ensure_unused(&socket)?;
+    for socket in udp_settings(settings) {
         for sources in &mut captured.sources {
             sources.sockets.push(udp::Socket::bind(&socket)?);
         }
@@ -84,9 +77,25 @@ pub(super) fn open(settings: &config::Capture) -> Result<Captured, Error> {
     Ok(captured)
 }
 
-fn default_workers() -> usize {
+/// Says early, before anything was started for them, that another program listens on one of the ports.
+pub(super) fn ensure_ports_unused(settings: &config::Capture) -> Result<(), Error> {
+    udp_settings(settings).try_for_each(|socket| Ok(udp::ensure_unused(&socket)?))
+}
+
+fn udp_settings(settings: &config::Capture) -> impl Iterator<Item = udp::Settings> {
+    settings.ports.iter().map(|port| udp::Settings {
+        address: settings.udp_address,
+        port: *port,
+        receive_buffer_bytes: settings.udp_receive_buffer_bytes,
+    })
+}
+
+/// One for each receive queue, but no more than half the cores.
+fn default_workers(settings: &config::Capture) -> usize {
     let cores = pin::allowed_cores().map_or(1, |cores| cores.len());
-    (cores / WORKERS_PER_CORE).max(1)
+    let queues = settings.interfaces.iter().filter_map(|name| steering::queues(name).ok()).max();
+    let most = cores / CORES_PER_WORKER;
+    queues.map_or(most, |queues| most.min(queues as usize)).max(1)
 }
 
 fn open_interface(settings: &config::Capture, name: &str, sources: &mut [Sources]) -> Result<Interface, Error> {

@@ -72,24 +72,14 @@ impl Error {
     }
 }
 
-/// What the collector does besides storing rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Output {
-    /// Nothing.
-    #[default]
-    StoreOnly,
-    /// Writes each row as a line of JSON to standard output.
-    Json,
-}
-
 /// Runs the collector until SIGTERM or SIGINT, then stores what it holds. A second signal ends the process at once.
 ///
 /// # Errors
 /// When something could not be started, ended on its own, or rows could not be stored before the end.
-pub fn run(config: &Config, output: Output) -> Result<(), Error> {
+pub fn run(config: &Config) -> Result<(), Error> {
     let stop = stop_on_signals()?;
     let _state = StateDir::hold(&config.state_dir)?;
-    let mut running = Running::start(config, output)?;
+    let mut running = Running::start(config)?;
     let watched = running.watch(config, &stop);
     let stopped = running.stop(config);
     watched.and(stopped)

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::batch::Pool;
 use crate::clickhouse::{self, Sink};
-use crate::config::{self, Config};
+use crate::config::{self, Config, StdoutFormat};
 use crate::enrich::{self, Enricher, Geo, Names, Published, Watcher};
 use crate::metrics::server::Server;
 use crate::store;
@@ -14,9 +14,9 @@ use crate::templates::{self, Templates};
 use crate::worker::pipeline::{self, Pipeline, Tokens};
 use crate::worker::{Sources, Worker, pin};
 
-use super::capture::{self, Captured};
+use super::capture;
 use super::observe::Observed;
-use super::{Error, Output, stdout};
+use super::{Error, stdout};
 
 /// How often the supervisor looks after everything.
 const ROUND: Duration = Duration::from_millis(100);
@@ -44,7 +44,8 @@ pub(super) struct Running {
 
 impl Running {
     /// Starts everything.
-    pub(super) fn start(config: &Config, output: Output) -> Result<Self, Error> {
+    pub(super) fn start(config: &Config) -> Result<Self, Error> {
+        capture::ensure_ports_unused(&config.capture)?;
         let published = Published::new(Geo::open(&config.geoip.files)?);
         let watcher = Watcher::start(enrich::watcher::Settings::new(config.geoip.files.clone()), published.clone())?;
         let names = Arc::new(exporter_names(&config.exporters));
@@ -53,15 +54,14 @@ impl Running {
         let store = start_store(config)?;
         let client = client_settings(config, store.as_ref());
         apply_schema(&client)?;
-        // What listens is opened before anything is received, so that a port in use costs nothing.
         let mut captured = capture::open(&config.capture)?;
         let counters = Arc::new(clickhouse::Counters::default());
         let blocks = (captured.sources.len() + config.clickhouse.inserters) * IDLE_BLOCKS_EACH;
         let pool = Arc::new(Pool::new(blocks, config.clickhouse.block_rows));
         let sink = start_sink(config, &client, &counters, &pool)?;
-        let stdout = match output {
-            Output::StoreOnly => None,
-            Output::Json => {
+        let stdout = match config.stdout {
+            None => None,
+            Some(StdoutFormat::Json) => {
                 Some(stdout::Writer::start().map_err(Error::system("start the thread of standard output"))?)
             }
         };
@@ -184,7 +184,10 @@ impl Running {
 }
 
 fn exporter_names(exporters: &[config::Exporter]) -> Names {
-    Names::new(exporters.iter().map(|exporter| (exporter.prefix, exporter.name.clone())))
+    Names::new(exporters.iter().map(|exporter| {
+        let (first, bits) = exporter.prefix.mapped();
+        (enrich::names::Prefix::mapped(first, bits), exporter.name.clone())
+    }))
 }
 
 fn restore_templates(settings: &config::Templates) -> Templates {
@@ -239,9 +242,9 @@ fn client_settings(config: &Config, store: Option<&store::Child>) -> clickhouse:
         password: settings.password.reveal().to_owned(),
         compression: match settings.compression {
             // On the same machine compressing costs more than it saves.
-            _ if store.is_some() => clickhouse::Compression::None,
-            config::Compression::Lz4 => clickhouse::Compression::Lz4,
-            config::Compression::None => clickhouse::Compression::None,
+            _ if store.is_some() => clickhouse::client::Compression::None,
+            config::Compression::Lz4 => clickhouse::client::Compression::Lz4,
+            config::Compression::None => clickhouse::client::Compression::None,
         },
         request_timeout: settings.request_timeout,
         ..clickhouse::Settings::default()

@@ -4,6 +4,8 @@
 //! sees as [`netflow::store::Store`]. Readers never wait: writers of one exporter wait for each other only, behind a lock that
 //! no reader takes. Not here: what a template means (`netflow`), and when to save, restore or expire (the supervisor).
 
+/// Questions about announced option values.
+mod announced;
 /// A worker's view of the store.
 mod cache;
 /// What the store counts.
@@ -26,14 +28,13 @@ use netflow::options::{OptionValue, Options};
 use netflow::store::{DomainKey, Learned, TemplateKey};
 use netflow::template::{Kind, Template};
 
+use announced::{count_values, fits, is_announced, is_known};
 pub use cache::Cache;
 pub use counters::Counters;
 pub use room::Bounds;
 use room::{Exporters, Room};
 pub use snapshot::Snapshot;
 
-/// Longest application name kept, in bytes; a longer one is refused, so that a count of values bounds their memory.
-const MAX_NAME_BYTES: usize = 256;
 /// Generation counters: exporters are spread over these, so that one exporter's changes leave most others' cache entries valid.
 const SHARDS: usize = 256;
 
@@ -388,29 +389,4 @@ fn same(one: &Template, other: &Template) -> bool {
 
 fn is_data(kind: Kind) -> bool {
     matches!(kind, Kind::Data)
-}
-
-fn is_known(options: &Options, value: &OptionValue) -> bool {
-    match value {
-        OptionValue::Sampling { scope, rate } => options.sampling.get(scope) == Some(rate),
-        OptionValue::Application { id, name } => options.applications.get(id) == Some(name),
-    }
-}
-
-fn is_announced(options: &Options, value: &OptionValue) -> bool {
-    match value {
-        OptionValue::Sampling { scope, .. } => options.sampling.contains_key(scope),
-        OptionValue::Application { id, .. } => options.applications.contains_key(id),
-    }
-}
-
-fn fits(value: &OptionValue) -> bool {
-    match value {
-        OptionValue::Sampling { .. } => true,
-        OptionValue::Application { name, .. } => name.len() <= MAX_NAME_BYTES,
-    }
-}
-
-fn count_values(options: &Options) -> usize {
-    options.sampling.len() + options.applications.len()
 }

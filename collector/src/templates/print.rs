@@ -35,6 +35,9 @@ pub fn text(snapshot: &Snapshot, names: Names<'_>, out: &mut dyn Write) -> io::R
             for sampling in &options.sampling {
                 writeln!(out, "  sampling rate of {}: {}", scope_text(sampling.scope), sampling.rate)?;
             }
+            if let Some(milliseconds) = options.system_init_ms {
+                writeln!(out, "  exporter started at {milliseconds} ms since 1970")?;
+            }
             for (id, name) in &options.applications {
                 writeln!(out, "  application {id}: {}", name.escape_debug())?;
             }
@@ -79,7 +82,8 @@ pub fn json(snapshot: &Snapshot, names: Names<'_>, out: &mut dyn Write) -> io::R
             options.applications.iter().map(|(id, name)| json!({ "id": id, "name": name })).collect();
         let line = json!({
             "exporter": address(&options.domain), "version": options.domain.version, "domain": options.domain.domain,
-            "sampling": sampling, "applications": applications, "seen_at": options.seen_at,
+            "sampling": sampling, "applications": applications, "system_init_ms": options.system_init_ms,
+            "seen_at": options.seen_at,
         });
         writeln!(out, "{line}")?;
     }

@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering;
 
 use netflow::options::{OptionValue, SamplingScope};
 use netflow::store::{DomainKey, Learned, TemplateKey};
-use netflow::template::{FieldSpecifier, Kind, Template};
+use netflow::template::{FieldSpecifier, Kind, MAX_FIELDS, Template};
 use rkyv::rancor::BoxedError;
 use rkyv::util::AlignedVec;
 
@@ -87,6 +87,8 @@ pub struct SavedOptions {
     pub sampling: Vec<SavedSampling>,
     /// Application ids and names, sorted by id.
     pub applications: Vec<(u64, String)>,
+    /// When the exporter started, milliseconds since 1970, if it said so.
+    pub system_init_ms: Option<i64>,
     /// When they were last used or repeated, seconds since 1970.
     pub seen_at: u64,
 }
@@ -248,6 +250,10 @@ pub(super) fn put_back(shared: &Shared, snapshot: &Snapshot, now: u64) -> Restor
     let oldest = shared.settings.idle_expiry.map_or(0, |expiry| now.saturating_sub(expiry.as_secs()));
     for saved in &snapshot.templates {
         let key = TemplateKey { domain: saved.domain.into(), id: saved.id };
+        if !is_well_formed(saved) {
+            restored.refused += 1;
+            continue;
+        }
         if saved.seen_at < oldest {
             restored.expired += 1;
             continue;
@@ -316,6 +322,14 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// Whether the decoder could have learned this: whatever wrote the file, nothing else reaches the decoder.
+fn is_well_formed(saved: &SavedTemplate) -> bool {
+    matches!(saved.domain.version, 9 | 10)
+        && saved.id >= 256
+        && (1..=MAX_FIELDS).contains(&saved.fields.len())
+        && saved.scope_fields.is_none_or(|scope_fields| usize::from(scope_fields) <= saved.fields.len())
+}
+
 fn compile(saved: &SavedTemplate) -> Template {
     let kind = match saved.scope_fields {
         None => Kind::Data,
@@ -338,7 +352,13 @@ fn save_options(domain: DomainKey, announced: &Announced) -> SavedOptions {
     let mut applications: Vec<(u64, String)> =
         options.applications.iter().map(|(id, name)| (*id, name.to_string())).collect();
     applications.sort_unstable();
-    SavedOptions { domain: domain.into(), sampling, applications, seen_at: announced.seen_at.load(Ordering::Relaxed) }
+    SavedOptions {
+        domain: domain.into(),
+        sampling,
+        applications,
+        system_init_ms: options.system_init_ms,
+        seen_at: announced.seen_at.load(Ordering::Relaxed),
+    }
 }
 
 fn announced_values(saved: &SavedOptions) -> Vec<OptionValue> {
@@ -351,7 +371,8 @@ fn announced_values(saved: &SavedOptions) -> Vec<OptionValue> {
         saved.sampling.iter().map(|saved| OptionValue::Sampling { scope: scope(saved.scope), rate: saved.rate });
     let names =
         saved.applications.iter().map(|(id, name)| OptionValue::Application { id: *id, name: name.as_str().into() });
-    rates.chain(names).collect()
+    let start = saved.system_init_ms.map(|milliseconds| OptionValue::SystemInit { milliseconds });
+    rates.chain(names).chain(start).collect()
 }
 
 impl From<DomainKey> for SavedDomain {

@@ -34,7 +34,7 @@ const PUBLISH: Duration = Duration::from_millis(250);
 const DRAIN: Duration = Duration::from_secs(2);
 
 /// Where a worker's datagrams come from.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Sources {
     /// AF_XDP sockets.
     pub rings: Vec<xsk::Receiver>,

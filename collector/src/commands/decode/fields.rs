@@ -1,0 +1,122 @@
+//! One record as it came, as a JSON object: who sent it, the message it was in, and its fields by name in wire order.
+
+use std::io::Write as _;
+use std::net::Ipv6Addr;
+
+use netflow::neutral::{self, Names, Value};
+use netflow::template::Kind;
+use netflow::{Header, Record};
+
+use crate::batch::json::write_string;
+
+/// Appends `record`, which was in packet `packet` of the capture, to `out` as one JSON object without a line end.
+pub(super) fn write(record: &Record<'_>, packet: u64, names: Names, out: &mut Vec<u8>) {
+    let header = record.header;
+    let exporter = Ipv6Addr::from(header.exporter).to_canonical();
+    put(out, format_args!("{{\"packet\":{packet},\"exporter\":\"{exporter}\",\"version\":{}", header.version));
+    match record.template_id {
+        Some(id) => put(out, format_args!(",\"template_id\":{id}")),
+        None => put(out, format_args!(",\"template_id\":null")),
+    }
+    put(out, format_args!(",\"domain\":{}", header.domain));
+    match record.kind() {
+        Kind::Data => put(out, format_args!(",\"kind\":\"data\"")),
+        Kind::Options { scope_fields } => {
+            put(out, format_args!(",\"kind\":\"options\",\"scope_fields\":{scope_fields}"));
+        }
+    }
+    write_header(header, out);
+    put(out, format_args!(",\"fields\":{{"));
+    for (index, (name, value)) in neutral::fields(record, names).iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        write_string(name, out);
+        out.push(b':');
+        write_value(value, out);
+    }
+    out.extend_from_slice(b"}}");
+}
+
+/// The header's facts under the words of its protocol; times in seconds since 1970 and milliseconds of uptime.
+fn write_header(header: &Header, out: &mut Vec<u8>) {
+    put(out, format_args!(",\"header\":{{\"exportTime\":{},\"seq\":{}", header.export_ms / 1000, header.sequence));
+    if let Some(uptime_ms) = header.uptime_ms {
+        put(out, format_args!(",\"sysUpTime\":{uptime_ms}"));
+    }
+    if let Some(count) = header.count {
+        put(out, format_args!(",\"count\":{count}"));
+    }
+    if let Some(sampling) = header.sampling {
+        let (mode, interval) = (sampling >> 14, sampling & 0x3fff);
+        let (engine_type, engine_id) = (header.domain >> 8, header.domain & 0xff);
+        put(out, format_args!(",\"engineType\":{engine_type},\"engineId\":{engine_id}"));
+        put(out, format_args!(",\"samplingMode\":{mode},\"samplingInterval\":{interval}"));
+    }
+    out.push(b'}');
+}
+
+fn write_value(value: &Value<'_>, out: &mut Vec<u8>) {
+    match value {
+        Value::Null => out.extend_from_slice(b"null"),
+        Value::Unsigned(number) => put(out, format_args!("{number}")),
+        Value::Signed(number) => put(out, format_args!("{number}")),
+        // JSON has no infinities and no NaN.
+        Value::Float(number) if !number.is_finite() => out.extend_from_slice(b"null"),
+        Value::Float(number) => put(out, format_args!("{number:?}")),
+        Value::Boolean(truth) => put(out, format_args!("{truth}")),
+        Value::Text(text) => write_string(text, out),
+        Value::Ipv4(address) => put(out, format_args!("\"{address}\"")),
+        Value::Ipv6(address) => put(out, format_args!("\"{address}\"")),
+        Value::Mac([a, b, c, d, e, f]) => {
+            put(out, format_args!("\"{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}\""));
+        }
+        Value::Bytes(bytes) => {
+            out.push(b'"');
+            bytes.iter().for_each(|byte| put(out, format_args!("{byte:02x}")));
+            out.push(b'"');
+        }
+        Value::List(values) => {
+            for (index, value) in values.iter().enumerate() {
+                out.push(if index == 0 { b'[' } else { b',' });
+                write_value(value, out);
+            }
+            out.push(b']');
+        }
+    }
+}
+
+fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+    // Writing to a vector cannot fail.
+    let _ = out.write_fmt(text);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(value: &Value<'_>, expected: &str) {
+        let mut out = Vec::new();
+        write_value(value, &mut out);
+        assert_eq!(String::from_utf8_lossy(&out), expected, "{value:?}");
+        serde_json::from_slice::<serde_json::Value>(&out).expect("it is JSON");
+    }
+
+    #[test]
+    fn values_are_json() {
+        check(&Value::Null, "null");
+        check(&Value::Unsigned(u64::MAX), "18446744073709551615");
+        check(&Value::Signed(i64::MIN), "-9223372036854775808");
+        check(&Value::Float(0.5), "0.5");
+        check(&Value::Float(1e300), "1e300");
+        check(&Value::Float(f64::NAN), "null");
+        check(&Value::Boolean(true), "true");
+        check(&Value::Text(Cow::Borrowed("a\"\u{1}\u{fffd}")), "\"a\\\"\\u0001\u{fffd}\"");
+        check(&Value::Mac([0, 1, 2, 0xab, 0xcd, 0xef]), "\"00:01:02:ab:cd:ef\"");
+        check(&Value::Bytes(&[0, 0xff]), "\"00ff\"");
+        check(&Value::List(vec![Value::Unsigned(1), Value::Null]), "[1,null]");
+    }
+}

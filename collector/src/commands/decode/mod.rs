@@ -1,0 +1,157 @@
+//! `collector decode`: the records of a capture, one JSON object a line.
+//!
+//! The same decoder, enrichment and row format as `collector run`, without capture, store or ClickHouse. What was not decoded
+//! is counted by reason on standard error.
+
+/// Records as they came, in JSON.
+mod fields;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use netflow::neutral::Names;
+use netflow::report::Class;
+use netflow::{MapStore, Report};
+
+use super::capture_file::{self, Capture};
+use super::output::Output;
+use crate::batch::{Block, json};
+use crate::enrich::{self, Enricher, Geo, Published};
+use crate::pcap::{Datagram, Ports};
+
+/// Ports that are decoded when none is named: NetFlow's usual ones, IPFIX' own, and sFlow's for what is misdirected there.
+const USUAL_PORTS: [u16; 5] = [2055, 4739, 6343, 9995, 9996];
+
+/// Show the flow records of a capture
+///
+/// Reads a pcap or pcapng file and prints one JSON object a line for each record: no database, no root. Ethernet with
+/// VLAN tags, raw IP, Linux cooked and BSD loopback captures are understood; IP fragments are joined.
+///
+/// Standard error says what was not decoded, by reason. The exit status is 0 if the file was readable.
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub struct DecodeArgs {
+    /// Capture file, pcap or pcapng; - is standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// Only datagrams to this UDP port (repeatable) [default: 2055, 4739, 6343, 9995, 9996]
+    #[arg(short, long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Vec<u16>,
+
+    /// Every record as it came, options records too, with the exporter's fields instead of the flows table's columns
+    #[arg(long)]
+    pub fields: bool,
+
+    /// With --fields: vendors' names in place of enterprise/element numbers where they are known
+    #[arg(long, requires = "fields")]
+    pub names: bool,
+
+    /// MaxMind City, Country or ASN file for the columns of places and autonomous systems (repeatable)
+    #[arg(long, value_name = "FILE", conflicts_with = "fields")]
+    pub geoip: Vec<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  collector decode flows.pcap
+  collector decode flows.pcap --port 9000 --fields --names
+  tcpdump -i eth0 -w - udp port 2055 | collector decode - | jq -c '[.src_addr, .dst_addr, .bytes]'
+
+Without --fields the keys are the columns of the flows table (`collector schema print` describes them). With --fields they
+are the names of IANA's information elements; unknown elements have their number, enterprise elements ENTERPRISE/NUMBER.";
+
+/// Decodes and prints.
+pub(super) fn run(args: &DecodeArgs) -> anyhow::Result<()> {
+    let wanted = if args.port.is_empty() { USUAL_PORTS.to_vec() } else { args.port.clone() };
+    let mut capture = capture_file::open(&args.file, Ports::Only(wanted))?;
+    let mut report = Report::default();
+    let mut out = Output::new();
+    let read = if args.fields {
+        let names = if args.names { Names::Vendors } else { Names::Numbers };
+        print_fields(&mut capture, names, &mut report, &mut out)
+    } else {
+        let geo = if args.geoip.is_empty() { Geo::empty() } else { Geo::open(&args.geoip)? };
+        print_columns(&mut capture, geo, &mut report, &mut out)
+    };
+    let read = match read {
+        Err(Stop::Write(error)) => return Err(error.into()),
+        Err(Stop::Read(error)) => Err(capture_file::reading(&args.file, &error)),
+        Ok(()) => Ok(()),
+    };
+    out.flush()?;
+    tell(args, &capture, &report);
+    read
+}
+
+/// Why printing ended before the end of the file.
+#[derive(Debug, thiserror::Error)]
+enum Stop {
+    #[error(transparent)]
+    Read(#[from] crate::pcap::PcapError),
+    #[error(transparent)]
+    Write(#[from] std::io::Error),
+}
+
+fn print_columns(capture: &mut Capture, geo: Geo, report: &mut Report, out: &mut Output) -> Result<(), Stop> {
+    let mut enricher = Enricher::new(&Published::new(geo), Arc::new(enrich::Names::default()));
+    let mut store = MapStore::default();
+    let mut block = Block::default();
+    let mut line = Vec::new();
+    while let Some(datagram) = capture.next_datagram()? {
+        block.clear();
+        netflow::decode(&received(&datagram, capture), &mut store, &mut block.flows, report);
+        enricher.enrich(&mut block);
+        for row in 0..block.len() {
+            line.clear();
+            json::write_row(&block, row, &mut line);
+            line.push(b'\n');
+            out.write_all(&line)?;
+        }
+    }
+    Ok(())
+}
+
+fn print_fields(capture: &mut Capture, names: Names, report: &mut Report, out: &mut Output) -> Result<(), Stop> {
+    let mut store = MapStore::default();
+    let mut lines = Vec::new();
+    while let Some(datagram) = capture.next_datagram()? {
+        lines.clear();
+        netflow::dissect(&received(&datagram, capture), &mut store, report, &mut |record| {
+            fields::write(&record, datagram.packet, names, &mut lines);
+            lines.push(b'\n');
+        });
+        out.write_all(&lines)?;
+    }
+    Ok(())
+}
+
+/// The datagram as the decoder takes it: received when it was captured.
+fn received<'a>(datagram: &Datagram, capture: &'a Capture) -> netflow::Datagram<'a> {
+    netflow::Datagram {
+        payload: capture.payload(),
+        exporter: datagram.source.octets(),
+        received_ms: datagram.time_ns.div_euclid(1_000_000),
+    }
+}
+
+/// Tells on standard error what was read, what was not decoded and why.
+fn tell(args: &DecodeArgs, capture: &Capture, report: &Report) {
+    eprintln!(
+        "decode: packets: {}, datagrams: {}, flow records: {}, options records: {}",
+        capture.packets(),
+        capture.found(),
+        report.flow_records(),
+        report.options_records()
+    );
+    let undecoded = report.iter().filter(|(event, count)| *count > 0 && event.class() != Class::Ordinary);
+    for (event, count) in undecoded {
+        eprintln!("decode: not decoded: {}: {count}", event.label());
+    }
+    capture_file::tell("decode", &args.file, capture);
+    if capture.found() == 0 && capture.packets() > 0 {
+        eprintln!("decode: nothing to decode: {}: name the exporters' port with --port", capture_file::ports_seen(capture));
+    }
+}

@@ -1,0 +1,68 @@
+//! The settings of each part, made of the configuration, so that no part has to know the configuration.
+
+use super::meant::{ClickHouse, Config, Templates};
+use super::written::{Attach, Compression};
+use crate::clickhouse::{client, sink};
+use crate::{enrich, steering, templates};
+
+impl Config {
+    /// Settings of the ClickHouse client: the server that was named, or the embedded store.
+    #[must_use]
+    pub fn client(&self) -> client::Settings {
+        let ClickHouse { url, database, user, password, ca_file, .. } = &self.clickhouse;
+        client::Settings {
+            url: url.clone().unwrap_or_else(|| format!("http://{}", self.store.listen)),
+            database: database.clone(),
+            user: user.clone(),
+            password: password.reveal().to_owned(),
+            compression: match self.clickhouse.compression {
+                Compression::Lz4 => client::Compression::Lz4,
+                Compression::None => client::Compression::None,
+            },
+            ca_file: ca_file.clone(),
+            connect_timeout: self.clickhouse.connect_timeout,
+            request_timeout: self.clickhouse.request_timeout,
+        }
+    }
+
+    /// Names of exporters.
+    #[must_use]
+    pub fn names(&self) -> enrich::Names {
+        enrich::Names::new(self.exporters.iter().map(|exporter| (exporter.prefix, exporter.name.clone())))
+    }
+}
+
+impl ClickHouse {
+    /// Settings of the inserting threads.
+    #[must_use]
+    pub fn sink(&self) -> sink::Settings {
+        sink::Settings {
+            pending_rows: self.pending_rows,
+            pending_bytes: self.pending_bytes,
+            inserters: self.inserters,
+        }
+    }
+}
+
+impl Templates {
+    /// Settings of the template store; what is not configurable is as it is by default.
+    #[must_use]
+    pub fn store(&self) -> templates::Settings {
+        let default = templates::Settings::default();
+        templates::Settings {
+            per_exporter: templates::Bounds { templates: self.max_per_exporter, ..default.per_exporter },
+            total: templates::Bounds { templates: self.max_total, ..default.total },
+            ..default
+        }
+    }
+}
+
+impl From<Attach> for steering::Attach {
+    fn from(written: Attach) -> Self {
+        match written {
+            Attach::Auto => Self::Auto,
+            Attach::Native => Self::Native,
+            Attach::Generic => Self::Generic,
+        }
+    }
+}

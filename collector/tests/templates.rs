@@ -1,0 +1,287 @@
+//! The template store: keys never mix, whatever threads do; bounds hold; what is idle goes.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use collector::metrics::Exposition;
+use collector::templates::{Bounds, Cache, Settings, Templates};
+use netflow::options::{OptionValue, SamplingScope};
+use netflow::store::{DomainKey, Learned, Store, TemplateKey};
+use netflow::template::{FieldSpecifier, Kind, Template};
+use proptest::prelude::*;
+
+fn domain(exporter: u8, version: u8, domain: u32) -> DomainKey {
+    let mut address = [0; 16];
+    address[15] = exporter;
+    DomainKey { exporter: address, version, domain }
+}
+
+fn key(exporter: u8, version: u8, domain_number: u32, id: u16) -> TemplateKey {
+    TemplateKey { domain: domain(exporter, version, domain_number), id }
+}
+
+/// A template that tells by its enterprise numbers whose it is and which.
+fn marked(key: &TemplateKey, mark: u32, fields: usize) -> Arc<Template> {
+    let owner = u32::from(key.domain.exporter[15]) << 24
+        | u32::from(key.domain.version) << 16
+        | (key.domain.domain & 0xff) << 8
+        | u32::from(key.id & 0xff);
+    let field = |(at, enterprise)| FieldSpecifier { element: at, enterprise, length: 4 };
+    let fields = (0..).zip([owner, mark].into_iter().cycle().take(fields.max(2))).map(field).collect();
+    Arc::new(Template::new(key.domain.version, Kind::Data, fields))
+}
+
+fn options_template(fields: usize) -> Arc<Template> {
+    let field = FieldSpecifier { element: 34, enterprise: 0, length: 4 };
+    Arc::new(Template::new(9, Kind::Options { scope_fields: 1 }, vec![field; fields].into()))
+}
+
+fn mark_of(template: &Template) -> (u32, u32) {
+    (template.fields()[0].enterprise, template.fields()[1].enterprise)
+}
+
+fn sampling(rate: u64) -> OptionValue {
+    OptionValue::Sampling { scope: SamplingScope::Domain, rate }
+}
+
+fn bounded(per_exporter: Bounds, total: Bounds) -> Templates {
+    Templates::new(Settings { per_exporter, total, idle_expiry: Some(Duration::from_secs(100)) })
+}
+
+const ROOMY: Bounds = Bounds { templates: 1000, fields: 10_000, option_values: 1000 };
+
+#[test]
+fn workers_see_each_others_changes_at_once() {
+    let templates = Templates::new(Settings::default());
+    let (mut one, mut other) = (templates.cache(), templates.cache());
+    let of = key(1, 9, 7, 256);
+    assert!(one.template(&of).is_none());
+    assert_eq!(other.learn(of, marked(&of, 1, 2)), Learned::New);
+    assert_eq!(mark_of(&one.template(&of).expect("learned")).1, 1);
+    assert_eq!(one.learn(of, marked(&of, 2, 2)), Learned::Replaced);
+    assert_eq!(mark_of(&other.template(&of).expect("replaced")).1, 2);
+    assert!(other.withdraw(&of) && !other.withdraw(&of));
+    assert!(one.template(&of).is_none());
+
+    assert!(one.options(&of.domain).is_none());
+    other.announce(&of.domain, &[sampling(100)]);
+    assert_eq!(one.options(&of.domain).expect("announced").sampling[&SamplingScope::Domain], 100);
+    other.announce(&of.domain, &[sampling(200)]);
+    assert_eq!(one.options(&of.domain).expect("announced").sampling[&SamplingScope::Domain], 200);
+    let counters = templates.counters();
+    let counted = [&counters.learned, &counters.replaced, &counters.withdrawn, &counters.options_changed];
+    assert_eq!(counted.map(|counter| counter.get()), [1, 1, 1, 2]);
+}
+
+#[test]
+fn withdrawing_all_of_a_kind_leaves_the_others() {
+    let templates = Templates::new(Settings::default());
+    let mut cache = templates.cache();
+    for id in 256..266 {
+        let of = key(1, 10, 1, id);
+        cache.learn(of, marked(&of, 0, 2));
+        cache.learn(key(1, 10, 2, id), marked(&of, 0, 2));
+        cache.learn(key(1, 10, 1, id + 100), options_template(3));
+        assert!(cache.template(&of).is_some());
+    }
+    assert_eq!(cache.withdraw_all(&domain(1, 10, 1), Kind::Options { scope_fields: 0 }), 10);
+    assert_eq!(templates.len(), 20);
+    assert_eq!(cache.withdraw_all(&domain(1, 10, 1), Kind::Data), 10);
+    assert!(cache.template(&key(1, 10, 1, 256)).is_none());
+    assert!(cache.template(&key(1, 10, 2, 256)).is_some());
+    assert_eq!(cache.withdraw_all(&domain(1, 10, 1), Kind::Data), 0);
+}
+
+#[test]
+fn no_exporter_takes_more_than_its_share() {
+    let small = Bounds { templates: 3, fields: 20, option_values: 2 };
+    let templates = bounded(small, ROOMY);
+    let mut cache = templates.cache();
+    let mut learn = |exporter, id, fields| {
+        let of = key(exporter, 9, u32::from(id), id);
+        cache.learn(of, marked(&of, u32::try_from(fields).expect("few fields"), fields))
+    };
+    assert_eq!(learn(1, 256, 21), Learned::Refused);
+    assert_eq!(learn(1, 256, 10), Learned::New);
+    assert_eq!(learn(1, 257, 11), Learned::Refused);
+    assert_eq!(learn(1, 257, 5), Learned::New);
+    assert_eq!(learn(1, 258, 5), Learned::New);
+    assert_eq!(learn(1, 259, 2), Learned::Refused);
+    assert_eq!(learn(2, 259, 2), Learned::New);
+    // The same template once more takes nothing; a larger one that does not fit takes its predecessor away.
+    assert_eq!(learn(1, 258, 5), Learned::New);
+    assert_eq!(learn(1, 258, 6), Learned::Refused);
+    assert!(cache.template(&key(1, 9, 258, 258)).is_none());
+    assert_eq!((templates.len(), templates.counters().refused.get()), (3, 4));
+
+    let names = ["a", "b", "c"].map(|name| OptionValue::Application { id: name.len() as u64, name: name.into() });
+    cache.announce(&domain(1, 9, 1), &names);
+    cache.announce(&domain(1, 9, 2), &[sampling(10), OptionValue::SystemInit { milliseconds: 5 }]);
+    let options = cache.options(&domain(1, 9, 2)).expect("announced");
+    assert_eq!((options.sampling.len(), options.system_init_ms), (1, None));
+    assert_eq!(&*cache.options(&domain(1, 9, 1)).expect("announced").applications[&1], "c");
+    let long = OptionValue::Application { id: 9, name: "x".repeat(10_000).into() };
+    cache.announce(&domain(3, 9, 1), &[long]);
+    assert!(cache.options(&domain(3, 9, 1)).is_none());
+    assert_eq!(templates.counters().options_refused.get(), 2);
+}
+
+#[test]
+fn all_exporters_together_are_bounded() {
+    let total = Bounds { templates: 10, fields: 30, option_values: 3 };
+    let templates = bounded(ROOMY, total);
+    let mut cache = templates.cache();
+    for exporter in 0..50 {
+        let of = key(exporter, 9, 1, 256);
+        let expected = if exporter < 10 { Learned::New } else { Learned::Refused };
+        assert_eq!(cache.learn(of, marked(&of, 0, 3)), expected);
+        cache.announce(&of.domain, &[sampling(9)]);
+    }
+    assert_eq!(templates.len(), 10);
+    assert_eq!((0..50).filter(|exporter| cache.options(&domain(*exporter, 9, 1)).is_some()).count(), 3);
+    assert!(cache.withdraw(&key(0, 9, 1, 256)));
+    let of = key(77, 9, 1, 256);
+    assert_eq!(cache.learn(of, marked(&of, 0, 4)), Learned::Refused, "fields are bounded too");
+    assert_eq!(cache.learn(of, marked(&of, 0, 3)), Learned::New);
+    let mut out = Exposition::default();
+    templates.write(&mut out);
+    let text = out.finish();
+    assert!(text.contains("collector_templates 10\n") && text.contains("collector_template_fields 30\n"), "{text}");
+    assert!(text.contains("collector_template_exporters 11\n"), "{text}");
+}
+
+#[test]
+fn what_is_idle_goes_and_makes_room() {
+    let templates = bounded(Bounds { templates: 2, ..ROOMY }, ROOMY);
+    let mut cache = templates.cache();
+    let (used, idle, late) = (key(1, 9, 1, 256), key(1, 9, 1, 257), key(1, 9, 1, 258));
+    cache.set_now(1000);
+    for of in [used, idle] {
+        assert_eq!(cache.learn(of, marked(&of, 0, 2)), Learned::New);
+    }
+    cache.announce(&used.domain, &[sampling(10)]);
+    cache.set_now(1090);
+    assert!(cache.template(&used).is_some());
+    assert_eq!(cache.learn(late, marked(&late, 0, 2)), Learned::Refused);
+    assert_eq!(templates.expire(1100), 0);
+    assert_eq!(templates.expire(1101), 2);
+    assert!(cache.template(&idle).is_none() && cache.options(&used.domain).is_none());
+    assert_eq!(cache.learn(late, marked(&late, 0, 2)), Learned::New);
+    assert!(cache.template(&used).is_some());
+    assert_eq!(templates.counters().expired.get(), 2);
+}
+
+/// Threads learn, use and withdraw templates under the same ids in different domains. Nobody may ever get another domain's
+/// template, and what one thread alone writes is what it reads.
+#[test]
+fn threads_never_see_anothers_template() {
+    let templates = Templates::new(Settings::default());
+    let domains: Vec<DomainKey> = [(1, 9, 1), (1, 9, 2), (1, 10, 1), (2, 9, 1)]
+        .map(|(exporter, version, of)| domain(exporter, version, of))
+        .into();
+    thread::scope(|scope| {
+        for (worker, own) in domains.iter().enumerate() {
+            let (templates, domains) = (&templates, &domains);
+            scope.spawn(move || stress(&mut templates.cache(), *own, domains, worker as u32));
+        }
+    });
+    for saved in &templates.snapshot(0).templates {
+        let owner = TemplateKey { domain: saved.domain.into(), id: saved.id };
+        assert_eq!(saved.fields[0].enterprise, mark_of(&marked(&owner, 0, 2)).0);
+    }
+}
+
+fn stress(cache: &mut Cache, own: DomainKey, domains: &[DomainKey], worker: u32) {
+    let mut random = worker.wrapping_mul(0x9e37_79b9) | 1;
+    let mut model: HashMap<u16, u32> = HashMap::new();
+    for round in 0..20_000 {
+        // Xorshift: the same rounds at every run.
+        random ^= random << 13;
+        random ^= random >> 17;
+        random ^= random << 5;
+        let id = 256 + u16::try_from(random % 16).expect("small");
+        let of = TemplateKey { domain: own, id };
+        match random >> 16 & 7 {
+            0 => {
+                assert_ne!(cache.learn(of, marked(&of, round, 2)), Learned::Refused);
+                model.insert(id, round);
+            }
+            1 => assert_eq!(cache.withdraw(&of), model.remove(&id).is_some()),
+            2 if round % 64 == 0 => {
+                assert_eq!(cache.withdraw_all(&own, Kind::Data), model.len());
+                model.clear();
+            }
+            3 => cache.announce(&own, &[sampling(u64::from(worker) + 1)]),
+            4 => {
+                let rate = cache.options(&own).map(|options| options.sampling[&SamplingScope::Domain]);
+                assert!(rate.is_none_or(|rate| rate == u64::from(worker) + 1));
+            }
+            5 => assert_eq!(cache.template(&of).map(|template| mark_of(&template).1), model.get(&id).copied()),
+            _ => {
+                let anyones = TemplateKey { domain: domains[(random >> 8) as usize % domains.len()], id };
+                let found = cache.template(&anyones).map(|template| mark_of(&template).0);
+                assert!(found.is_none_or(|owner| owner == mark_of(&marked(&anyones, 0, 2)).0));
+            }
+        }
+    }
+}
+
+/// One thing that an exporter or a worker does.
+#[derive(Debug, Clone)]
+enum Step {
+    Learn(TemplateKey, u32),
+    Withdraw(TemplateKey),
+    WithdrawAll(DomainKey),
+    Look(TemplateKey),
+}
+
+fn any_domain() -> impl Strategy<Value = DomainKey> {
+    (1_u8..4, prop_oneof![Just(9_u8), Just(10)], 0_u32..3)
+        .prop_map(|(exporter, version, of)| domain(exporter, version, of))
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let any_key = || (any_domain(), 256_u16..260).prop_map(|(domain, id)| TemplateKey { domain, id });
+    prop_oneof![
+        4 => (any_key(), 0_u32..3).prop_map(|(key, mark)| Step::Learn(key, mark)),
+        1 => any_key().prop_map(Step::Withdraw),
+        1 => any_domain().prop_map(Step::WithdrawAll),
+        4 => any_key().prop_map(Step::Look),
+    ]
+}
+
+proptest! {
+    /// Two workers take turns at random; the store does what a plain map with these keys does.
+    #[test]
+    fn keys_never_mix(steps in proptest::collection::vec((any::<bool>(), any_step()), 1..200)) {
+        let templates = Templates::new(Settings::default());
+        let mut caches = [templates.cache(), templates.cache()];
+        let mut model: HashMap<TemplateKey, u32> = HashMap::new();
+        for (worker, step) in steps {
+            let cache = &mut caches[usize::from(worker)];
+            match step {
+                Step::Learn(key, mark) => {
+                    cache.learn(key, marked(&key, mark, 2));
+                    model.insert(key, mark);
+                }
+                Step::Withdraw(key) => prop_assert_eq!(cache.withdraw(&key), model.remove(&key).is_some()),
+                Step::WithdrawAll(domain) => {
+                    let before = model.len();
+                    model.retain(|key, _| key.domain != domain);
+                    prop_assert_eq!(cache.withdraw_all(&domain, Kind::Data), before - model.len());
+                }
+                Step::Look(key) => {
+                    let expected = model.get(&key).map(|mark| mark_of(&marked(&key, *mark, 2)));
+                    prop_assert_eq!(cache.template(&key).map(|template| mark_of(&template)), expected);
+                }
+            }
+        }
+        let listed = templates.snapshot(0).templates;
+        let keys: HashSet<TemplateKey> =
+            listed.iter().map(|saved| TemplateKey { domain: saved.domain.into(), id: saved.id }).collect();
+        prop_assert_eq!(keys, model.keys().copied().collect::<HashSet<_>>());
+        prop_assert_eq!(listed.len(), templates.len());
+    }
+}
