@@ -43,7 +43,7 @@ pub struct Way {
 
 impl Wire {
     /// softflowd's and pmacctd's.
-    pub fn paths(self) -> [Way; 2] {
+    pub fn ways(self) -> [Way; 2] {
         [2, 3].map(|host| Way { exporter: self.host(host), collector: self.host(host + 100) })
     }
 
