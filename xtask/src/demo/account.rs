@@ -6,8 +6,7 @@ use super::exporters::{Exporter, Sent};
 use super::screen;
 use super::service::Service;
 
-const STORED: &str =
-    "SELECT toString(toIPv4(exporter_address)), count() FROM collector.flows GROUP BY exporter_address";
+const STORED: &str = "SELECT replaceOne(toString(exporter_address), '::ffff:', ''), count() FROM collector.flows GROUP BY exporter_address";
 
 /// The account at one moment.
 #[derive(Debug)]

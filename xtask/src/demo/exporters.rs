@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -40,10 +40,9 @@ pub struct Place<'a> {
     /// The interface whose traffic it meters.
     pub interface: &'a str,
     /// The address its datagrams come from.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// The collector.
-    pub collector: Ipv4Addr,
-    pub port: u16,
+    pub collector: SocketAddr,
     /// A folder for its files.
     pub folder: &'a Path,
 }
@@ -52,7 +51,7 @@ pub struct Place<'a> {
 #[derive(Debug)]
 pub struct Exporter {
     pub name: &'static str,
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// softflowd's control socket.
     control: Option<PathBuf>,
     process: Process,
@@ -75,9 +74,9 @@ impl Exporter {
     /// When it cannot be started.
     pub fn softflowd(place: Place<'_>) -> Result<Self> {
         let control = place.folder.join("softflowd.ctl");
-        let mut command = place.namespace.command(Path::new("softflowd"));
+        let mut command = place.namespace.command("softflowd");
         command.args(["-D", "-i", place.interface, "-v", "9"]);
-        command.args(["-n", &format!("{}:{}", place.collector, place.port)]);
+        command.args(["-n", &place.collector.to_string()]);
         // softflowd gives libpcap no timeout, so packets reach it when a capture block is full: whole packets fill one soon.
         command.args(["-C", "65535", "-B", "8388608"]);
         for timeout in TIMEOUTS {
@@ -97,22 +96,20 @@ impl Exporter {
         let text = format!(
             "daemonize: false\ndebug: true\npcap_interface: {interface}\nplugins: nfprobe[probe]\n\
              aggregate: src_mac, dst_mac, vlan, src_host, dst_host, src_port, dst_port, proto, tos, tcpflags\n\
-             nfprobe_receiver[probe]: {collector}:{port}\nnfprobe_source_ip[probe]: {address}\n\
+             nfprobe_receiver[probe]: {collector}\n\
              nfprobe_version[probe]: 9\nnfprobe_timeouts[probe]: {timeouts}\n\
              plugin_buffer_size[probe]: 10240\nplugin_pipe_size[probe]: 16777216\n",
             interface = place.interface,
             collector = place.collector,
-            port = place.port,
-            address = place.address,
             timeouts = TIMEOUTS.join(":"),
         );
         fs::write(&configuration, text).with_context(|| format!("cannot write {}", configuration.display()))?;
-        let mut command = place.namespace.command(Path::new("pmacctd"));
+        let mut command = place.namespace.command("pmacctd");
         command.arg("-f").arg(&configuration);
         Self::start("pmacctd", place.address, None, &mut command)
     }
 
-    fn start(name: &'static str, address: Ipv4Addr, control: Option<PathBuf>, command: &mut Command) -> Result<Self> {
+    fn start(name: &'static str, address: IpAddr, control: Option<PathBuf>, command: &mut Command) -> Result<Self> {
         let mut process = Process::start(name, command.stdout(Stdio::null()).stderr(Stdio::piped()))?;
         let stderr = process.take_stderr().with_context(|| format!("{name} has no standard error"))?;
         let told = Arc::new(Told::default());

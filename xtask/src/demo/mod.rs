@@ -15,6 +15,8 @@ mod traffic;
 #[cfg(test)]
 mod witness;
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -27,7 +29,7 @@ use crate::{libchdb, packages, programs};
 use account::Account;
 use exporters::{Exporter, Place, Sent};
 use folder::Folder;
-use network::Network;
+use network::{Network, Wire};
 use screen::Screen;
 use service::{Plan, Service};
 use traffic::Traffic;
@@ -44,12 +46,18 @@ pub struct Arguments {
     /// How the collector receives: auto, xdp or udp.
     #[arg(long, value_name = "MODE", default_value = "xdp", value_parser = ["auto", "xdp", "udp"])]
     capture: String,
+    /// In what the exporters' datagrams travel.
+    #[arg(long, value_enum, default_value_t = Wire::Ipv4)]
+    wire: Wire,
+    /// Use this `collector` instead of building one.
+    #[arg(long, value_name = "FILE")]
+    binary: Option<PathBuf>,
 }
 
 impl Arguments {
     /// What CI runs.
     pub fn once() -> Self {
-        Self { once: true, seconds: 30, capture: "xdp".to_owned() }
+        Self { once: true, seconds: 30, capture: "xdp".to_owned(), wire: Wire::Ipv4, binary: None }
     }
 }
 
@@ -57,9 +65,9 @@ const REFRESH: Duration = Duration::from_secs(3);
 /// Longest time from a datagram's arrival to its rows in ClickHouse, on a busy machine.
 const STORE_PATIENCE: Duration = Duration::from_secs(30);
 
-const TOP_TALKERS: &str = "SELECT if(isIPAddressContainedIn(toString(src_addr), '::ffff:0.0.0.0/96'), \
-    toString(toIPv4(src_addr)), toString(src_addr)) AS source, sum(bytes) AS total, count() AS flows, sum(packets) \
-    FROM collector.flows GROUP BY source ORDER BY total DESC LIMIT 10";
+const TOP_TALKERS: &str = "SELECT replaceOne(toString(src_addr), '::ffff:', '') AS source, \
+    formatReadableSize(sum(bytes)), count(), sum(packets) \
+    FROM collector.flows GROUP BY source ORDER BY sum(bytes) DESC LIMIT 10";
 
 /// Runs the demo.
 ///
@@ -72,8 +80,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     packages::ensure(packages::DEMO)?;
     let engine = libchdb::ensure()?;
-    programs::run(programs::cargo().args(["build", "--release", "--package", "collector"]))?;
-    let binary = programs::target_folder().join("release/collector");
+    let binary = match &arguments.binary {
+        Some(binary) => binary.clone(),
+        None => {
+            programs::run(programs::cargo().args(["build", "--release", "--package", "collector"]))?;
+            programs::target_folder().join("release/collector")
+        }
+    };
 
     let stopped = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
@@ -81,7 +94,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
     netns::remove_leftovers();
     let folder = Folder::create()?;
-    let network = Network::create()?;
+    let network = Network::create(arguments.wire)?;
     let plan = Plan {
         namespace: &network.collector,
         interface: network::COLLECTOR_INTERFACE,
@@ -117,15 +130,15 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn start_exporters(network: &Network, folder: &Folder) -> Result<[Exporter; 2]> {
-    let place = |address| Place {
+    let place = |way: network::Way| Place {
         namespace: &network.exporters,
         interface: network::METERED_INTERFACE,
-        address,
-        collector: network::COLLECTOR,
-        port: network::PORT,
+        address: way.exporter,
+        collector: SocketAddr::new(way.collector, network::PORT),
         folder: folder.path(),
     };
-    Ok([Exporter::softflowd(place(network::SOFTFLOWD))?, Exporter::pmacctd(place(network::PMACCTD))?])
+    let [softflowd, pmacctd] = network.wire.ways();
+    Ok([Exporter::softflowd(place(softflowd))?, Exporter::pmacctd(place(pmacctd))?])
 }
 
 /// Shows top talkers and counts until it is time, or a signal came.

@@ -2,6 +2,7 @@
 //!
 //! Names carry the process id, so that several demos run side by side, and what a killed one left is found and removed.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
@@ -55,7 +56,7 @@ impl Namespace {
     }
 
     /// A command line for a program inside. It dies with this process, and Ctrl-C of the terminal does not reach it.
-    pub fn command(&self, program: &Path) -> Command {
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.name, "setpriv", "--pdeathsig", "KILL"]).arg(program);
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
@@ -90,7 +91,7 @@ impl Drop for Namespace {
 pub struct End<'a> {
     pub namespace: &'a Namespace,
     pub interface: &'a str,
-    /// With prefix length. Addresses of both families.
+    /// Of both families, with prefix length.
     pub addresses: Vec<String>,
 }
 
@@ -114,14 +115,13 @@ pub fn join(ends: [End<'_>; 2]) -> Result<()> {
         for address in &end.addresses {
             // Duplicate address detection would keep IPv6 addresses from being used for a second or two.
             let no_detection: &[&str] = if address.contains(':') { &["nodad"] } else { &[] };
-            let arguments: Vec<&str> = ["address", "add", address, "dev", end.interface]
-                .into_iter()
-                .chain(no_detection.iter().copied())
-                .collect();
+            let mut arguments = vec!["address", "add"];
+            arguments.extend([address, "dev", end.interface]);
+            arguments.extend(no_detection);
             end.namespace.ip(&arguments)?;
         }
         end.namespace.ip(&["link", "set", end.interface, "up"])?;
-        let mut ethtool = end.namespace.command(Path::new("ethtool"));
+        let mut ethtool = end.namespace.command("ethtool");
         programs::output(ethtool.args(["-K", end.interface, "tx", "off"]))?;
     }
     Ok(())

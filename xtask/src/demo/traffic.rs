@@ -6,7 +6,6 @@
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
-use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -81,7 +80,7 @@ impl Traffic {
         }));
         traffic.threads.push(clients.enter(move || converse(&stop))?);
         for six in [false, true] {
-            let mut ping = clients.command(Path::new("ping"));
+            let mut ping = clients.command("ping");
             ping.args(["-q", "-i", "1", &server(1, six).to_string()]).stdout(Stdio::null());
             traffic.pings.push(Process::start("ping", &mut ping)?);
         }

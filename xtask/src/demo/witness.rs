@@ -1,7 +1,7 @@
 //! A second opinion on what the exporters say they sent: a plain UDP socket and the smallest NetFlow v9 reader that can count.
 
 use std::collections::{HashMap, HashSet};
-use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use std::net::{IpAddr, Ipv6Addr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::exporters::Sent;
 use super::folder::Folder;
-use super::network::{self, Network};
+use super::network::{self, Network, Wire};
 use super::traffic::Traffic;
 
 #[test]
@@ -19,45 +19,50 @@ fn exporters_send_what_they_say() {
         eprintln!("SKIPPED: exporters_send_what_they_say: needs root");
         return;
     }
+    for wire in [Wire::Ipv4, Wire::Ipv6] {
+        check(wire);
+    }
+}
+
+fn check(wire: Wire) {
     let folder = Folder::create().unwrap();
-    let network = Network::create().unwrap();
-    let bind = || UdpSocket::bind((network::COLLECTOR, network::PORT)).unwrap();
+    let network = Network::create(wire).unwrap();
+    let bind = || UdpSocket::bind((Ipv6Addr::UNSPECIFIED, network::PORT)).unwrap();
     let socket = network.collector.enter(bind).unwrap().join().unwrap().unwrap();
     let over = Arc::new(AtomicBool::new(false));
     let heard = Arc::clone(&over);
     let witness = thread::spawn(move || Witness::default().listen(&socket, &heard));
     let mut exporters = super::start_exporters(&network, &folder).unwrap();
     let mut traffic = Traffic::start(&network.exporters, &network.servers).unwrap();
-    thread::sleep(Duration::from_secs(8));
+    thread::sleep(Duration::from_secs(3));
     traffic.stop();
-    let said: Vec<(Ipv4Addr, Sent)> =
+    let said: Vec<(IpAddr, Sent)> =
         exporters.iter_mut().map(|exporter| (exporter.address, exporter.finish().unwrap())).collect();
     over.store(true, Ordering::Relaxed);
     let seen = witness.join().unwrap();
     for (address, said) in said {
-        assert!(said.flows > 0, "{address}");
-        assert_eq!(seen.get(&address), Some(&said), "{address}");
+        assert!(said.flows > 0, "{wire:?} {address}");
+        assert_eq!(seen.get(&address), Some(&said), "{wire:?} {address}");
     }
 }
 
 #[derive(Default)]
 struct Witness {
-    record_lengths: HashMap<(Ipv4Addr, u16), usize>,
+    record_lengths: HashMap<(IpAddr, u16), usize>,
     /// Templates whose records are not flows.
-    options: HashSet<(Ipv4Addr, u16)>,
-    seen: HashMap<Ipv4Addr, Sent>,
+    options: HashSet<(IpAddr, u16)>,
+    seen: HashMap<IpAddr, Sent>,
 }
 
 impl Witness {
     /// Counts until it is over and nothing waits in the socket.
-    fn listen(mut self, socket: &UdpSocket, over: &AtomicBool) -> HashMap<Ipv4Addr, Sent> {
+    fn listen(mut self, socket: &UdpSocket, over: &AtomicBool) -> HashMap<IpAddr, Sent> {
         socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
         let mut datagram = [0; 65_536];
         loop {
             let last = over.load(Ordering::Relaxed);
             while let Ok((length, from)) = socket.recv_from(&mut datagram) {
-                let IpAddr::V4(exporter) = from.ip() else { panic!("{from} is not IPv4") };
-                self.datagram(exporter, &datagram[..length]);
+                self.datagram(from.ip().to_canonical(), &datagram[..length]);
             }
             if last {
                 return self.seen;
@@ -66,7 +71,7 @@ impl Witness {
     }
 
     /// RFC 3954 section 5: a header of 20 bytes, then sets.
-    fn datagram(&mut self, exporter: Ipv4Addr, datagram: &[u8]) {
+    fn datagram(&mut self, exporter: IpAddr, datagram: &[u8]) {
         self.seen.entry(exporter).or_default().datagrams += 1;
         let mut rest = &datagram[20..];
         while rest.len() >= 4 {
@@ -87,7 +92,7 @@ impl Witness {
         }
     }
 
-    fn templates(&mut self, exporter: Ipv4Addr, mut set: &[u8]) {
+    fn templates(&mut self, exporter: IpAddr, mut set: &[u8]) {
         while set.len() >= 4 && word(set, 0) > 255 {
             let fields = usize::from(word(set, 2));
             let length = (0..fields).map(|field| usize::from(word(set, 4 + field * 4 + 2))).sum();

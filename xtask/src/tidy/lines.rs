@@ -75,7 +75,8 @@ mod tests {
     fn each_rule_finds_what_it_is_for() {
         let long = |lines: usize| format!("//! Long.\n{}", "\n".repeat(lines - 1));
         let unfinished = format!("//! A.\n// {}: later\n", concat!("TO", "DO"));
-        let cases: &[(&str, String, &[(usize, Weight)])] = &[
+        type Case = (&'static str, String, &'static [(usize, Weight)]);
+        let cases: &[Case] = &[
             ("xtask/src/a.rs", "//! Good.\n".to_owned(), &[]),
             ("xtask/src/a.rs", "fn main() {}\n".to_owned(), &[(1, Weight::Error)]),
             ("xtask/src/a.rs", long(400), &[]),
