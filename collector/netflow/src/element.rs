@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(iana(1), Some(Element { name: "octetDeltaCount", kind: Type::Unsigned }));
         assert_eq!(iana(65), None, "IANA keeps 65 for NetFlow v9 without a name");
         assert_eq!(reverse_name(1), Some("reverseOctetDeltaCount"));
-        assert_eq!(vendor_name(9, 12_235).is_some(), true);
+        assert!(vendor_name(9, 12_235).is_some());
         assert_eq!(netflow9_name(33_002), Some("fw_ext_event"));
     }
 }

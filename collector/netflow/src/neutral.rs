@@ -95,7 +95,8 @@ pub fn name(version: u8, field: &Field<'_>, names: Names) -> Cow<'static, str> {
 pub fn render<'a>(version: u8, field: &Field<'a>) -> Value<'a> {
     let bytes = field.bytes;
     let kind = if is_v9_scope(version, field) {
-        scope_name(field.specifier.element).map(|_| Type::Unsigned)
+        // A cache is named by any bytes; the other scopes are numbers.
+        scope_name(field.specifier.element).filter(|name| *name != "scopeCache").map(|_| Type::Unsigned)
     } else {
         iana_element(field).map(|element| element.kind)
     };
