@@ -2,8 +2,10 @@
 //!
 //! User space writes these maps while the program runs; nothing here needs the program to be loaded again.
 
-/// Name of the program in the object.
+/// Name of the program for frames that lie in one buffer.
 pub const PROGRAM: &str = "steer";
+/// Name of the program that also meets frames in several buffers, which are left to the kernel. Linux 5.18 and later.
+pub const PROGRAM_FRAGS: &str = "steer_frags";
 /// Array of [`PORT_WORDS`] words: the set of destination ports that are ours, see [`port_word`] and [`port_bit`].
 pub const PORTS: &str = "PORTS";
 /// XSKMAP from slot to AF_XDP socket. User space sets its size when it loads the program.
@@ -75,13 +77,14 @@ impl Config {
         Self { sockets_per_queue, spread, frame_bytes_max }
     }
 
-    /// The slot for a datagram of `exporter` on `queue`, or nothing if queues have no sockets. `turn` counts the datagrams.
+    /// The slot for a datagram of `exporter` on `queue`, or nothing if queues have no sockets. `turn` counts the datagrams;
+    /// it is asked only where sockets take turns.
     #[inline(always)]
     #[must_use]
-    pub fn slot(self, queue: u32, exporter: [u8; 16], turn: u32) -> Option<u32> {
+    pub fn slot(self, queue: u32, exporter: [u8; 16], turn: impl FnOnce() -> u32) -> Option<u32> {
         let number = match self.spread {
             Spread::ByExporter => hash(exporter),
-            Spread::RoundRobin => turn,
+            Spread::RoundRobin => turn(),
         };
         Some(slot(queue, self.sockets_per_queue, number.checked_rem(self.sockets_per_queue)?))
     }
@@ -130,13 +133,13 @@ mod tests {
             for spread in [Spread::ByExporter, Spread::RoundRobin] {
                 let config = Config { sockets_per_queue: 3, spread, frame_bytes_max: 0 };
                 for number in 0..=u8::MAX {
-                    let slot = config.slot(queue, [number; 16], u32::from(number)).expect("queues have sockets");
+                    let slot = config.slot(queue, [number; 16], || u32::from(number)).expect("queues have sockets");
                     assert!((queue * 3..queue * 3 + 3).contains(&slot), "{spread:?} {queue} {number}: {slot}");
                 }
             }
         }
         let none = Config { sockets_per_queue: 0, spread: Spread::ByExporter, frame_bytes_max: 0 };
-        assert_eq!(none.slot(0, [1; 16], 0), None);
+        assert_eq!(none.slot(0, [1; 16], || 0), None);
     }
 
     #[test]
@@ -145,7 +148,7 @@ mod tests {
         let mut seen = [0_u32; 4];
         for host in 0..=u8::MAX {
             let exporter = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, host];
-            seen[config.slot(0, exporter, 0).expect("queues have sockets") as usize] += 1;
+            seen[config.slot(0, exporter, || 0).expect("queues have sockets") as usize] += 1;
         }
         assert!(seen.iter().all(|&count| (40..=90).contains(&count)), "{seen:?}");
     }
@@ -153,7 +156,7 @@ mod tests {
     #[test]
     fn round_robin_takes_turns() {
         let config = Config { sockets_per_queue: 3, spread: Spread::RoundRobin, frame_bytes_max: 0 };
-        let slots = [0, 1, 2, 3, u32::MAX].map(|turn| config.slot(1, [0; 16], turn));
+        let slots = [0, 1, 2, 3, u32::MAX].map(|turn| config.slot(1, [0; 16], || turn));
         assert_eq!(slots, [Some(3), Some(4), Some(5), Some(3), Some(3)]);
     }
 }

@@ -13,7 +13,7 @@ pub enum Verdict {
     OtherPort = 1,
     /// A datagram of ours, but its slot holds no socket bound to this queue.
     NoSocket = 2,
-    /// A datagram of ours in a frame that does not fit into the umem (segmentation offload, jumbo frames).
+    /// UDP in a frame that the umem cannot take whole (segmentation offload, jumbo frames).
     Oversize = 3,
     /// Neither IPv4 nor IPv6 (ARP, LLDP, ...).
     NotIp = 4,

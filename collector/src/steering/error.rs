@@ -60,7 +60,7 @@ pub enum Error {
         reason: String,
     },
     /// The kernel refuses the program on this interface in any mode.
-    #[error("attach XDP to {interface} in {mode} mode: {reason}; plain UDP sockets still work (capture = udp)")]
+    #[error("attach XDP to {interface} in {mode} mode: {reason}; plain UDP sockets still work (capture = \"udp\")")]
     Attach {
         /// The interface.
         interface: String,
@@ -143,8 +143,12 @@ impl Error {
             Some(libc::EBUSY | libc::EEXIST) => Self::occupied(interface),
             _ if mode == Mode::Native => Self::NoNative {
                 interface: interface.to_owned(),
-                driver: interface::driver(interface).unwrap_or_else(|| "(virtual)".to_owned()),
-                reason: chain(error),
+                driver: interface::driver(interface)
+                    .map_or_else(|| "this virtual interface".to_owned(), |driver| format!("driver {driver}")),
+                reason: match code {
+                    Some(libc::EOPNOTSUPP) => "has no native XDP".to_owned(),
+                    _ => format!("refuses, often for its MTU, LRO or too few queues: {}", chain(error)),
+                },
             },
             _ => Self::Attach { interface: interface.to_owned(), mode, reason: chain(error) },
         }
@@ -174,9 +178,8 @@ impl Error {
     }
 
     fn occupied(interface: &str) -> Self {
-        let attached = interface::index(interface).ok().and_then(netlink::attached);
-        let program = attached
-            .map_or_else(|| "an XDP program".to_owned(), |attached| format!("XDP program {}", attached.program_id));
+        let program_id = interface::index(interface).ok().and_then(netlink::program_id);
+        let program = program_id.map_or_else(|| "an XDP program".to_owned(), |id| format!("XDP program {id}"));
         Self::Occupied { interface: interface.to_owned(), program }
     }
 }
@@ -224,4 +227,25 @@ fn last_words(log: &str) -> &str {
         .map(str::trim)
         .find(|line| !line.is_empty() && !line.starts_with("processed ") && !line.starts_with("verification time"))
         .unwrap_or("no reason given")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_verifier_is_quoted_with_its_reason() {
+        let log = "0: R1=ctx()\n5: (bf) r4 = r2\nR2 invalid mem access 'scalar'\n\
+                   verification time 12 usec\nprocessed 6 insns (limit 1000000) max_states_per_insn 0\n\n";
+        assert_eq!(last_words(log), "R2 invalid mem access 'scalar'");
+        assert_eq!(last_words(""), "no reason given");
+    }
+
+    #[test]
+    fn causes_are_on_one_line_and_said_once() {
+        let cause = io::Error::from_raw_os_error(libc::ENOMEM);
+        let error = MapError::CreateError { name: "PORTS".to_owned(), io_error: cause };
+        assert_eq!(chain(&error), "failed to create map `PORTS`: Cannot allocate memory (os error 12)");
+        assert_eq!(os_error(&error).and_then(io::Error::raw_os_error), Some(libc::ENOMEM));
+    }
 }

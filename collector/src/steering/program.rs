@@ -16,10 +16,29 @@ use super::{Error, Settings, interface};
 /// The compiled program, made by `cargo xtask ebpf`.
 static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/../collector-ebpf/steer.bpf.o"));
 
+/// Which frames the driver may hand to the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Buffers {
+    /// Frames in one buffer: drivers then refuse native mode to interfaces with jumbo frames.
+    One,
+    /// Frames in several buffers too, which stay with the kernel. Linux 5.18 and later.
+    Several,
+}
+
+impl Buffers {
+    const fn program(self) -> &'static str {
+        match self {
+            Self::One => maps::PROGRAM,
+            Self::Several => maps::PROGRAM_FRAGS,
+        }
+    }
+}
+
 /// The loaded program. Dropping it unloads it, unless it hangs on an interface.
 pub struct Program {
     /// Keeps the program and the maps that only the program writes.
     ebpf: Ebpf,
+    buffers: Buffers,
     ports: Array<MapData, u64>,
     /// What `ports` holds, so that only words that differ are written.
     port_words: Box<[u64]>,
@@ -28,12 +47,25 @@ pub struct Program {
 }
 
 impl Program {
-    /// Loads the program, with the ports, the spread and room for the sockets of `settings`.
+    /// Loads the program, with the ports, the spread and room for the sockets of `settings`: for frames in several buffers
+    /// where the kernel has those, else for frames in one.
     ///
     /// # Errors
     ///
     /// A missing capability, a kernel that rejects the program, no memory for the maps.
     pub fn load(settings: &Settings) -> Result<Self, Error> {
+        match Self::load_for(settings, Buffers::Several) {
+            Err(Error::Rejected { .. }) => Self::load_for(settings, Buffers::One),
+            outcome => outcome,
+        }
+    }
+
+    /// Loads the program for such frames and no others.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Program::load`].
+    pub fn load_for(settings: &Settings, buffers: Buffers) -> Result<Self, Error> {
         let Some(slots @ 1..) = settings.queues.checked_mul(settings.sockets_per_queue) else {
             return Err(Error::NoSlots { queues: settings.queues, sockets_per_queue: settings.sockets_per_queue });
         };
@@ -42,7 +74,7 @@ impl Program {
             .map_max_entries(maps::SOCKETS, slots)
             .load(OBJECT)
             .map_err(|error| Error::loading(&error))?;
-        xdp_of(&mut ebpf).load().map_err(|error| Error::loading(&error.into()))?;
+        xdp_of(&mut ebpf, buffers).load().map_err(|error| Error::loading(&error.into()))?;
 
         let config = Config {
             sockets_per_queue: settings.sockets_per_queue,
@@ -52,6 +84,7 @@ impl Program {
         let mut configuration: Array<_, ConfigWords> = taken(&mut ebpf, maps::CONFIG)?;
         configuration.set(0, config.to_words(), 0).map_err(|error| Error::map(maps::CONFIG, error))?;
         let mut program = Self {
+            buffers,
             ports: taken(&mut ebpf, maps::PORTS)?,
             port_words: vec![0; PORT_WORDS as usize].into_boxed_slice(),
             sockets: taken(&mut ebpf, maps::SOCKETS)?,
@@ -105,20 +138,29 @@ impl Program {
         Ok(verdicts)
     }
 
+    /// The kernel's number of the program.
+    pub(super) fn id(&mut self) -> Option<u32> {
+        self.xdp_mut().info().ok().map(|info| info.id())
+    }
+
     /// The program as the kernel knows it: to attach it, or to run it on frames in memory.
     pub fn xdp_mut(&mut self) -> &mut Xdp {
-        xdp_of(&mut self.ebpf)
+        xdp_of(&mut self.ebpf, self.buffers)
     }
 }
 
 impl fmt::Debug for Program {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Program").field("slots", &self.sockets.len()).finish_non_exhaustive()
+        formatter
+            .debug_struct("Program")
+            .field("buffers", &self.buffers)
+            .field("slots", &self.sockets.len())
+            .finish_non_exhaustive()
     }
 }
 
-fn xdp_of(ebpf: &mut Ebpf) -> &mut Xdp {
-    let program = ebpf.program_mut(maps::PROGRAM).expect("the object has the program");
+fn xdp_of(ebpf: &mut Ebpf, buffers: Buffers) -> &mut Xdp {
+    let program = ebpf.program_mut(buffers.program()).expect("the object has the program");
     program.try_into().expect("the program is an XDP program")
 }
 

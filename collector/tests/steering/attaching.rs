@@ -62,6 +62,20 @@ fn the_interface_is_left_as_it_was_found() {
 }
 
 #[test]
+fn jumbo_frames_do_not_cost_native_mode() {
+    if !privileged("jumbo_frames_do_not_cost_native_mode") {
+        return;
+    }
+    in_namespace(|| {
+        ip("link add left mtu 9000 type veth peer name right mtu 9000");
+        ip("link set left up");
+        ip("link set right up");
+        let steering = Steering::attach(&on("left", Attach::Auto)).expect("attach");
+        assert_eq!((steering.mode(), shown("left")), (Mode::Native, Some(Mode::Native)));
+    });
+}
+
+#[test]
 fn the_death_of_the_process_detaches() {
     if !privileged("the_death_of_the_process_detaches") {
         return;
@@ -93,7 +107,7 @@ fn obstacles_say_what_to_do() {
             }
         };
         fails(&on("eth9", Attach::Auto), &["eth9", "does not exist", "lo", "left", "right"]);
-        fails(&on("lo", Attach::Native), &["lo", "native mode", "generic mode"]);
+        fails(&on("lo", Attach::Native), &["lo", "has no native XDP", "generic mode"]);
         fails(&Settings { queues: 0, ..on("lo", Attach::Auto) }, &["slots", "1 or more"]);
         fails(&Settings { queues: u32::MAX, sockets_per_queue: 2, ..on("lo", Attach::Auto) }, &["slots"]);
         for (first, second) in [

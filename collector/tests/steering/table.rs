@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 
 use aya::programs::{TestRun, TestRunOptions};
-use collector::steering::{Attach, Program, Settings, Spread, Verdict};
+use collector::steering::{Attach, Buffers, Program, Settings, Spread, Verdict};
 use collector_ebpf::{Datagram, walk};
 
 use crate::frames::{
@@ -37,6 +37,10 @@ pub(crate) fn table() -> Vec<Case> {
         frame.extend([0xee; 18]);
         frame
     };
+    // With a header of 16 bytes, the rest of the header would make a good datagram to our port.
+    let overlapping = [(0, 0x44), (18, 0x08), (19, 0x07), (20, 0), (21, 12)]
+        .into_iter()
+        .fold(over_v4.clone(), |packet, (offset, byte)| with(packet, offset, byte));
     let rows = [
         ("IPv4", v4(&over_v4), Steered),
         ("IPv4, other port", plain(53), OtherPort),
@@ -54,7 +58,7 @@ pub(crate) fn table() -> Vec<Case> {
         ("IPv4, fragment of another protocol", v4(&ipv4(&[], 0x2000, TCP, &datagram)), NotUdp),
         ("IPv4, TCP", v4(&ipv4(&[], 0, TCP, &datagram)), NotUdp),
         ("IPv4, ICMP", v4(&ipv4(&[], 0, 1, &datagram)), NotUdp),
-        ("IPv4, header length below the least", v4(&with(over_v4.clone(), 0, 0x44)), Malformed),
+        ("IPv4, header length below the least", v4(&overlapping), Malformed),
         ("IPv4, version of IPv6", v4(&with(over_v4.clone(), 0, 0x65)), Malformed),
         ("IPv4, total length inside the header", v4(&with(over_v4.clone(), 3, 19)), Malformed),
         ("IPv4, total length cuts the datagram", v4(&with(over_v4.clone(), 3, 20 + 8 + 1)), Malformed),
@@ -178,14 +182,17 @@ fn the_program_steers_the_table() {
         return;
     }
     let socket = af_xdp_socket();
-    let mut program = Program::load(&settings()).expect("load the program");
-    program.register(0, socket.as_fd()).expect("register the socket");
-    for case in table() {
-        check_kernel(&mut program, case.name, &case.frame, case.verdict);
-    }
-    for (name, frame) in whole_frames() {
-        for length in KERNEL_FRAME_BYTES_MIN..frame.len() {
-            check_kernel(&mut program, &format!("{name} cut to {length} bytes"), &frame[..length], Verdict::Truncated);
+    for buffers in [Buffers::One, Buffers::Several] {
+        let mut program = Program::load_for(&settings(), buffers).expect("load the program");
+        program.register(0, socket.as_fd()).expect("register the socket");
+        for case in table() {
+            check_kernel(&mut program, &format!("{buffers:?}: {}", case.name), &case.frame, case.verdict);
+        }
+        for (name, frame) in whole_frames() {
+            for length in KERNEL_FRAME_BYTES_MIN..frame.len() {
+                let name = format!("{buffers:?}: {name} cut to {length} bytes");
+                check_kernel(&mut program, &name, &frame[..length], Verdict::Truncated);
+            }
         }
     }
 }
@@ -242,6 +249,30 @@ fn frames_that_the_umem_cannot_take_are_left_to_the_kernel() {
         let mut program = Program::load(&settings).expect("load the program");
         program.register(0, socket.as_fd()).expect("register the socket");
         check_kernel(&mut program, &format!("at most {frame_bytes_max} bytes"), &plain(PORT), verdict);
+    }
+}
+
+#[test]
+fn frames_in_several_buffers_are_left_to_the_kernel() {
+    if !privileged("frames_in_several_buffers_are_left_to_the_kernel") {
+        return;
+    }
+    let socket = af_xdp_socket();
+    let mut program = Program::load_for(&settings(), Buffers::Several).expect("load the program");
+    program.register(0, socket.as_fd()).expect("register the socket");
+    let mut long_datagram = udp_of_length(PORT, 8 + 7000);
+    long_datagram.resize(8 + 7000, 0);
+    let mut padded = plain(PORT);
+    padded.resize(7000, 0);
+    let rows = [
+        ("long datagram", ethernet(&[], IPV4, &ipv4(&[], 0, UDP, &long_datagram)), Verdict::Oversize),
+        ("datagram and much padding", padded, Verdict::Oversize),
+        ("long datagram over IPv6", ethernet(&[VLAN], IPV6, &ipv6(UDP, &long_datagram)), Verdict::Oversize),
+        ("TCP", ethernet(&[], IPV4, &ipv4(&[], 0, TCP, &long_datagram)), Verdict::NotUdp),
+        ("ARP", ethernet(&[], ARP, &long_datagram), Verdict::NotIp),
+    ];
+    for (name, frame, verdict) in rows {
+        check_kernel(&mut program, name, &frame, verdict);
     }
 }
 
