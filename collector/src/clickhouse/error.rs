@@ -3,7 +3,7 @@
 //! ClickHouse's codes are those of `src/Common/ErrorCodes.cpp`.
 
 use std::error::Error as StdError;
-use std::io::ErrorKind;
+use std::io;
 
 /// Characters of a server's message that are shown.
 const MESSAGE_CHARACTERS: usize = 300;
@@ -224,11 +224,10 @@ fn of_transport(error: &(dyn StdError + 'static)) -> Class {
         {
             class = Class::Unreachable;
         }
-        let Some(io) = cause.downcast_ref::<std::io::Error>() else { continue };
-        if io.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
+        if cause.is::<rustls::Error>() {
             return Class::Tls;
         }
-        if io.kind() == ErrorKind::TimedOut {
+        if cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) {
             return Class::Timeout;
         }
     }
@@ -237,8 +236,12 @@ fn of_transport(error: &(dyn StdError + 'static)) -> Class {
 
 /// An error and what is below it.
 fn causes<'a>(error: Option<&'a (dyn StdError + 'static)>) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    // Not `error.source()`: a reference to an error is an error itself, and its cause would not live as long.
-    std::iter::successors(error, |error| (*error).source())
+    std::iter::successors(error, |error| {
+        // An I/O error made of another error is told as that error, and names the cause of that one as its own.
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        // Not `error.source()`: a reference to an error is an error itself, and its cause would not live as long.
+        inner.map(|inner| inner as &dyn StdError).or_else(|| (*error).source())
+    })
 }
 
 /// An error with its causes, outermost first, without what a cause repeats.

@@ -1,9 +1,13 @@
 //! The ClickHouse side against the embedded store, which is the real engine, and against a server that fails on command.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test as tests do")]
+
 /// A real engine behind ClickHouse's HTTP interface.
 mod engine;
 /// A server that fails on command.
 mod fake;
+/// Each way a ClickHouse can fail to be there.
+mod probe;
 /// What comes back of each column.
 mod round_trip;
 /// Blocks with random and extreme values.
