@@ -147,7 +147,7 @@ pub(crate) fn pcapng_section(order: Order, kind: PacketBlock, link: u16, packets
         let length = word(u32::try_from(12 + body.len() + padding.len()).expect("it fits"));
         [&word(kind), length.as_slice(), body, &padding, &length].concat()
     };
-    let interface = |options: &[u8]| block(1, &[&half(link), &half(0), &word(0), options].map(|part: &[u8]| part).concat());
+    let interface = |options: &[u8]| block(1, &[&half(link), half(0).as_slice(), &word(0), options].concat());
     let resolution = [&half(9), &half(1), [9, 0, 0, 0].as_slice(), &half(0), &half(0)].concat();
 
     let header = [&word(0x1a2b_3c4d), half(1).as_slice(), &half(0), &[0xff; 8]].concat();

@@ -22,7 +22,11 @@ fn check(args: &[&str], code: i32, line: &str) {
     let output = run(&[&usual, args].concat());
     assert_eq!(output.status.code(), Some(code), "{}{}", stdout(&output), stderr(&output));
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(stdout(&output).lines().any(|found| words(found).contains(line)), "want {line:?}, got\n{}", stdout(&output));
+    assert!(
+        stdout(&output).lines().any(|found| words(found).contains(line)),
+        "want {line:?}, got\n{}",
+        stdout(&output)
+    );
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Capture formats, link types, VLAN tags and fragments: the same flows, whatever they come wrapped in.
 
 use crate::captures::{
-    self, MICROSECONDS_BIG, MICROSECONDS_LITTLE, NANOSECONDS_BIG, NANOSECONDS_LITTLE, Order, PacketBlock, ethernet, ipv4,
-    ipv4_fragments, ipv6, ipv6_fragments, netflow_v5, pcap, pcapng_section, udp,
+    self, MICROSECONDS_BIG, MICROSECONDS_LITTLE, NANOSECONDS_BIG, NANOSECONDS_LITTLE, Order, PacketBlock, ethernet,
+    ipv4, ipv4_fragments, ipv6, ipv6_fragments, netflow_v5, pcap, pcapng_section, udp,
 };
 use crate::{run_with_input, stderr, stdout};
 
@@ -74,7 +74,9 @@ fn link_types() {
     for link in [12, 101, 228] {
         check("raw IP", &wrapped(link, |packet| packet));
     }
-    let cooked = |packet: Vec<u8>| [&[0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0], captures::ethertype(&packet).as_slice(), &packet].concat();
+    let cooked = |packet: Vec<u8>| {
+        [&[0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0], captures::ethertype(&packet).as_slice(), &packet].concat()
+    };
     check("Linux cooked", &wrapped(113, cooked));
     let cooked_2 = |packet: Vec<u8>| [captures::ethertype(&packet).as_slice(), &[0; 18], &packet].concat();
     check("Linux cooked, version 2", &wrapped(276, cooked_2));
@@ -157,7 +159,10 @@ fn ports_are_those_that_are_named() {
 
 #[test]
 fn a_file_that_ends_too_early_gives_what_is_there() {
-    for whole in [pcap(MICROSECONDS_LITTLE, 1, &[frame(2), frame(3)]), pcapng_section(Order::Big, PacketBlock::Enhanced, 1, &[frame(2), frame(3)])] {
+    for whole in [
+        pcap(MICROSECONDS_LITTLE, 1, &[frame(2), frame(3)]),
+        pcapng_section(Order::Big, PacketBlock::Enhanced, 1, &[frame(2), frame(3)]),
+    ] {
         let output = run_with_input(&["decode", "-"], &whole[..whole.len() - 30]);
         assert!(output.status.success());
         assert_eq!(stdout(&output).lines().count(), 2);

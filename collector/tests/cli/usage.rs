@@ -64,7 +64,10 @@ fn failures_are_one_line_and_exit_code_1() {
 #[test]
 fn an_unknown_key_is_told_with_file_line_and_the_nearest_key() {
     let file = TemporaryFile::new("unknown.toml", b"[capture]\nports = [2055]\ninterface = \"eth0\"\n");
-    let told = format!("collector: {}:3: unknown key \"interface\" in [capture]: the nearest known key is \"interfaces\"", file.path());
+    let told = format!(
+        "collector: {}:3: unknown key \"interface\" in [capture]: the nearest known key is \"interfaces\"",
+        file.path()
+    );
     check(&["--config", file.path(), "check"], 1, &told);
     check(&["run", "--config", file.path()], 1, &told);
     let output = collector(&["check"]).env("COLLECTOR_CONFIG", file.path()).output().expect("it starts");
@@ -92,11 +95,8 @@ fn the_schema_is_printed() {
 fn a_reader_that_goes_away_ends_it_quietly() {
     let frame = ethernet(&[], &ipv4(0, &udp(2055, &netflow_v5(30))));
     let file = TemporaryFile::new("pipe.pcap", &pcap(MICROSECONDS_LITTLE, 1, &vec![frame; 2000]));
-    let mut child = collector(&["decode", file.path()])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts");
+    let mut child =
+        collector(&["decode", file.path()]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
     drop(child.stdout.take());
     let output = child.wait_with_output().expect("it ends");
     assert_eq!(output.status.code(), Some(0));
