@@ -3,7 +3,7 @@
 use super::meant::{ClickHouse, Config, Templates};
 use super::written::{Attach, Compression};
 use crate::clickhouse::{client, sink};
-use crate::{enrich, steering, templates};
+use crate::{enrich, steering, store, templates};
 
 impl Config {
     /// Settings of the ClickHouse client: the server that was named, or the embedded store.
@@ -22,6 +22,22 @@ impl Config {
             ca_file: ca_file.clone(),
             connect_timeout: self.clickhouse.connect_timeout,
             request_timeout: self.clickhouse.request_timeout,
+        }
+    }
+
+    /// Settings of the embedded store as a child of this process, which ends with it.
+    #[must_use]
+    pub fn embedded(&self) -> store::Settings {
+        let password = self.clickhouse.password.reveal();
+        store::Settings {
+            data_dir: self.store.data.clone(),
+            listen: self.store.listen,
+            library: self.store.library.clone(),
+            user: Some(self.clickhouse.user.clone()),
+            password: Some(password.to_owned()).filter(|password| !password.is_empty()),
+            connections: self.store.connections,
+            memory_bytes: self.store.memory_bytes,
+            until_stdin_closes: true,
         }
     }
 
