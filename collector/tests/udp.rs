@@ -38,11 +38,11 @@ fn check_family(name: &str, loopback: IpAddr, expected: Ipv6Addr) {
     let (mut socket, port) = listen(ROOMY_BYTES);
     let sender = UdpSocket::bind((loopback, 0)).expect("a free port on loopback");
     let sender_port = sender.local_addr().expect("the sender is bound").port();
-    for number in 0_u32..1000 {
+    for number in 0_u32..200 {
         sender.send_to(&number.to_be_bytes(), (loopback, port)).expect("loopback takes it");
     }
     let datagrams = drain(&mut socket);
-    assert_eq!(datagrams.len(), 1000, "{name}");
+    assert_eq!(datagrams.len(), 200, "{name}");
     for (number, (source, bytes)) in (0_u32..).zip(datagrams) {
         assert_eq!(source, Source { address: expected.octets(), port: sender_port }, "{name}");
         assert_eq!(bytes, number.to_be_bytes(), "{name}");
@@ -146,18 +146,14 @@ fn a_second_collector_on_the_port_is_noticed() {
 
 #[test]
 fn the_buffer_is_as_large_as_asked() {
-    if !netns::privileged("the_buffer_is_as_large_as_asked") {
-        return;
-    }
+    let Some(_turn) = netns::privileged("the_buffer_is_as_large_as_asked") else { return };
     let (socket, _) = listen(64 << 20);
     assert_eq!(socket.receive_buffer_bytes().expect("the socket is open"), 128 << 20);
 }
 
 #[test]
 fn a_machine_without_ipv6_still_gets_ipv4() {
-    if !netns::privileged("a_machine_without_ipv6_still_gets_ipv4") {
-        return;
-    }
+    let Some(_turn) = netns::privileged("a_machine_without_ipv6_still_gets_ipv4") else { return };
     let namespace = netns::Namespace::new("no-ipv6");
     let result = namespace.command("sysctl").args(["-qw", "net.ipv6.conf.all.disable_ipv6=1"]).status();
     assert!(result.expect("sysctl is installed").success());

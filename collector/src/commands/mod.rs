@@ -17,6 +17,8 @@ mod output;
 pub mod replay;
 /// `collector run`.
 pub mod run;
+/// `collector schema`.
+pub mod schema;
 /// `collector templates`.
 pub mod templates;
 
@@ -34,7 +36,13 @@ use crate::config::{self, Config, LogFormat, Secret, Written};
 #[command(name = "collector", version, propagate_version = true, max_term_width = 110, after_long_help = EXAMPLES)]
 pub struct Cli {
     /// Configuration file [default: /etc/collector/collector.toml if it exists]
-    #[arg(long, value_name = "FILE", global = true, env = "COLLECTOR_CONFIG", help_heading = "Options of every command")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        global = true,
+        env = "COLLECTOR_CONFIG",
+        help_heading = "Options of every command"
+    )]
     config: Option<PathBuf>,
 
     /// error, warn, info, debug, trace, or a filter such as info,collector::xsk=debug [default: info]
@@ -65,15 +73,19 @@ Examples:
   collector replay flows.pcap --to 127.0.0.1:2055
                                            send the datagrams of a capture again
 
-Settings come from flags, then the environment, then the configuration file, then defaults. Every setting is documented
-in deploy/collector.toml (installed as /etc/collector/collector.toml).
+Settings come from flags, then the environment, then the configuration file,
+then defaults. deploy/collector.toml documents every setting; it belongs to
+/etc/collector/collector.toml. The environment variable
+COLLECTOR_CLICKHOUSE_PASSWORD holds ClickHouse's password.
 
-Exit status: 0 done, 1 failed (one line on standard error says why and what to do), 2 wrong usage.";
+Exit status: 0 done; 1 failed, one line on standard error says why and what to
+do; 2 wrong usage.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::RunArgs),
     Check(check::CheckArgs),
+    Schema(schema::SchemaArgs),
     Decode(decode::DecodeArgs),
     Replay(replay::ReplayArgs),
     Templates(templates::TemplatesArgs),
@@ -114,6 +126,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
     match &cli.command {
         Command::Run(args) => run::run(args, &cli),
         Command::Check(args) => check::run(args, &cli),
+        Command::Schema(args) => schema::run(args, &cli),
         Command::Decode(args) => {
             cli.start_log(&config::written::Log::default())?;
             decode::run(args)
@@ -127,13 +140,15 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
 }
 
 impl Cli {
+    /// The configuration file: the one that was named, or the usual one if it exists.
+    fn configuration_path(&self) -> Option<&Path> {
+        let usual = Path::new(config::DEFAULT_PATH);
+        self.config.as_deref().or_else(|| usual.exists().then_some(usual))
+    }
+
     /// The configuration file as it was written, or the defaults where there is none.
     fn written(&self) -> anyhow::Result<Written> {
-        match &self.config {
-            Some(path) => Ok(Written::read(path)?),
-            None if Path::new(config::DEFAULT_PATH).exists() => Ok(Written::read(Path::new(config::DEFAULT_PATH))?),
-            None => Ok(Written::default()),
-        }
+        Ok(self.configuration_path().map_or_else(|| Ok(Written::default()), Written::read)?)
     }
 
     /// The configuration without flags of a subcommand.

@@ -96,7 +96,10 @@ pub(super) fn run(args: &ReplayArgs) -> anyhow::Result<()> {
     }
     summary(&sent, target, started.elapsed())?;
     if let Some(error) = sent.first_failure {
-        bail!("sending to {target}: {} datagrams could not be sent: {error}: check the address and the route", sent.failed);
+        bail!(
+            "sending to {target}: {} datagrams could not be sent: {error}: check the address and the route",
+            sent.failed
+        );
     }
     if interrupted.load(Ordering::Relaxed) {
         bail!("replaying {}: interrupted before the end: start it again", args.file.display());
@@ -117,9 +120,7 @@ fn send_file(
     let ports = if args.port.is_empty() { Ports::All } else { Ports::Only(args.port.clone()) };
     let mut capture = capture_file::open(&args.file, ports)?;
     schedule.begin_round();
-    while let Some(datagram) =
-        capture.next_datagram().map_err(|error| capture_file::reading(&args.file, &error))?
-    {
+    while let Some(datagram) = capture.next_datagram().map_err(|error| capture_file::reading(&args.file, &error))? {
         schedule.wait(datagram.time_ns, sent, interrupted);
         if interrupted.load(Ordering::Relaxed) {
             return Ok(());

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Cli, password_of_environment};
-use crate::config::{Attach, CaptureMode, Config, Secret, StdoutFormat, Written};
+use crate::config::{Attach, CaptureMode, Config, ConfigError, Secret, StdoutFormat, Written};
 
 /// Collect flows until told to stop
 ///
@@ -14,107 +14,131 @@ use crate::config::{Attach, CaptureMode, Config, Secret, StdoutFormat, Written};
 /// save the templates and exit; a second one exits at once.
 ///
 /// Flags stand above the configuration file.
-#[derive(Debug, Args, Default)]
+#[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct RunArgs {
-    /// Network interface for XDP (repeatable); without one, plain UDP sockets on all interfaces
-    #[arg(short, long, value_name = "NAME", help_heading = "Capture")]
-    pub interface: Vec<String>,
-
-    /// UDP port on which exporters send (repeatable) [default: 2055]
-    #[arg(short, long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Capture")]
-    pub port: Vec<u16>,
-
-    /// Which way datagrams are taken in [default: auto]
-    #[arg(long, value_name = "WAY", help_heading = "Capture")]
-    pub capture: Option<CaptureMode>,
-
-    /// Where the XDP program hooks in [default: auto]
-    #[arg(long, value_name = "WHERE", help_heading = "Capture")]
-    pub attach: Option<Attach>,
-
-    /// Worker threads for each interface [default: one per receive queue, at most one per CPU]
-    #[arg(long, value_name = "COUNT", help_heading = "Capture")]
-    pub workers: Option<usize>,
-
-    /// MaxMind City, Country or ASN file (repeatable)
-    #[arg(long, value_name = "FILE", help_heading = "Enrichment")]
-    pub geoip: Vec<PathBuf>,
-
-    /// HTTP interface of a ClickHouse server, such as https://clickhouse:8443 [default: the embedded store]
-    #[arg(long, value_name = "URL", help_heading = "ClickHouse")]
-    pub clickhouse_url: Option<String>,
-
-    /// Database of the flows table, created where it is missing [default: collector]
-    #[arg(long, value_name = "NAME", help_heading = "ClickHouse")]
-    pub database: Option<String>,
-
-    /// User of the ClickHouse server [default: default]
-    #[arg(long, value_name = "NAME", help_heading = "ClickHouse")]
-    pub user: Option<String>,
-
-    /// File whose first line is the password; the variable COLLECTOR_CLICKHOUSE_PASSWORD is the other way
-    #[arg(long, value_name = "FILE", help_heading = "ClickHouse")]
-    pub password_file: Option<PathBuf>,
-
-    /// Directory of the template snapshot and the embedded store [default: /var/lib/collector]
-    #[arg(long, value_name = "DIRECTORY")]
-    pub state_dir: Option<PathBuf>,
-
-    /// Address of the Prometheus page /metrics, or "off" [default: 127.0.0.1:9105]
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    pub metrics: Option<String>,
+    #[command(flatten)]
+    flags: Flags,
 
     /// Write every row to standard output too
     #[arg(long, value_name = "FORMAT")]
-    pub stdout: Option<StdoutFormat>,
+    stdout: Option<StdoutFormat>,
+}
+
+// Flags that stand above the configuration file, the same for `run` and `check`. A doc comment would become the help text
+// of the commands that take them.
+#[derive(Debug, Args, Default)]
+pub(super) struct Flags {
+    /// Network interface for XDP (repeatable); without one, plain UDP sockets on all interfaces
+    #[arg(short, long, value_name = "NAME", help_heading = "Capture")]
+    interface: Vec<String>,
+
+    /// UDP port on which exporters send (repeatable) [default: 2055]
+    #[arg(short, long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Capture")]
+    port: Vec<u16>,
+
+    /// Which way datagrams are taken in [default: auto]
+    #[arg(long, value_name = "WAY", help_heading = "Capture")]
+    capture: Option<CaptureMode>,
+
+    /// Where the XDP program hooks in [default: auto]
+    #[arg(long, value_name = "WHERE", help_heading = "Capture")]
+    attach: Option<Attach>,
+
+    /// Worker threads for each interface [default: one per receive queue, at most one per CPU]
+    #[arg(long, value_name = "COUNT", help_heading = "Capture")]
+    workers: Option<usize>,
+
+    /// MaxMind City, Country or ASN file (repeatable)
+    #[arg(long, value_name = "FILE", help_heading = "Enrichment")]
+    geoip: Vec<PathBuf>,
+
+    #[command(flatten)]
+    clickhouse: ClickHouseFlags,
+
+    /// Directory of the template snapshot and the embedded store [default: /var/lib/collector]
+    #[arg(long, value_name = "DIRECTORY")]
+    state_dir: Option<PathBuf>,
+
+    /// Address of the Prometheus page /metrics, or "off" [default: 127.0.0.1:9105]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    metrics: Option<String>,
+}
+
+// Flags of those commands that speak to ClickHouse; without a doc comment for the same reason.
+#[derive(Debug, Args, Default)]
+pub(super) struct ClickHouseFlags {
+    /// HTTP interface of a ClickHouse server, such as https://clickhouse:8443 [default: the embedded store]
+    #[arg(long, value_name = "URL", help_heading = "ClickHouse")]
+    clickhouse_url: Option<String>,
+
+    /// Database of the flows table, created where it is missing [default: collector]
+    #[arg(long, value_name = "NAME", help_heading = "ClickHouse")]
+    database: Option<String>,
+
+    /// User of the ClickHouse server [default: default]
+    #[arg(long, value_name = "NAME", help_heading = "ClickHouse")]
+    user: Option<String>,
+
+    /// File whose first line is the password; the variable COLLECTOR_CLICKHOUSE_PASSWORD is the other way
+    #[arg(long, value_name = "FILE", help_heading = "ClickHouse")]
+    password_file: Option<PathBuf>,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   sudo collector run --interface eth0
-  sudo collector run -i eth0 -i eth1 -p 2055 -p 4739 --geoip GeoLite2-City.mmdb --geoip GeoLite2-ASN.mmdb
-  COLLECTOR_CLICKHOUSE_PASSWORD=... collector run --capture udp --clickhouse-url https://clickhouse:8443 --user flows
+  sudo collector run -i eth0 -i eth1 -p 2055 -p 4739 --geoip GeoLite2-City.mmdb
+  COLLECTOR_CLICKHOUSE_PASSWORD=... collector run --capture udp \\
+      --clickhouse-url https://clickhouse:8443 --user flows
   collector run --capture udp --state-dir /tmp/collector --stdout json
 
-XDP needs root, or CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and CAP_NET_RAW. `collector check` says what this machine can do.";
+XDP needs root, or CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and CAP_NET_RAW.
+`collector check` takes the same flags and says what this machine can do.";
 
 /// Resolves the configuration, starts the log and hands over to the supervisor.
 pub(super) fn run(args: &RunArgs, cli: &Cli) -> anyhow::Result<()> {
     let written = cli.written()?;
     cli.start_log(&written.log)?;
-    let config = args.resolve(written, password_of_environment())?;
+    let mut config = args.flags.resolve(written, password_of_environment())?;
+    config.stdout = args.stdout;
     Ok(crate::supervisor::run(&config)?)
 }
 
-impl RunArgs {
+impl Flags {
     /// The configuration with these flags above it; `password` is the one from the environment.
     ///
     /// # Errors
     /// As [`Config::resolve`].
-    pub fn resolve(&self, mut written: Written, password: Option<Secret>) -> Result<Config, crate::config::ConfigError> {
+    pub(super) fn resolve(&self, mut written: Written, password: Option<Secret>) -> Result<Config, ConfigError> {
         replace_list(&mut written.capture.interfaces, &self.interface);
         replace_list(&mut written.capture.ports, &self.port);
         replace_list(&mut written.geoip.files, &self.geoip);
         replace(&mut written.capture.mode, self.capture.as_ref());
         replace(&mut written.capture.attach, self.attach.as_ref());
         replace(&mut written.capture.workers, self.workers.as_ref());
-        replace(&mut written.clickhouse.database, self.database.as_ref());
-        replace(&mut written.clickhouse.user, self.user.as_ref());
         replace(&mut written.state_dir, self.state_dir.as_ref());
         replace(&mut written.metrics.listen, self.metrics.as_ref());
+        let password = self.clickhouse.stand_above(&mut written, password);
+        Config::resolve(written, password)
+    }
+}
+
+impl ClickHouseFlags {
+    /// Puts these flags above what was written; returns the password of the environment, unless a flag stands above it.
+    pub(super) fn stand_above(&self, written: &mut Written, password: Option<Secret>) -> Option<Secret> {
+        let settings = &mut written.clickhouse;
+        replace(&mut settings.database, self.database.as_ref());
+        replace(&mut settings.user, self.user.as_ref());
         if self.clickhouse_url.is_some() {
-            written.clickhouse.url.clone_from(&self.clickhouse_url);
+            settings.url.clone_from(&self.clickhouse_url);
         }
-        let mut password = password;
-        if self.password_file.is_some() {
-            written.clickhouse.password_file.clone_from(&self.password_file);
-            written.clickhouse.password = None;
-            password = None;
+        if self.password_file.is_none() {
+            return password;
         }
-        let mut config = Config::resolve(written, password)?;
-        config.stdout = self.stdout;
-        Ok(config)
+        settings.password_file.clone_from(&self.password_file);
+        settings.password = None;
+        None
     }
 }
 
@@ -144,16 +168,18 @@ mod tests {
 
     #[test]
     fn flags_stand_above_the_file() {
-        let args = RunArgs {
+        let args = Flags {
             port: vec![9995, 2055],
             interface: vec!["lo".to_owned()],
             capture: Some(CaptureMode::Xdp),
             workers: Some(3),
-            clickhouse_url: Some("http://flag:8123".to_owned()),
+            clickhouse: ClickHouseFlags {
+                clickhouse_url: Some("http://flag:8123".to_owned()),
+                ..ClickHouseFlags::default()
+            },
             state_dir: Some(PathBuf::from("/flag")),
             metrics: Some("off".to_owned()),
-            stdout: Some(StdoutFormat::Json),
-            ..RunArgs::default()
+            ..Flags::default()
         };
         let config = args.resolve(written(), None).expect("meant");
         assert_eq!(config.capture.ports, [2055, 9995]);
@@ -164,30 +190,31 @@ mod tests {
         assert_eq!(config.clickhouse.user, "file");
         assert_eq!(config.state_dir, PathBuf::from("/flag"));
         assert_eq!(config.metrics.listen, None);
-        assert_eq!(config.stdout, Some(StdoutFormat::Json));
     }
 
     #[test]
     fn without_flags_the_file_holds() {
-        let config = RunArgs::default().resolve(written(), None).expect("meant");
+        let config = Flags::default().resolve(written(), None).expect("meant");
         assert_eq!(config.capture.ports, [4739]);
         assert_eq!(config.clickhouse.url.as_deref(), Some("http://file:8123"));
-        assert_eq!(config.stdout, None);
     }
 
     #[test]
     fn passwords_come_from_flag_then_environment_then_file() {
         let path = std::env::temp_dir().join(format!("collector-password-{}", std::process::id()));
         std::fs::write(&path, "flag\n").expect("the temporary directory is writable");
-        let with_flag = RunArgs { password_file: Some(path.clone()), ..RunArgs::default() };
+        let with_flag = Flags {
+            clickhouse: ClickHouseFlags { password_file: Some(path.clone()), ..ClickHouseFlags::default() },
+            ..Flags::default()
+        };
         let environment = || Some(Secret::new("environment".to_owned()));
-        let password = |args: &RunArgs, environment| {
+        let password = |args: &Flags, environment| {
             let config = args.resolve(written(), environment).expect("meant");
             config.clickhouse.password.reveal().to_owned()
         };
         assert_eq!(password(&with_flag, environment()), "flag");
-        assert_eq!(password(&RunArgs::default(), environment()), "environment");
-        assert_eq!(password(&RunArgs::default(), None), "file");
+        assert_eq!(password(&Flags::default(), environment()), "environment");
+        assert_eq!(password(&Flags::default(), None), "file");
         std::fs::remove_file(path).expect("it was just written");
     }
 }

@@ -36,11 +36,7 @@ impl ClickHouse {
     /// Settings of the inserting threads.
     #[must_use]
     pub fn sink(&self) -> sink::Settings {
-        sink::Settings {
-            pending_rows: self.pending_rows,
-            pending_bytes: self.pending_bytes,
-            inserters: self.inserters,
-        }
+        sink::Settings { pending_rows: self.pending_rows, pending_bytes: self.pending_bytes, inserters: self.inserters }
     }
 }
 

@@ -22,14 +22,6 @@ pub struct BadPrefix {
     text: String,
 }
 
-impl Prefix {
-    /// The networks whose addresses start with the first `bits` bits (of 128) of `first`.
-    #[must_use]
-    pub fn mapped(first: Address, bits: u8) -> Self {
-        Self { first: u128::from(Ipv6Addr::from(first)) & mask(bits), bits }
-    }
-}
-
 impl FromStr for Prefix {
     type Err = BadPrefix;
 

@@ -178,9 +178,8 @@ impl Error {
     }
 
     fn occupied(interface: &str) -> Self {
-        let attached = interface::index(interface).ok().and_then(netlink::attached);
-        let program = attached
-            .map_or_else(|| "an XDP program".to_owned(), |attached| format!("XDP program {}", attached.program_id));
+        let program_id = interface::index(interface).ok().and_then(netlink::program_id);
+        let program = program_id.map_or_else(|| "an XDP program".to_owned(), |id| format!("XDP program {id}"));
         Self::Occupied { interface: interface.to_owned(), program }
     }
 }

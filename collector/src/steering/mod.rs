@@ -11,6 +11,7 @@ mod program;
 
 use std::fmt;
 use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
 
 use aya::programs::XdpMode;
 use aya::programs::links::FdLink;
@@ -18,8 +19,11 @@ use aya::programs::links::FdLink;
 pub use collector_ebpf::{Spread, Verdict};
 pub use error::Error;
 pub use interface::{driver, interfaces, missing_capabilities, queues};
-pub use netlink::Attached;
 pub use program::{Buffers, Program, Verdicts};
+
+/// How long detaching may take before it is given up.
+const DETACH_TIME_MAX: Duration = Duration::from_secs(1);
+const DETACH_POLL_TIME: Duration = Duration::from_millis(1);
 
 /// In which mode to attach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,8 +84,10 @@ impl fmt::Display for Mode {
 /// The program on an interface, for as long as this value lives.
 #[derive(Debug)]
 pub struct Steering {
-    /// Dropped first: without the link no frame reaches the maps that go next.
-    _link: FdLink,
+    /// Taken when this is dropped.
+    link: Option<FdLink>,
+    interface: String,
+    interface_index: u32,
     program: Program,
     mode: Mode,
     native_refused: Option<Error>,
@@ -95,7 +101,7 @@ impl Steering {
     /// No such interface, a missing capability, another program on the interface, a driver without native XDP where native
     /// was demanded, a kernel that is too old: each says what to do.
     pub fn attach(settings: &Settings) -> Result<Self, Error> {
-        interface::index(&settings.interface)?;
+        let interface_index = interface::index(&settings.interface)?;
         let mut program = Program::load(settings)?;
         let (link, mode, native_refused) = match settings.attach {
             Attach::Native => (link(&mut program, &settings.interface, Mode::Native)?, Mode::Native, None),
@@ -108,7 +114,8 @@ impl Steering {
                 Err(error) => return Err(error),
             },
         };
-        Ok(Self { _link: link, program, mode, native_refused })
+        let interface = settings.interface.clone();
+        Ok(Self { link: Some(link), interface, interface_index, program, mode, native_refused })
     }
 
     /// The mode in force.
@@ -148,6 +155,27 @@ impl Steering {
     /// The kernel refused to read the map.
     pub fn verdicts(&self) -> Result<Verdicts, Error> {
         self.program.verdicts()
+    }
+}
+
+impl Drop for Steering {
+    /// Detaches, and returns when the program is off the interface.
+    ///
+    /// A child process between fork and exec holds a copy of the link for a moment; then the kernel detaches when that goes.
+    fn drop(&mut self) {
+        let program_id = self.program.id();
+        drop(self.link.take());
+        let give_up = Instant::now() + DETACH_TIME_MAX;
+        while program_id.is_some() && netlink::program_id(self.interface_index) == program_id {
+            if Instant::now() > give_up {
+                tracing::warn!(
+                    interface = self.interface,
+                    "the XDP program stays attached: another process holds its link"
+                );
+                return;
+            }
+            std::thread::sleep(DETACH_POLL_TIME);
+        }
     }
 }
 
@@ -192,8 +220,20 @@ pub fn probe(interface: &str) -> Probe {
         frame_bytes_max: 0,
     };
     let (mode, native_refused) = match Steering::attach(&settings) {
-        Ok(steering) => (Ok(steering.mode), steering.native_refused),
+        Ok(mut steering) => (Ok(steering.mode), steering.native_refused.take()),
         Err(error) => (Err(error), None),
     };
     Probe { driver: driver(interface), queues: queues(interface), mode, native_refused }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steering_may_be_made_on_one_thread_and_dropped_on_another() {
+        fn check<T: Send>() {}
+        check::<Steering>();
+        check::<Error>();
+    }
 }

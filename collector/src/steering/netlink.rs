@@ -20,15 +20,9 @@ const ATTRIBUTE_HEADER_BYTES: usize = 4;
 /// An interface with many virtual functions answers with some kilobytes.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
-/// An XDP program on an interface.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Attached {
-    /// The kernel's number of the program, as `bpftool prog show id` takes it.
-    pub program_id: u32,
-}
-
-/// The program on the interface with this index. An unreadable answer counts as none: this only serves messages.
-pub(super) fn attached(interface_index: u32) -> Option<Attached> {
+/// The kernel's number of the program on the interface with this index, as `bpftool prog show id` takes it. An unreadable
+/// answer counts as none.
+pub(super) fn program_id(interface_index: u32) -> Option<u32> {
     let netlink =
         socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::NetlinkRoute).ok()?;
     send(netlink.as_raw_fd(), &request(interface_index), MsgFlags::empty()).ok()?;
@@ -54,14 +48,14 @@ fn request(interface_index: u32) -> Vec<u8> {
     request
 }
 
-fn parse(answer: &[u8]) -> Option<Attached> {
+fn parse(answer: &[u8]) -> Option<u32> {
     if u16_at(answer, 4)? != RTM_NEWLINK {
         return None;
     }
     let length = usize::try_from(u32_at(answer, 0)?).ok()?;
     let attributes = answer.get(MESSAGE_HEADER_BYTES + LINK_HEADER_BYTES..length)?;
     let program_id = u32_at(find(find(attributes, IFLA_XDP)?, IFLA_XDP_PROG_ID)?, 0)?;
-    (program_id != 0).then_some(Attached { program_id })
+    (program_id != 0).then_some(program_id)
 }
 
 /// The value of the first attribute of this kind.
@@ -111,7 +105,7 @@ mod tests {
         let xdp = [attribute(2, &[1]), attribute(IFLA_XDP_PROG_ID, &77_u32.to_ne_bytes())].concat();
         let nested = IFLA_XDP | 0x8000;
         let whole = answer(&[attribute(3, b"eth0\0"), attribute(nested, &xdp)]);
-        assert_eq!(parse(&whole), Some(Attached { program_id: 77 }));
+        assert_eq!(parse(&whole), Some(77));
         assert_eq!(parse(&answer(&[attribute(3, b"eth0\0"), attribute(IFLA_XDP, &attribute(2, &[0]))])), None);
     }
 
@@ -129,8 +123,7 @@ mod tests {
 
     #[test]
     fn the_kernel_answers_for_loopback() {
-        assert_eq!(attached(1), None);
-        let netlink = request(1);
-        assert_eq!(netlink.len(), 32);
+        assert_eq!(program_id(1), None);
+        assert_eq!(request(1).len(), MESSAGE_HEADER_BYTES + LINK_HEADER_BYTES);
     }
 }

@@ -138,6 +138,11 @@ impl Program {
         Ok(verdicts)
     }
 
+    /// The kernel's number of the program.
+    pub(super) fn id(&mut self) -> Option<u32> {
+        self.xdp_mut().info().ok().map(|info| info.id())
+    }
+
     /// The program as the kernel knows it: to attach it, or to run it on frames in memory.
     pub fn xdp_mut(&mut self) -> &mut Xdp {
         xdp_of(&mut self.ebpf, self.buffers)

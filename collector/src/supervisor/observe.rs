@@ -6,6 +6,7 @@ use crate::clickhouse;
 use crate::enrich::{Published, Watcher};
 use crate::metrics::{Counter, Exposition};
 use crate::steering::{Verdict, Verdicts};
+use crate::store::Child;
 use crate::templates::Templates;
 use crate::worker::tally::{Shared, Tally};
 
@@ -22,7 +23,7 @@ pub(super) struct Observed {
     pub(super) published: Published,
     pub(super) watcher: Watcher,
     pub(super) stdout_skipped: Option<Arc<Counter>>,
-    pub(super) store_restarts: Option<Arc<Counter>>,
+    pub(super) store_restarts: Option<Counter>,
 }
 
 impl Observed {
@@ -33,6 +34,13 @@ impl Observed {
                 Ok(read) => *verdicts.lock().unwrap_or_else(PoisonError::into_inner) = read,
                 Err(error) => tracing::debug!(%error, "could not read the verdicts"),
             }
+        }
+    }
+
+    /// Takes over the embedded store's counter.
+    pub(super) fn read_store(&self, store: Option<&Child>) {
+        if let (Some(restarts), Some(store)) = (&self.store_restarts, store) {
+            restarts.set(store.restarts());
         }
     }
 

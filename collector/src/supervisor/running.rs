@@ -8,6 +8,7 @@ use crate::batch::Pool;
 use crate::clickhouse::{self, Sink};
 use crate::config::{self, Config, StdoutFormat};
 use crate::enrich::{self, Enricher, Geo, Names, Published, Watcher};
+use crate::metrics::Counter;
 use crate::metrics::server::Server;
 use crate::store;
 use crate::templates::{self, Templates};
@@ -101,7 +102,7 @@ impl Running {
             published,
             watcher,
             stdout_skipped: stdout.as_ref().map(stdout::Writer::skipped),
-            store_restarts: store.as_ref().map(store::Child::restarts),
+            store_restarts: store.as_ref().map(|_| Counter::default()),
         });
         let server = config.metrics.listen.map(|listen| serve_metrics(listen, &observed)).transpose()?;
         tracing::info!(
@@ -138,6 +139,7 @@ impl Running {
             if counted.elapsed() >= KERNEL_COUNTERS {
                 counted = Instant::now();
                 self.observed.read_verdicts(&self.captured);
+                self.observed.read_store(self.store.as_ref());
                 self.templates.expire(now_seconds());
             }
             if saved.elapsed() >= config.templates.snapshot_interval {
@@ -184,10 +186,7 @@ impl Running {
 }
 
 fn exporter_names(exporters: &[config::Exporter]) -> Names {
-    Names::new(exporters.iter().map(|exporter| {
-        let (first, bits) = exporter.prefix.mapped();
-        (enrich::names::Prefix::mapped(first, bits), exporter.name.clone())
-    }))
+    Names::new(exporters.iter().map(|exporter| (exporter.prefix, exporter.name.clone())))
 }
 
 fn restore_templates(settings: &config::Templates) -> Templates {
@@ -225,9 +224,11 @@ fn start_store(config: &Config) -> Result<Option<store::Child>, Error> {
         data_dir: config.store.data.clone(),
         listen: config.store.listen,
         library: config.store.library.clone(),
-        memory_bytes: config.store.memory_bytes,
+        user: None,
+        password: None,
         connections: config.store.connections,
-        ..store::Settings::default()
+        memory_bytes: config.store.memory_bytes,
+        until_stdin_closes: true,
     };
     Ok(Some(store::Child::start(&settings)?))
 }

@@ -9,7 +9,7 @@ use nix::fcntl::{Flock, FlockArg};
 
 /// A held state directory; released when dropped.
 #[derive(Debug)]
-pub struct StateDir {
+pub(super) struct StateDir {
     _lock: Flock<File>,
 }
 
@@ -40,7 +40,7 @@ impl StateDir {
     ///
     /// # Errors
     /// When it cannot be made or written, or another collector holds it.
-    pub fn hold(path: &Path) -> Result<Self, Error> {
+    pub(super) fn hold(path: &Path) -> Result<Self, Error> {
         let failed = |operation| move |source| Error::Io { path: path.to_owned(), operation, source };
         fs::DirBuilder::new().recursive(true).mode(0o750).create(path).map_err(failed("create"))?;
         let lock_file = path.join("lock");

@@ -6,16 +6,22 @@ use nix::unistd::geteuid;
 use std::fs::File;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-/// Whether a test that needs root can run here. Says so if not; fails if `COLLECTOR_REQUIRE_PRIVILEGED` is set.
-pub(crate) fn privileged(test: &str) -> bool {
+/// The right of a test that needs root to run: none if it cannot run here, which is said aloud, or fails the test if
+/// `COLLECTOR_REQUIRE_PRIVILEGED` is set.
+///
+/// Such tests of one process run one after another: a child process that one of them starts holds copies of the others'
+/// descriptors until it executes its program, and so keeps their sockets open and their XDP programs attached.
+pub(crate) fn privileged(test: &str) -> Option<MutexGuard<'static, ()>> {
+    static TURN: Mutex<()> = Mutex::new(());
     if geteuid().is_root() {
-        return true;
+        return Some(TURN.lock().unwrap_or_else(PoisonError::into_inner));
     }
     assert!(std::env::var_os("COLLECTOR_REQUIRE_PRIVILEGED").is_none(), "{test} must run as root");
     eprintln!("SKIPPED: {test}: needs root for network namespaces");
-    false
+    None
 }
 
 /// A network namespace with its loopback up. Dropping it takes its interfaces along.
@@ -129,9 +135,7 @@ fn run(command: &mut Command) -> Output {
 
 #[test]
 fn namespaces_are_taken_away_on_drop() {
-    if !privileged("namespaces_are_taken_away_on_drop") {
-        return;
-    }
+    let Some(_turn) = privileged("namespaces_are_taken_away_on_drop") else { return };
     let pair = VethPair::new("guard");
     let names = [pair.exporter.name().to_owned(), pair.collector.name().to_owned()];
     let interfaces = pair.collector.enter(|| std::fs::read_to_string("/proc/thread-self/net/dev"));

@@ -60,8 +60,10 @@ Examples:
   collector decode flows.pcap --port 9000 --fields --names
   tcpdump -i eth0 -w - udp port 2055 | collector decode - | jq -c '[.src_addr, .dst_addr, .bytes]'
 
-Without --fields the keys are the columns of the flows table (`collector schema print` describes them). With --fields they
-are the names of IANA's information elements; unknown elements have their number, enterprise elements ENTERPRISE/NUMBER.";
+Without --fields the keys are the columns of the flows table, which
+`collector schema print` describes. With --fields they are the names of IANA's
+information elements; unknown elements have their number, enterprise elements
+ENTERPRISE/NUMBER.";
 
 /// Decodes and prints.
 pub(super) fn run(args: &DecodeArgs) -> anyhow::Result<()> {
@@ -152,6 +154,9 @@ fn tell(args: &DecodeArgs, capture: &Capture, report: &Report) {
     }
     capture_file::tell("decode", &args.file, capture);
     if capture.found() == 0 && capture.packets() > 0 {
-        eprintln!("decode: nothing to decode: {}: name the exporters' port with --port", capture_file::ports_seen(capture));
+        eprintln!(
+            "decode: nothing to decode: {}: name the exporters' port with --port",
+            capture_file::ports_seen(capture)
+        );
     }
 }

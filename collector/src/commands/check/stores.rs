@@ -1,0 +1,149 @@
+//! State directory, GeoIP files, ClickHouse or the embedded store, and the metrics page.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+
+use nix::sys::statvfs::statvfs;
+use nix::unistd::{AccessFlags, access};
+
+use super::Finding;
+use super::host::mebibytes;
+use crate::clickhouse::{self, Class, Client, schema};
+use crate::config::Config;
+use crate::enrich::Geo;
+
+/// Below this much free space the embedded store fills the disk within days.
+const SPACE_WANTED_BYTES: u64 = 10 << 30;
+/// Below this much nothing can be kept.
+const SPACE_NEEDED_BYTES: u64 = 256 << 20;
+
+/// Looks at what rows, templates and enrichment need.
+pub(super) fn findings(config: &Config) -> Vec<Finding> {
+    let mut findings = state_directory(&config.state_dir);
+    findings.extend(geoip(config));
+    match &config.clickhouse.url {
+        Some(url) => findings.push(clickhouse(config, url)),
+        None => findings.extend(embedded(config)),
+    }
+    if let Some(address) = config.metrics.listen {
+        findings.push(listener("metrics page", address, "metrics.listen"));
+    }
+    findings
+}
+
+fn state_directory(path: &Path) -> Vec<Finding> {
+    let subject = "state directory";
+    // Where it does not exist yet, the nearest directory above it is where it would be made.
+    let Some(existing) = path.ancestors().find(|ancestor| ancestor.exists()) else {
+        return vec![Finding::fail(
+            subject,
+            format!("{} cannot be made", path.display()),
+            "name another with --state-dir",
+        )];
+    };
+    let remedy = format!("make {} writable for this user, or name another with --state-dir", existing.display());
+    if !existing.is_dir() {
+        return vec![Finding::fail(
+            subject,
+            format!("{} is not a directory", existing.display()),
+            "name another with --state-dir",
+        )];
+    }
+    if let Err(error) = access(existing, AccessFlags::W_OK | AccessFlags::X_OK) {
+        return vec![Finding::fail(subject, format!("{}: {}", existing.display(), error.desc()), remedy)];
+    }
+    let text =
+        if existing == path { format!("{}", path.display()) } else { format!("{} will be made", path.display()) };
+    vec![Finding::ok(subject, text), disk_space(existing)]
+}
+
+fn disk_space(path: &Path) -> Finding {
+    let subject = "disk space";
+    let Ok(space) = statvfs(path) else {
+        return Finding::unknown(subject, format!("not known for {}", path.display()), "see `df`");
+    };
+    let free = space.blocks_available() * space.fragment_size();
+    let text = format!("{} free at {}", mebibytes(free), path.display());
+    match free {
+        0..SPACE_NEEDED_BYTES => {
+            Finding::fail(subject, text, "free some space, or name another place with --state-dir")
+        }
+        SPACE_NEEDED_BYTES..SPACE_WANTED_BYTES => {
+            Finding::warn(subject, text, "the embedded store needs some 40 bytes for each flow: have 10 GiB or more")
+        }
+        _ => Finding::ok(subject, text),
+    }
+}
+
+fn geoip(config: &Config) -> Vec<Finding> {
+    if config.geoip.files.is_empty() {
+        return vec![Finding::warn(
+            "GeoIP",
+            "no files: places and autonomous systems will be unknown",
+            "name MaxMind files with --geoip FILE",
+        )];
+    }
+    let open = |path: &PathBuf| match Geo::open(&[path]) {
+        Ok(geo) => {
+            let kinds: Vec<&str> = geo.files().iter().map(|file| file.kind.as_str()).collect();
+            Finding::ok("GeoIP", format!("{}: {}, {} networks", path.display(), kinds.join(" "), geo.networks()))
+        }
+        Err(error) => Finding::failed("GeoIP", &error),
+    };
+    config.geoip.files.iter().map(open).collect()
+}
+
+fn clickhouse(config: &Config, url: &str) -> Finding {
+    let subject = "ClickHouse";
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Finding::unknown(subject, error.to_string(), "check again with fewer programs running"),
+    };
+    let asked = runtime.block_on(async {
+        let client = Client::new(&config.client())?;
+        let version = match client.probe().await {
+            Err(error) if error.class == Class::NoDatabase => None,
+            other => Some(other?),
+        };
+        match version {
+            None => Ok::<_, clickhouse::Error>((None, 0)),
+            Some(version) => Ok((Some(version), schema::version(&client).await?)),
+        }
+    });
+    let (needed, database) = (schema::latest_version(), &config.clickhouse.database);
+    match asked {
+        Err(error) => Finding::failed(subject, &error),
+        Ok((None, _)) => Finding::ok(subject, format!("{url}: database {database} will be made")),
+        Ok((Some(version), 0)) => {
+            Finding::ok(subject, format!("{url}: version {version}; tables will be made in {database}"))
+        }
+        Ok((Some(version), found)) if found == needed => {
+            Finding::ok(subject, format!("{url}: version {version}, schema {found} in {database}"))
+        }
+        Ok((Some(version), found)) if found < needed => Finding::ok(
+            subject,
+            format!("{url}: version {version}, schema {found} in {database} will be raised to {needed}"),
+        ),
+        Ok((Some(_), found)) => Finding::fail(
+            subject,
+            format!("{url}: schema {found} in {database} is newer than {needed}, which this collector knows"),
+            "install the collector that made it, or a later one",
+        ),
+    }
+}
+
+/// What the embedded store needs before it can start.
+fn embedded(config: &Config) -> Vec<Finding> {
+    vec![listener("embedded store", config.store.listen, "store.listen")]
+}
+
+fn listener(subject: &str, address: SocketAddr, key: &str) -> Finding {
+    match TcpListener::bind(address) {
+        Ok(_) => Finding::ok(subject, format!("{address} is free")),
+        Err(error) => Finding::fail(
+            subject,
+            format!("{address}: {error}"),
+            format!("stop what listens there (`ss -ltnp` names it), or set {key} to another address"),
+        ),
+    }
+}

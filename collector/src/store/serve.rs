@@ -1,0 +1,108 @@
+//! The store's process: bind, start the engine, answer until told to stop, close the engine.
+//!
+//! Not here: arguments, and what is answered.
+
+use std::io::Read;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::engine::Engine;
+use super::http::{self, Access};
+use super::{Error, Settings, child};
+
+/// How long requests that run may take to end once the store is told to stop.
+const GRACE: Duration = Duration::from_secs(10);
+/// Requests that may be in their threads: those that run, those that wait, those whose body still comes in.
+const THREADS: usize = 256;
+/// The engine checks the depth of its recursions against the stack it finds.
+const STACK_BYTES: usize = 8 << 20;
+
+/// Runs the store until SIGTERM or SIGINT, or until standard input closes where the settings say so.
+///
+/// # Errors
+///
+/// When it cannot listen, load the engine, or open the data directory.
+pub fn serve(settings: &Settings) -> Result<(), Error> {
+    let has_password = settings.password.as_ref().is_some_and(|password| !password.is_empty());
+    if !settings.listen.ip().is_loopback() && !has_password {
+        return Err(Error::Exposed { address: settings.listen });
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(THREADS)
+        .thread_stack_size(STACK_BYTES)
+        .thread_name("store")
+        .enable_all()
+        .build()
+        .map_err(Error::Server)?;
+    let result = runtime.block_on(run(settings));
+    // Queries that outlived the grace period must not keep the process.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    result
+}
+
+async fn run(settings: &Settings) -> Result<(), Error> {
+    let address = settings.listen;
+    // Listening comes first: an address in use is found out before the engine is loaded. Who connects meanwhile waits.
+    let listener = TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })?;
+    let mut stop = stop_signal(settings.until_stdin_closes).map_err(Error::Server)?;
+    let starting = settings.clone();
+    let engine = tokio::task::spawn_blocking(move || Engine::start(&starting))
+        .await
+        .map_err(|error| Error::Server(std::io::Error::other(error)))??;
+    let engine = Arc::new(engine);
+    let access = Access {
+        user: settings.user.clone().unwrap_or_else(|| "default".to_owned()),
+        password: settings.password.clone().unwrap_or_default(),
+    };
+    let local = listener.local_addr().unwrap_or(address);
+    tracing::info!(address = %local, version = %engine.version, data = %settings.data_dir.display(), "the store answers");
+    if settings.until_stdin_closes {
+        child::announce(local);
+    }
+    let router = http::router(engine.clone(), access);
+    let mut stopping = stop.clone();
+    let graceful = axum::serve(listener, router).with_graceful_shutdown(async move {
+        let _ = stopping.wait_for(|stop| *stop).await;
+    });
+    let deadline = async {
+        let _ = stop.wait_for(|stop| *stop).await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        result = async { graceful.await } => result.map_err(Error::Server)?,
+        () = deadline => tracing::warn!("stopping with requests unanswered"),
+    }
+    engine.reads.close();
+    engine.inserts.close();
+    tracing::info!("the store has stopped");
+    Ok(())
+}
+
+/// Becomes `true` on SIGTERM, SIGINT, or the end of standard input.
+fn stop_signal(until_stdin_closes: bool) -> std::io::Result<watch::Receiver<bool>> {
+    let (sender, receiver) = watch::channel(false);
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let sender = Arc::new(sender);
+    let on_signal = sender.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        let _ = on_signal.send(true);
+    });
+    if until_stdin_closes {
+        std::thread::Builder::new().name("stdin".to_owned()).spawn(move || {
+            let mut input = std::io::stdin().lock();
+            let mut buffer = [0; 64];
+            while input.read(&mut buffer).is_ok_and(|count| count > 0) {}
+            let _ = sender.send(true);
+        })?;
+    }
+    Ok(receiver)
+}
