@@ -4,12 +4,15 @@
 //! from starting with `policy-rc.d`, and disabled when this installed them. Other distributions get the list of programs.
 
 use std::fs;
-use std::io::ErrorKind;
-use std::os::unix::fs::PermissionsExt;
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::programs;
 
@@ -102,27 +105,38 @@ fn apt_get() -> Command {
     command
 }
 
-/// While it lives, package scripts may not start services.
+/// While it lives, package scripts may not start services, and a signal does not end this process: it ends `apt-get`, which the
+/// terminal tells too, and then what was made here is taken away.
 struct NoServices<'a> {
     /// The policy file, when it is ours and goes away again.
     policy: Option<&'a Path>,
+    /// Set when signals may do again what they do by default.
+    over: Arc<AtomicBool>,
 }
+
+const NO_SERVICES: &str = "#!/bin/sh\n# No service is started while cargo xtask installs packages.\nexit 101\n";
 
 impl<'a> NoServices<'a> {
     fn set(policy: &'a Path) -> Result<Self> {
-        let script = "#!/bin/sh\n# No service is started while cargo xtask installs packages.\nexit 101\n";
-        match fs::OpenOptions::new().write(true).create_new(true).open(policy) {
-            Ok(mut file) => {
-                let guard = Self { policy: Some(policy) };
-                std::io::Write::write_all(&mut file, script.as_bytes())
-                    .and_then(|()| file.set_permissions(fs::Permissions::from_mode(0o755)))
-                    .with_context(|| format!("cannot write {}", policy.display()))?;
-                Ok(guard)
-            }
-            // The administrator's own policy stays in force.
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Self { policy: None }),
-            Err(error) => Err(error).with_context(|| format!("cannot create {}", policy.display())),
+        let over = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            signal_hook::flag::register_conditional_default(signal, Arc::clone(&over))
+                .context("cannot watch for signals")?;
         }
+        let mut guard = Self { policy: None, over };
+        // One that was killed while installing left its file behind.
+        let ours = fs::read_to_string(policy).is_ok_and(|text| text == NO_SERVICES);
+        match fs::OpenOptions::new().write(true).create_new(true).mode(0o755).open(policy) {
+            Ok(mut file) => {
+                guard.policy = Some(policy);
+                file.write_all(NO_SERVICES.as_bytes()).with_context(|| format!("cannot write {}", policy.display()))?;
+            }
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && ours => guard.policy = Some(policy),
+            // The administrator's own policy stays in force.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error).with_context(|| format!("cannot create {}", policy.display())),
+        }
+        Ok(guard)
     }
 }
 
@@ -131,6 +145,7 @@ impl Drop for NoServices<'_> {
         if let Some(policy) = self.policy {
             let _ = fs::remove_file(policy);
         }
+        self.over.store(true, Ordering::Relaxed);
     }
 }
 
@@ -148,17 +163,18 @@ mod tests {
     }
 
     #[test]
-    fn the_policy_goes_away_unless_it_was_there() {
+    fn the_policy_goes_away_unless_it_is_the_administrator_s() {
         let policy = std::env::temp_dir().join(format!("policy-rc.d-{}", std::process::id()));
-        {
-            let _guard = NoServices::set(&policy).unwrap();
-            assert_eq!(fs::metadata(&policy).unwrap().permissions().mode() & 0o777, 0o755);
+        let cases = [(None, None), (Some(NO_SERVICES), None), (Some("another"), Some("another"))];
+        for (before, after) in cases {
+            if let Some(text) = before {
+                fs::write(&policy, text).unwrap();
+            }
+            let guard = NoServices::set(&policy).unwrap();
+            assert!(policy.exists());
+            drop(guard);
+            assert_eq!(fs::read_to_string(&policy).ok().as_deref(), after, "{before:?}");
         }
-        assert!(!policy.exists());
-
-        fs::write(&policy, "the administrator's").unwrap();
-        drop(NoServices::set(&policy).unwrap());
-        assert_eq!(fs::read_to_string(&policy).unwrap(), "the administrator's");
         fs::remove_file(&policy).unwrap();
     }
 }

@@ -103,7 +103,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         engine: &engine,
         folder: folder.path(),
     };
-    let mut service = Service::start(plan)?;
+    let mut service = Service::start(plan, &stopped)?;
     let mut exporters = start_exporters(&network, &folder)?;
     let mut traffic = Traffic::start(&network.exporters, &network.servers)?;
 
@@ -112,7 +112,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if stopped.load(Ordering::Relaxed) {
         eprintln!("stopping");
         drop(traffic);
-        return service.stop();
+        service.stop()?;
+        if arguments.once {
+            bail!("interrupted before the check");
+        }
+        return Ok(());
     }
 
     traffic.stop();

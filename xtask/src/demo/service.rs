@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -52,8 +53,8 @@ impl<'a> Service<'a> {
     ///
     /// # Errors
     ///
-    /// When it ends or does not answer in time; the error has the end of its log.
-    pub fn start(plan: Plan<'a>) -> Result<Self> {
+    /// When it ends or does not answer in time; the error has the end of its log. When `stopped` is set meanwhile.
+    pub fn start(plan: Plan<'a>, stopped: &AtomicBool) -> Result<Self> {
         let log = plan.folder.join("collector.log");
         let file = File::create(&log).with_context(|| format!("cannot create {}", log.display()))?;
         let mut command = plan.namespace.command(plan.binary);
@@ -65,6 +66,9 @@ impl<'a> Service<'a> {
         let start = Instant::now();
         while start.elapsed() < START_PATIENCE {
             service.check()?;
+            if stopped.load(Ordering::Relaxed) {
+                bail!("interrupted while the collector was starting");
+            }
             if service.samples().is_ok() && service.query("SELECT count() FROM collector.flows").is_ok() {
                 return Ok(service);
             }
