@@ -54,8 +54,12 @@ fn fetch(package: &str, integrity: &str, work: &Path) -> Result<PathBuf> {
     let archive = archive_in(work)?;
     let found = base64(&digest(&archive)?);
     ensure!(found == integrity, "{package} {VERSION} is not the expected file: SHA-512 {found} instead of {integrity}");
-    run(Command::new("tar").arg("-xzf").arg(&archive).args(["--no-same-owner", "package/libchdb.so"]).current_dir(work))
-        .context("unpacking the engine (600 MB): is the disk full?")?;
+    run(Command::new("tar")
+        .arg("-xzf")
+        .arg(&archive)
+        .args(["--no-same-owner", "package/libchdb.so"])
+        .current_dir(work))
+    .context("unpacking the engine (600 MB): is the disk full?")?;
     Ok(work.join("package/libchdb.so"))
 }
 
@@ -138,6 +142,8 @@ mod tests {
         let found = base64(&digest(&path).expect("readable"));
         std::fs::remove_file(&path).expect("removable");
         // FIPS 180-2, appendix C.1.
-        assert!(found.starts_with("3a81oZNherrMQXNJriBBMRLm+k6JqX6iCp7u5ktV05ohkpkqJ0/BqDa6PCOj/uu9RU1EI2Q86A4qmslPpUyknw"));
+        assert!(
+            found.starts_with("3a81oZNherrMQXNJriBBMRLm+k6JqX6iCp7u5ktV05ohkpkqJ0/BqDa6PCOj/uu9RU1EI2Q86A4qmslPpUyknw")
+        );
     }
 }
