@@ -29,12 +29,12 @@ pub(crate) fn complete(
     out.version.resize(rows, header.version);
     out.template_id.resize(rows, set.template_id.unwrap_or(0));
     times(plan, set, options, first_row, rows, out);
-    // After the times: a column that no field wrote is made as long as the others, and stays zero.
-    out.resize(rows);
+    sampling(set, options, first_row, rows, out);
     if plan.is_icmp_in_port {
         icmp(first_row, out);
     }
-    sampling(plan, set, options, first_row, rows, out);
+    // At last: a column that no field wrote is made as long as the others, and stays zero.
+    out.resize(rows);
     if let Some(options) = options.filter(|options| plan.has_application_id && !options.applications.is_empty()) {
         applications(options, first_row, out);
     }
@@ -90,7 +90,11 @@ fn since_init(
     let export_ms = set.header.export_ms;
     let in_records = out.scratch.values(Slot::SystemInit).iter().map(|init| Some(init.cast_signed()));
     let inits = || in_records.clone().chain(std::iter::repeat(announced_ms));
-    let now = |init_ms: i64| Now { export_ms, uptime_ms: export_ms.saturating_sub(init_ms) as u32 };
+    // An uptime wraps: of the times it may mean, the one near the export. An export before the start is a broken header.
+    let now = |init_ms: i64| {
+        let export_ms = export_ms.max(init_ms);
+        Now { export_ms, uptime_ms: export_ms.saturating_sub(init_ms) as u32 }
+    };
     let read = |(value, init_ms): (&u64, Option<i64>)| init_ms.map_or(0, |init_ms| now(init_ms).uptime(*value as u32));
     if plan.start == Some(Clock::SinceInit) {
         out.start_ms.extend(out.scratch.values(Slot::First).iter().zip(inits()).map(read));
@@ -114,62 +118,51 @@ fn since_init(
 /// By Cisco's custom, which others follow, an ICMP flow without an ICMP element has type * 256 + code as its destination
 /// port.
 fn icmp(first_row: usize, out: &mut FlowColumns) {
-    let flows = out.protocol.iter().zip(&out.dst_port).skip(first_row);
-    let cells = out.icmp_type.iter_mut().zip(&mut out.icmp_code).skip(first_row);
-    for ((icmp_type, icmp_code), (protocol, port)) in cells.zip(flows) {
-        if ICMP.contains(protocol) {
-            [*icmp_type, *icmp_code] = port.to_be_bytes();
-        }
-    }
+    let (Some(protocols), Some(ports)) = (out.protocol.get(first_row..), out.dst_port.get(first_row..)) else { return };
+    let of_port = |(protocol, port): (&u8, &u16)| if ICMP.contains(protocol) { *port } else { 0 };
+    out.icmp_type.extend(protocols.iter().zip(ports).map(|flow| of_port(flow).to_be_bytes()[0]));
+    out.icmp_code.extend(protocols.iter().zip(ports).map(|flow| of_port(flow).to_be_bytes()[1]));
 }
 
 /// The rate: from the record, else from the options for its sampler, its interface or its domain, else from the header.
-fn sampling(
-    plan: &Plan,
-    set: &DataSet<'_>,
-    options: Option<&Options>,
-    first_row: usize,
-    rows: usize,
-    out: &mut FlowColumns,
-) {
-    parts(plan, first_row, out);
+fn sampling(set: &DataSet<'_>, options: Option<&Options>, first_row: usize, rows: usize, out: &mut FlowColumns) {
+    let plan = set.template.plan();
     let rates = options.map(|options| &options.sampling).filter(|rates| !rates.is_empty());
     let by_domain = rates.and_then(|rates| rates.get(&SamplingScope::Domain)).copied();
     // NetFlow v5: the upper two bits are the mode; an interval of 0 says nothing.
     let by_header = set.header.sampling.map(|sampling| u64::from(sampling & 0x3fff)).filter(|rate| *rate > 0);
-    let (rate, source) = match (by_domain, by_header) {
+    let of_all = match (by_domain, by_header) {
         (Some(rate), _) => (rate, SamplingSource::Option),
         (None, Some(rate)) => (rate, SamplingSource::Header),
         (None, None) => (1, SamplingSource::None),
     };
-    let samplers = out.scratch.values(Slot::Sampler).iter().copied().map(Some).chain(std::iter::repeat(None));
-    let interfaces = out.in_if.iter().skip(first_row);
-    let cells = out.sampling_rate.iter_mut().zip(&mut out.sampling_source).take(rows).skip(first_row);
-    let Some(rates) = rates.filter(|rates| by_domain.is_none() || rates.len() > 1) else {
-        for (cell, source_cell) in cells {
-            let is_told = *cell > 0;
-            *source_cell = if is_told { SamplingSource::Record } else { source } as u8;
-            *cell = if is_told { *cell } else { rate };
-        }
+    let is_told = plan.tells_sampling();
+    let by_scope = rates.filter(|rates| by_domain.is_none() || rates.len() > 1);
+    if !is_told && by_scope.is_none() {
+        out.sampling_rate.resize(rows, of_all.0);
+        out.sampling_source.resize(rows, of_all.1 as u8);
         return;
-    };
+    }
+    out.sampling_rate.resize(rows, 0);
+    out.sampling_source.resize(rows, SamplingSource::Record as u8);
+    out.in_if.resize(rows, 0);
+    parts(plan, first_row, out);
+    let samplers = out.scratch.values(Slot::Sampler).iter().copied().map(Some).chain(std::iter::repeat(None));
+    let rows = out.sampling_rate.iter_mut().zip(&mut out.sampling_source).zip(&out.in_if).skip(first_row).zip(samplers);
     let mut memo = None;
-    for (((cell, source_cell), sampler), interface) in cells.zip(samplers).zip(interfaces) {
-        if *cell > 0 {
-            *source_cell = SamplingSource::Record as u8;
-            continue;
-        }
+    for (((rate, source), interface), sampler) in rows.filter(|(((rate, _), _), _)| **rate == 0) {
         // Flows of one set mostly share sampler and interface with the flow before.
         let found = match memo {
             Some((key, found)) if key == (sampler, *interface) => found,
-            _ => {
+            _ => by_scope.and_then(|rates| {
                 let by_sampler = sampler.and_then(|sampler| rates.get(&SamplingScope::Sampler(sampler)));
                 by_sampler.or_else(|| rates.get(&SamplingScope::Interface(*interface))).copied()
-            }
+            }),
         };
         memo = Some(((sampler, *interface), found));
-        *cell = found.unwrap_or(rate);
-        *source_cell = if found.is_some() { SamplingSource::Option } else { source } as u8;
+        let (found, found_source) = found.map_or(of_all, |rate| (rate, SamplingSource::Option));
+        *rate = found;
+        *source = found_source as u8;
     }
 }
 

@@ -3,14 +3,21 @@
 //! Sans-I/O: no socket, no clock, no log, no thread; whoever calls keeps the templates (see [`Store`]) and the blocks
 //! (see [`FlowColumns`]). Not here: enrichment, storage, and anything that knows ClickHouse.
 
+#![forbid(unsafe_code)]
+
 /// Columns of decoded flow records.
 pub mod columns;
 /// Into columns, or record by record.
 pub mod decode;
+/// Names and types of information elements.
+pub mod element;
+
 /// Datagrams and message headers.
 pub mod header;
 /// A keeper of templates and option values in plain maps.
 pub mod map_store;
+/// Records as names and values.
+pub mod neutral;
 /// What exporters announce in options data records.
 pub mod options;
 /// Records as they came.

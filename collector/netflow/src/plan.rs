@@ -134,6 +134,11 @@ impl Plan {
         }
     }
 
+    /// Whether the record may say its sampling rate, in one number or in two.
+    pub(crate) fn tells_sampling(&self) -> bool {
+        self.has_sampling_rate || self.has_slot(Slot::Interval) || self.has_slot(Slot::Size)
+    }
+
     /// Whether the template writes a slot.
     pub(crate) fn has_slot(&self, slot: Slot) -> bool {
         self.slots & slot.bit() != 0

@@ -34,6 +34,12 @@ impl<'a> Record<'a> {
         self.template.kind()
     }
 
+    /// The template it was found with.
+    #[must_use]
+    pub fn template(&self) -> &'a Template {
+        self.template
+    }
+
     /// The fields in wire order.
     #[must_use]
     pub fn fields(&self) -> Fields<'a> {

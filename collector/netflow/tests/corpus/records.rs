@@ -1,0 +1,147 @@
+//! Every capture decodes, record by record and field by field, to what is known to be in it.
+
+use std::fs;
+use std::net::Ipv6Addr;
+use std::path::Path;
+
+use netflow::neutral::{self, Names, Value};
+use netflow::template::Kind;
+use netflow::{FlowColumns, MapStore, Record, Report, decode, dissect};
+use serde_json::{Map, Value as Json, json};
+
+use crate::captures;
+
+/// Records of versions that are not decoded here, by capture.
+const OTHER_VERSIONS: &[(&str, u64)] = &[("netflow_parser__mixed-versions", 7)];
+
+#[test]
+fn records_are_as_known() {
+    let Some(corpus) = captures::corpus() else { return };
+    let mut failures = Vec::new();
+    let mut checked = 0;
+    for name in captures::captures(&corpus) {
+        match check(&corpus, &name) {
+            Ok(records) => checked += records,
+            Err(failure) => failures.push(format!("{name}: {failure}")),
+        }
+    }
+    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+    assert!(checked > 1000, "only {checked} records in the captures");
+}
+
+/// The number of records that agree, or the first difference.
+fn check(corpus: &Path, name: &str) -> Result<usize, String> {
+    let text =
+        fs::read_to_string(corpus.join("expected").join(name).with_extension("json")).map_err(|e| e.to_string())?;
+    let expected: Json = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    if expected["protocol"].as_str().is_some_and(|protocol| protocol.contains("sflow")) {
+        eprintln!("SKIPPED: {name} is sFlow");
+        return Ok(0);
+    }
+    let mut found = Vec::new();
+    let mut store = MapStore::default();
+    let mut report = Report::default();
+    for packet in captures::netflow_packets(corpus, name) {
+        dissect(&packet.datagram(), &mut store, &mut report, &mut |record: Record<'_>| {
+            found.push(json_of(&record, packet.number));
+        });
+    }
+    let expected = expected["records"].as_array().ok_or("no records")?.iter().filter(|record| is_ours(name, record));
+    let mut count = 0;
+    for (found, expected) in found.iter().zip(expected.clone()) {
+        count += 1;
+        compare(found, expected).map_err(|difference| format!("record {count}: {difference}"))?;
+    }
+    if found.len() != expected.clone().count() {
+        return Err(format!("{} records, {} expected; {report:?}", found.len(), expected.count()));
+    }
+    Ok(count)
+}
+
+fn is_ours(name: &str, record: &Json) -> bool {
+    let is_other = OTHER_VERSIONS.iter().any(|(capture, version)| *capture == name && record["version"] == *version);
+    if is_other {
+        eprintln!("SKIPPED: {name}: a record of version {}", record["version"]);
+    }
+    !is_other
+}
+
+fn compare(found: &Json, expected: &Json) -> Result<(), String> {
+    for key in ["exporter", "version", "template_id", "domain", "packet", "kind", "scope_fields"] {
+        if found[key] != expected[key] {
+            return Err(format!("{key} is {}, expected {}", found[key], expected[key]));
+        }
+    }
+    let (found, expected) = (object(&found["fields"])?, object(&expected["fields"])?);
+    for (name, value) in expected {
+        let same = found.get(name).is_some_and(|other| other == value || is_same_time(name, other, value));
+        if !same {
+            return Err(format!("{name} is {:?}, expected {value}", found.get(name)));
+        }
+    }
+    match found.keys().find(|name| !expected.contains_key(*name)) {
+        Some(name) => Err(format!("{name} is not expected")),
+        None => Ok(()),
+    }
+}
+
+fn object(value: &Json) -> Result<&Map<String, Json>, String> {
+    value.as_object().ok_or_else(|| "no fields".to_owned())
+}
+
+/// Times told in microseconds are compared to the microsecond.
+fn is_same_time(name: &str, one: &Json, other: &Json) -> bool {
+    let microseconds = |value: &Json| value.as_i64().map(|nanoseconds| (nanoseconds + 500) / 1000);
+    name.ends_with("Microseconds") && microseconds(one).is_some() && microseconds(one) == microseconds(other)
+}
+
+fn json_of(record: &Record<'_>, packet: usize) -> Json {
+    let fields = neutral::fields(record, Names::Numbers);
+    let fields: Map<String, Json> = fields.iter().map(|(name, value)| (name.to_string(), value_of(value))).collect();
+    let mut json = json!({
+        "exporter": Ipv6Addr::from(record.header.exporter).to_canonical().to_string(),
+        "version": record.header.version,
+        "template_id": record.template_id,
+        "domain": record.header.domain,
+        "packet": packet,
+        "kind": "data",
+        "fields": fields,
+    });
+    if let Kind::Options { scope_fields } = record.kind() {
+        json["kind"] = Json::from("options");
+        json["scope_fields"] = Json::from(scope_fields);
+    }
+    json
+}
+
+fn value_of(value: &Value<'_>) -> Json {
+    match value {
+        Value::Null => Json::Null,
+        Value::Unsigned(number) => Json::from(*number),
+        Value::Signed(number) => Json::from(*number),
+        Value::Float(number) => Json::from(*number),
+        Value::Boolean(value) => Json::from(*value),
+        Value::List(values) => values.iter().map(value_of).collect(),
+        Value::Text(_) | Value::Ipv4(_) | Value::Ipv6(_) | Value::Mac(_) | Value::Bytes(_) => {
+            Json::from(value.to_string())
+        }
+    }
+}
+
+#[test]
+fn columns_and_rows_agree() {
+    let Some(corpus) = captures::corpus() else { return };
+    for name in captures::captures(&corpus) {
+        let (mut row_store, mut column_store) = (MapStore::default(), MapStore::default());
+        let (mut row_report, mut column_report) = (Report::default(), Report::default());
+        let (mut rows, mut columns) = (0, FlowColumns::default());
+        for packet in captures::netflow_packets(&corpus, &name) {
+            dissect(&packet.datagram(), &mut row_store, &mut row_report, &mut |record: Record<'_>| {
+                rows += usize::from(record.kind() == Kind::Data);
+            });
+            decode(&packet.datagram(), &mut column_store, &mut columns, &mut column_report);
+            assert_eq!(columns.len(), rows, "{name}, packet {}", packet.number);
+        }
+        assert_eq!(row_report, column_report, "{name}");
+    }
+}
