@@ -1,0 +1,63 @@
+//! What survives: a restart, `kill -9`; how the child is watched; and errors at the start.
+
+use std::net::TcpListener;
+
+use collector::store::{Child, Error};
+
+use crate::support::{Store, directory, engine_is_missing, program, settings};
+
+#[test]
+fn acknowledged_rows_survive_kill_and_restart() {
+    let Some(mut store) = Store::start() else { return };
+    store.ok("CREATE TABLE t (a UInt64) ENGINE = MergeTree ORDER BY a");
+    assert_eq!(store.insert("INSERT INTO t FORMAT CSV", "", b"1\n2\n").status, 200);
+    let killed = store.child.as_ref().and_then(Child::id).expect("a process");
+    let process = nix::unistd::Pid::from_raw(i32::try_from(killed).expect("a pid"));
+    nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGKILL).expect("killed");
+    let child = store.child.as_ref().expect("a child");
+    while child.restarts() == 0 || !child.is_running() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert_ne!(child.id(), Some(killed));
+    assert_eq!(store.ok("SELECT sum(a) FROM t"), "3\n");
+
+    assert_eq!(store.insert("INSERT INTO t FORMAT CSV", "", b"3\n").status, 200);
+    store.child.take().expect("a child").stop().expect("a clean end");
+    store.child = Some(Child::start_program(program(), &store.settings).expect("a start"));
+    assert_eq!(store.ok("SELECT sum(a) FROM t"), "6\n");
+}
+
+#[test]
+fn errors_at_start_say_what_to_do() {
+    if engine_is_missing() {
+        return;
+    }
+    let folder = directory();
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let file = folder.join("file");
+    std::fs::write(&file, "").expect("a file");
+    let running = Child::start_program(program(), &settings(&folder)).expect("a start");
+    let other = folder.join("other");
+    let cases: [(&str, collector::store::Settings); 5] = [
+        (
+            "cannot listen on",
+            collector::store::Settings { listen: taken.local_addr().expect("bound"), ..settings(&other) },
+        ),
+        ("in use by another process", settings(&folder)),
+        ("data directory", collector::store::Settings { data_dir: file.clone(), ..settings(&other) }),
+        ("COLLECTOR_LIBCHDB", collector::store::Settings { library: Some("/nonexistent".into()), ..settings(&other) }),
+        (
+            "without a password",
+            collector::store::Settings { listen: "0.0.0.0:0".parse().expect("address"), ..settings(&other) },
+        ),
+    ];
+    for (expected, settings) in cases {
+        match Child::start_program(program(), &settings) {
+            Err(Error::ChildFailed { reason }) => assert!(reason.contains(expected), "{expected}: {reason}"),
+            Err(error) => panic!("{expected}: {error}"),
+            Ok(_) => panic!("{expected}: started"),
+        }
+    }
+    running.stop().expect("a clean end");
+    std::fs::remove_dir_all(&folder).expect("removed");
+}
