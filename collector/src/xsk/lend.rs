@@ -57,12 +57,12 @@ pub(super) enum Refill {
 /// Lends the waiting frames of one batch to `frame`, oldest first, and gives them all back. Returns the descriptors
 /// consumed, bad ones included: zero means that the ring was empty.
 ///
-/// The frames are given back after the last was lent and before the entries are: so the kernel always finds frames for
-/// the entries that it gets. If `frame` panics, the batch stays in the ring.
-pub(super) fn lend<M, N>(
-    rx: &mut RxRing<M>,
-    fill: &Mutex<FillRing<M>>,
-    umem: &Umem<N>,
+/// The frames go back before the entries: a fill ring that runs empty stalls the whole queue, a full RX ring only this
+/// socket. If `frame` panics, the batch stays in the ring.
+pub(super) fn lend<R, F, U>(
+    rx: &mut RxRing<R>,
+    fill: &Mutex<FillRing<F>>,
+    umem: &Umem<U>,
     counters: &mut Counters,
     mut frame: impl FnMut(&[u8]),
 ) -> (usize, Refill) {

@@ -76,7 +76,12 @@ impl Mapping {
             return Err(io::Error::last_os_error());
         }
         let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::InvalidData)?;
-        Ok(Self { start, len_bytes })
+        let mapping = Self { start, len_bytes };
+        // A forked child has no use for this, and would keep the socket open by its copy of a ring and get a copy of a
+        // umem's pinned pages. If the advice is refused, it is only slower.
+        // SAFETY: the range is the mapping's own.
+        unsafe { libc::madvise(start.as_ptr().cast(), len_bytes, libc::MADV_DONTFORK) };
+        Ok(mapping)
     }
 }
 

@@ -21,6 +21,9 @@ mod ring;
 mod socket;
 mod umem;
 
+#[cfg(test)]
+mod model;
+
 pub use error::Error;
 pub use lend::Counters;
 pub use receiver::Receiver;

@@ -87,6 +87,16 @@ impl Receiver {
         self.counters
     }
 
+    /// The error that the kernel keeps for this socket, once: `ENETDOWN` when the interface is gone for good. `poll`
+    /// does not report it (`xsk_poll` leaves an unbound socket's mask empty), so a worker asks now and then.
+    ///
+    /// # Errors
+    ///
+    /// The system call's.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        self.socket.take_error()
+    }
+
     /// What the kernel counted.
     ///
     /// # Errors

@@ -89,11 +89,10 @@ impl<M> RxRing<M> {
         let producer = Wrapping(self.layout.producer().load(Ordering::Acquire));
         // The minimum matters only if the cursor is nonsense: the ring cannot hold more than its size.
         let waiting = (producer - self.consumer).0.min(self.layout.size) as usize;
-        let mut cursor = self.consumer;
-        for descriptor in batch.iter_mut().take(waiting) {
+        for (offset, descriptor) in (0..).zip(batch.iter_mut().take(waiting)) {
+            let entry = self.layout.entry(self.consumer + Wrapping(offset));
             // SAFETY: `entry` is in bounds, and the kernel leaves descriptors before the producer cursor alone.
-            *descriptor = unsafe { self.layout.entry(cursor).read() };
-            cursor += 1;
+            *descriptor = unsafe { entry.read() };
         }
         waiting.min(batch.len())
     }

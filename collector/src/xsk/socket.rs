@@ -8,6 +8,7 @@ use super::ring::{Descriptor, FillRing, Layout, RxRing};
 use super::umem::Umem;
 use super::{Bind, Mode, Settings};
 use nix::net::if_::if_nametoindex;
+use nix::sys::socket::{getsockopt, sockopt::SocketError};
 use std::io;
 use std::mem::{MaybeUninit, align_of, offset_of, size_of};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -139,6 +140,11 @@ impl Socket {
             )
         };
         check(result as libc::c_int)
+    }
+
+    pub(super) fn take_error(&self) -> io::Result<Option<io::Error>> {
+        let errno = getsockopt(&self.fd, SocketError)?;
+        Ok(if errno == 0 { None } else { Some(io::Error::from_raw_os_error(errno)) })
     }
 
     pub(super) fn statistics(&self) -> io::Result<Statistics> {
