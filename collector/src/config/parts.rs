@@ -1,9 +1,9 @@
 //! The settings of each part, made of the configuration, so that no part has to know the configuration.
 
 use super::meant::{ClickHouse, Config, Templates};
-use super::written::{Attach, Compression};
+use super::written::{Attach, Bind, Compression, Spread};
 use crate::clickhouse::{client, sink};
-use crate::{enrich, steering, store, templates};
+use crate::{enrich, steering, store, templates, xsk};
 
 impl Config {
     /// Settings of the ClickHouse client: the server that was named, or the embedded store.
@@ -75,6 +75,25 @@ impl From<Attach> for steering::Attach {
             Attach::Auto => Self::Auto,
             Attach::Native => Self::Native,
             Attach::Generic => Self::Generic,
+        }
+    }
+}
+
+impl From<Bind> for xsk::Bind {
+    fn from(written: Bind) -> Self {
+        match written {
+            Bind::Auto => Self::Auto,
+            Bind::ZeroCopy => Self::ZeroCopy,
+            Bind::Copy => Self::Copy,
+        }
+    }
+}
+
+impl From<Spread> for steering::Spread {
+    fn from(written: Spread) -> Self {
+        match written {
+            Spread::ByExporter => Self::ByExporter,
+            Spread::RoundRobin => Self::RoundRobin,
         }
     }
 }

@@ -13,6 +13,13 @@ const VERSIONS: [u64; 3] = [5, 9, 10];
 /// What a record is compared by, beside its fields.
 const KEYS: [&str; 7] = ["exporter", "version", "template_id", "domain", "packet", "kind", "scope_fields"];
 
+/// Captures that hold more than the expectation lists: (capture, flow records beside, why).
+const BESIDE: [(&str, usize, &str); 1] = [(
+    "tcpdump__sflow-multiple-counter-30-pdus",
+    7,
+    "five datagrams among the sFlow ones are NetFlow v5, version 5 in the first 16 bits where sFlow has 32",
+)];
+
 fn corpus() -> Option<PathBuf> {
     let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/corpus"));
     if path.is_dir() {
@@ -72,7 +79,8 @@ fn check(corpus: &Path, name: &str) -> usize {
             assert_eq!(&got["header"][key], value, "{name}: header {key} of record {number}");
         }
     }
-    assert_eq!(decoded.len(), expected.len(), "{name}: number of records\n{}", stderr(&output));
+    let beside = BESIDE.iter().find(|(capture, ..)| *capture == name).map_or(0, |(_, records, _)| *records);
+    assert_eq!(decoded.len(), expected.len() + beside, "{name}: number of records\n{}", stderr(&output));
     decoded.len()
 }
 
@@ -123,11 +131,10 @@ fn rows_are_the_flow_records() {
 #[test]
 fn vendors_names_stand_in_for_numbers_where_asked_for() {
     let Some(corpus) = corpus() else { return };
-    let path = corpus.join("pcap/telegraf__ipfix-pen-35632.pcap");
+    let path = corpus.join("pcap/logstash__ipfix-yaf-basic-with-applabel.pcap");
     let path = path.to_str().expect("the path is UTF-8");
     let numbers = stdout(&run(&["decode", "--fields", path]));
     let names = stdout(&run(&["decode", "--fields", "--names", path]));
-    assert_eq!(numbers.lines().count(), names.lines().count());
-    let count = |text: &str| text.matches("\"35632/").count();
-    assert!(count(&numbers) > 0 && count(&names) < count(&numbers), "{names}");
+    assert!(numbers.contains("\"6871/40\":\"0001\""), "{numbers}");
+    assert!(names.contains("\"flowAttributes\":\"0001\""), "{names}");
 }

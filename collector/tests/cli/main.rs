@@ -10,6 +10,8 @@ mod corpus;
 mod formats;
 /// `collector replay`.
 mod replay;
+/// `collector templates`.
+mod templates;
 /// Help, wrong usage, configuration errors.
 mod usage;
 
