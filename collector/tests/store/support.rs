@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -13,7 +14,24 @@ use collector::store::{Child, Settings, locate};
 pub(crate) struct Store {
     pub(crate) child: Option<Child>,
     pub(crate) settings: Settings,
-    directory: PathBuf,
+    _directory: Directory,
+}
+
+/// A directory that goes with its owner.
+pub(crate) struct Directory(PathBuf);
+
+impl Deref for Directory {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 /// An answer.
@@ -57,12 +75,12 @@ pub(crate) fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_collector"))
 }
 
-pub(crate) fn directory() -> PathBuf {
+pub(crate) fn directory() -> Directory {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let directory = std::env::temp_dir().join(format!("collector-store-{}-{number}", std::process::id()));
     std::fs::create_dir_all(&directory).expect("a directory");
-    directory
+    Directory(directory)
 }
 
 impl Store {
@@ -79,7 +97,7 @@ impl Store {
         let mut settings = settings(&directory);
         change(&mut settings);
         let child = Child::start_program(program(), &settings).expect("a store that starts");
-        Some(Self { child: Some(child), settings, directory })
+        Some(Self { child: Some(child), settings, _directory: directory })
     }
 
     pub(crate) fn url(&self) -> String {
@@ -134,8 +152,8 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
+        // Before its directory.
         drop(self.child.take());
-        let _ = std::fs::remove_dir_all(&self.directory);
     }
 }
 
