@@ -22,8 +22,10 @@ use super::{Error, stdout};
 
 /// How often the supervisor looks after everything.
 const ROUND: Duration = Duration::from_millis(100);
-/// How often the kernel's counters are read and idle templates are looked for.
+/// How often the kernel's counters are read.
 const KERNEL_COUNTERS: Duration = Duration::from_secs(1);
+/// How often idle templates are looked for: a walk through all of them.
+const EXPIRY: Duration = Duration::from_secs(60);
 /// How long the last blocks may take into ClickHouse after a stop was asked for.
 const STORE_DEADLINE: Duration = Duration::from_secs(20);
 /// Idle blocks kept for reuse: one being filled and one on its way for each worker and inserter.
@@ -136,6 +138,7 @@ impl Running {
     /// Looks after everything until a stop is asked for or something ended on its own.
     pub(super) fn watch(&mut self, config: &Config, stop: &AtomicBool) -> Result<(), Error> {
         let mut counted = Instant::now();
+        let mut expired = Instant::now();
         let mut saved = Instant::now();
         while !stop.load(Ordering::Relaxed) {
             std::thread::sleep(ROUND);
@@ -146,6 +149,9 @@ impl Running {
                 counted = Instant::now();
                 self.observed.read_verdicts(&self.captured);
                 self.observed.read_store(self.store.as_ref());
+            }
+            if expired.elapsed() >= EXPIRY {
+                expired = Instant::now();
                 self.templates.expire(now_seconds());
             }
             if saved.elapsed() >= config.templates.snapshot_interval {

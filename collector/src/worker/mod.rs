@@ -168,6 +168,12 @@ impl Loop {
     }
 
     fn publish(&mut self) {
+        for ring in &self.sources.rings {
+            // Said once: reading the error clears it. The UDP sockets go on, and so do the other interfaces.
+            if let Ok(Some(error)) = ring.take_error() {
+                tracing::error!(%error, "an interface is gone: restart the collector once it is back");
+            }
+        }
         self.pipeline.tally.rings = self.sources.rings.iter().map(tally::Ring::of).collect();
         self.pipeline.tally.socket_drops = self.sources.sockets.iter().map(udp::Socket::kernel_drops).sum();
         self.pipeline.tally.socket_truncated = self.sources.sockets.iter().map(udp::Socket::truncated).sum();

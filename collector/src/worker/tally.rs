@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use netflow::Report;
 use netflow::report::Class;
+use nix::errno::Errno;
 
 use crate::metrics::Exposition;
 use crate::xsk;
@@ -96,13 +97,8 @@ impl Tally {
 
     /// Counts a failed receive call.
     pub fn socket_error(&mut self, error: &io::Error) {
-        let reason = match error.kind() {
-            io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock => return,
-            io::ErrorKind::ConnectionRefused => "connection refused",
-            io::ErrorKind::OutOfMemory => "out of memory",
-            _ => "other",
-        };
-        *self.socket_errors.entry(reason).or_default() += 1;
+        let errno = error.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw);
+        *self.socket_errors.entry(errno.desc()).or_default() += 1;
     }
 
     /// Adds a worker's counts to these, for sums over workers.

@@ -55,11 +55,6 @@ impl Place {
         self.directory.join("collector.toml")
     }
 
-    /// The port for datagrams.
-    pub(crate) fn udp_port(&self) -> u16 {
-        self.udp
-    }
-
     /// The directory, for whatever else a test needs.
     pub(crate) fn directory(&self) -> &Path {
         &self.directory
