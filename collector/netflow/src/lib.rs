@@ -11,7 +11,6 @@ pub mod columns;
 pub mod decode;
 /// Names and types of information elements.
 pub mod element;
-
 /// Datagrams and message headers.
 pub mod header;
 /// A keeper of templates and option values in plain maps.

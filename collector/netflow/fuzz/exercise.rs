@@ -1,0 +1,30 @@
+//! What the fuzz targets, and the test that replays their seeds, do with bytes.
+
+use netflow::neutral::{Names, fields};
+use netflow::{Datagram, FlowColumns, MapStore, Record, Report, decode, dissect};
+
+/// Decodes the datagrams both ways and compares what came of them.
+pub(crate) fn datagrams<'a>(payloads: impl Iterator<Item = &'a [u8]>) {
+    let (mut row_store, mut column_store) = (MapStore::default(), MapStore::default());
+    let (mut row_report, mut column_report) = (Report::default(), Report::default());
+    let mut columns = FlowColumns::default();
+    for payload in payloads {
+        let datagram = Datagram { payload, exporter: [1; 16], received_ms: 1_700_000_000_000 };
+        dissect(&datagram, &mut row_store, &mut row_report, &mut |record: Record<'_>| {
+            assert_eq!(record.fields().count(), record.template().fields().len(), "a record has all its fields");
+            if record.template().fields().len() < 64 {
+                drop(fields(&record, Names::Vendors));
+            }
+        });
+        decode(&datagram, &mut column_store, &mut columns, &mut column_report);
+        assert_eq!(column_report, row_report, "columns and rows agree");
+    }
+    let rows = columns.len();
+    assert_eq!(u64::try_from(rows), Ok(column_report.flow_records()), "a row for each flow record");
+    let lengths =
+        [columns.start_ms.len(), columns.src_addr.len(), columns.sampling_rate.len(), columns.icmp_code.len()];
+    assert_eq!(lengths, [rows; 4], "columns are equally long");
+    assert_eq!([columns.application_name.keys().len(), columns.mpls_labels.ends.len()], [rows; 2]);
+    assert!((0..rows).all(|row| columns.mpls_labels.get(row).len() <= 10), "a stack has ten labels at most");
+    assert!(columns.sampling_rate.iter().all(|rate| *rate > 0), "no rate is zero");
+}
