@@ -1,5 +1,6 @@
 //! A real engine behind ClickHouse's HTTP interface: the embedded store, in a directory of its own.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -19,6 +20,11 @@ pub(crate) struct Engine {
 impl Engine {
     /// Nothing, loudly, where the library of the engine is missing; a failure where the environment says that it must be there.
     pub(crate) fn start() -> Option<Self> {
+        Self::start_at(([127, 0, 0, 1], 0).into())
+    }
+
+    /// The same at an address that was chosen before.
+    pub(crate) fn start_at(listen: SocketAddr) -> Option<Self> {
         if let Err(error) = locate::library(None) {
             assert!(std::env::var_os("COLLECTOR_REQUIRE_PRIVILEGED").is_none(), "{error}");
             eprintln!("SKIPPED: {error}");
@@ -27,7 +33,7 @@ impl Engine {
         let data_dir = std::env::temp_dir().join(format!("collector-clickhouse-{}-{}", std::process::id(), number()));
         let settings = store::Settings {
             data_dir: data_dir.clone(),
-            listen: ([127, 0, 0, 1], 0).into(),
+            listen,
             library: None,
             user: Some(USER.to_owned()),
             password: Some(PASSWORD.to_owned()),
@@ -35,7 +41,7 @@ impl Engine {
             memory_bytes: None,
             until_stdin_closes: true,
         };
-        let mut engine = Self { url: String::new(), child: None, data_dir };
+        let mut engine = Self { url: format!("http://{listen}"), child: None, data_dir };
         let child = Child::start_program(Path::new(env!("CARGO_BIN_EXE_collector")), &settings).unwrap();
         engine.url = child.url();
         engine.child = Some(child);
@@ -44,13 +50,7 @@ impl Engine {
 
     /// Settings for a database that does not exist yet.
     pub(crate) fn settings(&self, database: &str) -> Settings {
-        Settings {
-            url: self.url.clone(),
-            database: database.to_owned(),
-            user: USER.to_owned(),
-            password: PASSWORD.to_owned(),
-            ..Settings::default()
-        }
+        settings(&self.url, database)
     }
 
     pub(crate) fn client(&self, settings: &Settings) -> Client {
@@ -65,6 +65,17 @@ impl Drop for Engine {
             drop(child.stop());
         }
         drop(std::fs::remove_dir_all(&self.data_dir));
+    }
+}
+
+/// Settings for an engine, running or not.
+pub(crate) fn settings(url: &str, database: &str) -> Settings {
+    Settings {
+        url: url.to_owned(),
+        database: database.to_owned(),
+        user: USER.to_owned(),
+        password: PASSWORD.to_owned(),
+        ..Settings::default()
     }
 }
 

@@ -10,7 +10,7 @@ use collector::clickhouse::counters::Loss;
 use collector::clickhouse::sink::{self, Sink};
 use collector::clickhouse::{Batch, Class, Counters, native, schema};
 
-use crate::engine::{Engine, block_on};
+use crate::engine::{self, Engine, block_on};
 use crate::fake::{Answer, Fake, free_address};
 use crate::rows::{Numbers, block};
 
@@ -212,16 +212,18 @@ fn a_repeated_insert_stores_nothing_twice() {
 
 #[test]
 fn rows_reach_the_engine_once() {
-    let Some(engine) = Engine::start() else { return };
-    let settings = engine.settings("sink");
-    let client = engine.client(&settings);
+    let address = free_address();
+    let settings = engine::settings(&format!("http://{address}"), "sink");
     let running = start(&settings, &sink::Settings::default());
     let sender = running.sink.sender();
     for number in 0..10 {
         sender.send(batch(number, 1000));
     }
-    // The database is missing: the rows wait until somebody applies the schema.
-    wait_for("a failure", || running.counters.errors(Class::NoDatabase) > 0);
+    wait_for("a refused connection", || running.counters.errors(Class::Unreachable) > 0);
+    let Some(engine) = Engine::start_at(address) else { return };
+    // The database is missing: the rows wait on until somebody applies the schema.
+    wait_for("a missing database", || running.counters.errors(Class::NoDatabase) > 0);
+    let client = engine.client(&settings);
     block_on(schema::apply(&client)).unwrap();
     wait_for("the inserts", || running.counters.rows_inserted.get() == 10_000);
     let counted = block_on(client.query("SELECT count(), uniqExact(application_id) FROM flows", "TSV")).unwrap();

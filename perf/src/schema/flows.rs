@@ -60,7 +60,7 @@ pub(crate) const COLUMNS: &[(&str, &str)] = &[
     ("dst_as_name", "LowCardinality(String)"),
 ];
 
-/// 2026-01-02T00:00:00Z.
+/// Receive time of the first record: 2026-01-02T00:00:00Z.
 pub(crate) const BEGIN_MS: u64 = 1_767_312_000_000;
 /// Devices that send.
 pub(crate) const EXPORTERS: u64 = 200;

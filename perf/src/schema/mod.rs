@@ -34,10 +34,10 @@ pub(crate) struct Arguments {
     #[arg(long, default_value = "http://127.0.0.1:8123")]
     url: String,
     /// Rows for each variant.
-    #[arg(long, default_value_t = 2_000_000)]
+    #[arg(long, default_value_t = 1_000_000)]
     rows: u64,
     /// Seconds of traffic that the rows are.
-    #[arg(long, default_value_t = 3_600)]
+    #[arg(long, default_value_t = 300)]
     seconds: u64,
     /// Measure only variants whose name contains this.
     #[arg(long, default_value = "")]
@@ -54,7 +54,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut results = Vec::new();
     for variant in variants::all().iter().filter(|variant| variant.name.contains(&arguments.only)) {
         let measured = measure(&server, variant, &blocks, rows).with_context(|| format!("variant {}", variant.name));
-        let dropped = server.query(&format!("DROP TABLE IF EXISTS {TABLE} SYNC"));
+        let dropped = server.query(&format!("DROP TABLE IF EXISTS {TABLE}"));
         let measured = measured?;
         dropped?;
         eprintln!(
@@ -80,7 +80,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 fn measure(server: &Server, variant: &Variant, blocks: &[Vec<u8>], rows: u64) -> anyhow::Result<Value> {
-    server.query(&format!("DROP TABLE IF EXISTS {TABLE} SYNC"))?;
+    server.query(&format!("DROP TABLE IF EXISTS {TABLE}"))?;
     server.query(&variant.ddl(TABLE))?;
 
     let names: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();

@@ -2,22 +2,25 @@
 
 use super::flows::COLUMNS;
 
-/// Conditions of typical queries, by name.
+/// Conditions of typical queries, by name; [`super::flows::BEGIN_MS`] is midnight.
 pub(crate) const QUERIES: &[(&str, &str)] = &[
-    ("five_minutes", "time_received BETWEEN '2026-01-02 00:30:00' AND '2026-01-02 00:35:00'"),
+    ("one_minute", "time_received >= '2026-01-02 00:03:00' AND time_received < '2026-01-02 00:04:00'"),
     (
-        "busy_exporter_five_minutes",
-        "exporter_address = toIPv6('10.255.0.3') AND time_received BETWEEN '2026-01-02 00:30:00' AND '2026-01-02 00:35:00'",
+        "busy_exporter_one_minute",
+        "exporter_address = toIPv6('10.255.0.3') \
+         AND time_received >= '2026-01-02 00:03:00' AND time_received < '2026-01-02 00:04:00'",
     ),
     ("quiet_exporter", "exporter_address = toIPv6('10.255.0.150')"),
     (
-        "source_address_fifteen_minutes",
-        "src_addr = toIPv6('10.0.62.133') AND time_received BETWEEN '2026-01-02 00:30:00' AND '2026-01-02 00:45:00'",
+        "source_address_two_minutes",
+        "src_addr = toIPv6('10.0.62.133') \
+         AND time_received >= '2026-01-02 00:02:00' AND time_received < '2026-01-02 00:04:00'",
     ),
+    ("destination_address", "dst_addr = toIPv6('10.0.62.133')"),
 ];
 
-/// Ordering of a table that is written in the order of arrival: what codecs are compared with.
-const BY_MINUTE_AND_EXPORTER: &str = "toStartOfMinute(time_received), exporter_address, time_received";
+/// The ordering that codecs and granularities are compared with.
+const BY_MINUTE_AND_EXPORTER: &str = "toStartOfMinute(time_received), exporter_address";
 
 /// One way to make the table.
 #[derive(Debug)]
@@ -52,6 +55,10 @@ pub(crate) fn all() -> Vec<Variant> {
     let orderings = [
         ("order: time", "time_received"),
         ("order: exporter, time", "exporter_address, time_received"),
+        ("order: exporter, minute", "exporter_address, toStartOfMinute(time_received)"),
+        ("order: minute, exporter", BY_MINUTE_AND_EXPORTER),
+        ("order: minute, exporter, time", "toStartOfMinute(time_received), exporter_address, time_received"),
+        ("order: 5 minutes, exporter", "toStartOfFiveMinutes(time_received), exporter_address"),
         ("order: minute, exporter, dst", "toStartOfMinute(time_received), exporter_address, dst_addr, src_addr"),
         ("order: minute, exporter, src", "toStartOfMinute(time_received), exporter_address, src_addr, dst_addr"),
         (
