@@ -122,6 +122,7 @@ impl Socket {
             }
             let source = message.address.as_ref().and_then(Source::from_storage);
             let whole = !message.flags.contains(MsgFlags::MSG_TRUNC);
+            // A socket of either family has no sources of a third, so this is a datagram that was cut off.
             let (Some(source), true) = (source, whole) else {
                 self.truncated += 1;
                 continue;

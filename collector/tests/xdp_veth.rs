@@ -215,3 +215,27 @@ fn a_vanished_interface_is_reported_once() {
         assert_eq!(receiver.receive(|_| panic!("no interface, no frame")), 0);
     }
 }
+
+#[test]
+fn a_memlock_limit_that_is_too_small_is_an_error_that_says_what_to_do() {
+    const TEST: &str = "a_memlock_limit_that_is_too_small_is_an_error_that_says_what_to_do";
+    /// Set in the child, which has neither the limit nor the capability.
+    const CHILD: &str = "XDP_VETH_LIMITED_CHILD";
+    if std::env::var_os(CHILD).is_some() {
+        let Err(error) = open(&rig::xsk_settings(1)) else { panic!("opened") };
+        let text = error.to_string();
+        assert!(text.contains("LimitMEMLOCK") && text.contains("CAP_IPC_LOCK") && !text.contains('\n'), "{text}");
+        return;
+    }
+    let Some(_turn) = privileged(TEST) else { return };
+    let pair = VethPair::new("memlock");
+    let status = pair
+        .collector
+        .command("setpriv")
+        .args(["--bounding-set", "-ipc_lock", "prlimit", "--memlock=65536"])
+        .arg(std::env::current_exe().expect("the test runs from a file"))
+        .args(["--exact", TEST])
+        .env(CHILD, "1")
+        .status();
+    assert!(status.expect("util-linux is installed").success());
+}

@@ -38,14 +38,16 @@ impl<'a> Announcement<'a> {
         let mut announcement = Self::default();
         for field in record.fields().filter(|field| field.specifier.enterprise == 0) {
             let number = unsigned(field.bytes);
+            // softflowd and others announce for interface 0 what holds for all.
+            let interface = number.map(|number| number as u32).filter(|interface| *interface > 0);
             if field.is_scope && record.header.version == 9 {
                 if field.specifier.element == V9_SCOPE_INTERFACE {
-                    announcement.interface = number.map(|number| number as u32);
+                    announcement.interface = interface;
                 }
                 continue;
             }
             match field.specifier.element {
-                10 | 14 if field.is_scope => announcement.interface = number.map(|number| number as u32),
+                10 | 14 if field.is_scope => announcement.interface = interface,
                 48 | 302 => announcement.sampler = announcement.sampler.or(number),
                 34 | 50 => announcement.rate = announcement.rate.filter(|rate| *rate > 0).or(number),
                 305 => announcement.interval = number,

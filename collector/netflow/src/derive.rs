@@ -90,7 +90,11 @@ fn since_init(
     let export_ms = set.header.export_ms;
     let in_records = out.scratch.values(Slot::SystemInit).iter().map(|init| Some(init.cast_signed()));
     let inits = || in_records.clone().chain(std::iter::repeat(announced_ms));
-    let now = |init_ms: i64| Now { export_ms, uptime_ms: export_ms.saturating_sub(init_ms) as u32 };
+    // An uptime wraps: of the times it may mean, the one near the export. An export before the start is a broken header.
+    let now = |init_ms: i64| {
+        let export_ms = export_ms.max(init_ms);
+        Now { export_ms, uptime_ms: export_ms.saturating_sub(init_ms) as u32 }
+    };
     let read = |(value, init_ms): (&u64, Option<i64>)| init_ms.map_or(0, |init_ms| now(init_ms).uptime(*value as u32));
     if plan.start == Some(Clock::SinceInit) {
         out.start_ms.extend(out.scratch.values(Slot::First).iter().zip(inits()).map(read));

@@ -27,6 +27,7 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, Subcommand};
 
 use crate::config::{self, Config, LogFormat, Secret, Written};
+use crate::store::{self, StoreArgs};
 
 /// Takes flow datagrams (NetFlow v5, NetFlow v9, IPFIX) off the wire and streams them into ClickHouse.
 ///
@@ -85,6 +86,7 @@ do; 2 wrong usage.";
 enum Command {
     Run(run::RunArgs),
     Check(check::CheckArgs),
+    Store(StoreArgs),
     Schema(schema::SchemaArgs),
     Decode(decode::DecodeArgs),
     Replay(replay::ReplayArgs),
@@ -126,6 +128,11 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
     match &cli.command {
         Command::Run(args) => run::run(args, &cli),
         Command::Check(args) => check::run(args, &cli),
+        Command::Store(args) => {
+            cli.start_log(&config::written::Log::default())?;
+            store::serve(&args.clone().settings()?)?;
+            Ok(())
+        }
         Command::Schema(args) => schema::run(args, &cli),
         Command::Decode(args) => {
             cli.start_log(&config::written::Log::default())?;

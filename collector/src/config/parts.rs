@@ -1,9 +1,9 @@
 //! The settings of each part, made of the configuration, so that no part has to know the configuration.
 
 use super::meant::{ClickHouse, Config, Templates};
-use super::written::{Attach, Compression};
+use super::written::{Attach, Bind, Compression, Spread};
 use crate::clickhouse::{client, sink};
-use crate::{enrich, steering, templates};
+use crate::{enrich, steering, store, templates, xsk};
 
 impl Config {
     /// Settings of the ClickHouse client: the server that was named, or the embedded store.
@@ -22,6 +22,22 @@ impl Config {
             ca_file: ca_file.clone(),
             connect_timeout: self.clickhouse.connect_timeout,
             request_timeout: self.clickhouse.request_timeout,
+        }
+    }
+
+    /// Settings of the embedded store as a child of this process, which ends with it.
+    #[must_use]
+    pub fn embedded(&self) -> store::Settings {
+        let password = self.clickhouse.password.reveal();
+        store::Settings {
+            data_dir: self.store.data.clone(),
+            listen: self.store.listen,
+            library: self.store.library.clone(),
+            user: Some(self.clickhouse.user.clone()),
+            password: Some(password.to_owned()).filter(|password| !password.is_empty()),
+            connections: self.store.connections,
+            memory_bytes: self.store.memory_bytes,
+            until_stdin_closes: true,
         }
     }
 
@@ -59,6 +75,25 @@ impl From<Attach> for steering::Attach {
             Attach::Auto => Self::Auto,
             Attach::Native => Self::Native,
             Attach::Generic => Self::Generic,
+        }
+    }
+}
+
+impl From<Bind> for xsk::Bind {
+    fn from(written: Bind) -> Self {
+        match written {
+            Bind::Auto => Self::Auto,
+            Bind::ZeroCopy => Self::ZeroCopy,
+            Bind::Copy => Self::Copy,
+        }
+    }
+}
+
+impl From<Spread> for steering::Spread {
+    fn from(written: Spread) -> Self {
+        match written {
+            Spread::ByExporter => Self::ByExporter,
+            Spread::RoundRobin => Self::RoundRobin,
         }
     }
 }

@@ -179,3 +179,30 @@ impl Visitor<'_> for Key {
         Ok(self.0.below(key))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_paths_are_taken_and_all_else_is_passed_over() {
+        let cases = [
+            ("{}", ("", "", 0, "")),
+            (r#"{"country": {"iso_code": "NL", "names": {"en": "No"}}}"#, ("NL", "", 0, "")),
+            (r#"{"city": {"names": {"de": "Den Haag", "en": "The Hague"}}}"#, ("", "The Hague", 0, "")),
+            (r#"{"city": {"names": {"de": "Den Haag"}}, "registered_country": {"iso_code": "NL"}}"#, ("", "", 0, "")),
+            (r#"{"autonomous_system_number": 64512, "autonomous_system_organization": "Us"}"#, ("", "", 64_512, "Us")),
+            (r#"{"traits": {"autonomous_system_number": 4294967295, "isp": "No"}}"#, ("", "", u32::MAX, "")),
+            // Other makers' records: texts for maps, numbers for texts, numbers too large.
+            (r#"{"country": "NL", "city": 7, "autonomous_system_number": "AS1"}"#, ("", "", 0, "")),
+            (r#"{"country": {"iso_code": ["NL"]}, "autonomous_system_number": 4294967296}"#, ("", "", 0, "")),
+            (r#"{"location": {"latitude": 52.1, "list": [1, -2, true, {"city": "No"}]}}"#, ("", "", 0, "")),
+            ("[7]", ("", "", 0, "")),
+        ];
+        for (record, expected) in cases {
+            let fields: Fields = serde_json::from_str(record).unwrap();
+            let found = (fields.country.as_str(), fields.city.as_str(), fields.asn, fields.as_name.as_str());
+            assert_eq!(found, expected, "{record}");
+        }
+    }
+}

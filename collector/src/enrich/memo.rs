@@ -5,7 +5,7 @@ use netflow::columns::Address;
 use super::geo::PlaceId;
 
 /// Slots for places; a power of two.
-const PLACE_SLOTS: usize = 4096;
+const PLACE_SLOTS: usize = 16_384;
 /// Slots for exporters; a power of two.
 const EXPORTER_SLOTS: usize = 256;
 

@@ -68,3 +68,23 @@ impl Record {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_file_that_has_an_attribute_holds() {
+        let record = |country, city, asn, as_name| Record { country, city, asn, as_name };
+        let cases = [
+            (record(0, 0, 0, 0), record(1, 2, 3, 4), record(1, 2, 3, 4)),
+            (record(5, 0, 0, 0), record(1, 2, 3, 4), record(5, 2, 3, 4)),
+            (record(5, 6, 7, 8), record(1, 2, 3, 4), record(5, 6, 7, 8)),
+            (record(0, 0, 3, 0), record(1, 2, 3, 4), record(1, 2, 3, 4)),
+            (record(0, 0, 7, 0), record(1, 2, 3, 4), record(1, 2, 7, 0)),
+        ];
+        for (first, second, expected) in cases {
+            assert_eq!(first.or(second), expected, "{first:?} or {second:?}");
+        }
+    }
+}

@@ -1,13 +1,15 @@
 //! A table from addresses to small numbers: a flat root, and below it 256-way nodes that store runs instead of slots.
 //!
 //! Keys are left-aligned in 128 bits: an IPv4 address is in the top 32. With a root of 24 bits every IPv4 address is found with
-//! one load, or with three where its /24 is split; IPv6 takes a node for each further 8 bits that its neighbourhood is split
+//! one load, or with two where its /24 is split; IPv6 takes a node for each further 8 bits that its neighbourhood is split
 //! at. Not here: what the numbers mean.
 
 /// The number of an address that nothing was said about.
 pub(super) const NOTHING: u32 = 0;
 /// Set in a value that is the index of a node.
 const NODE: u32 = 1 << 31;
+/// Runs whose values are in the node itself: as many as fill a cache line. Most nodes have no more.
+const INLINE_RUNS: usize = 6;
 /// Slots of a node.
 const SLOTS: usize = 256;
 /// Bits that a node takes off the key.
@@ -23,12 +25,15 @@ pub(super) struct Tree {
     values: Box<[u32]>,
 }
 
-/// 256 slots as runs of equal values.
+/// 256 slots as runs of equal values: one cache line.
 #[derive(Debug)]
+#[repr(align(64))]
 struct Node {
     /// Bit n is set where slot n begins a run; bit 0 always is.
     starts: [u64; 4],
-    /// Index of the first run's value.
+    /// Values of the first runs.
+    inline: [u32; INLINE_RUNS],
+    /// Index of the first further run's value.
     base: u32,
     /// Runs that begin before each word of `starts`.
     before: [u8; 4],
@@ -68,8 +73,11 @@ impl Tree {
         let mut rest = key << self.root_bits;
         while value & NODE != 0 {
             let node = &self.nodes[(value & !NODE) as usize];
-            let slot = index(rest >> (KEY_BITS - NODE_BITS));
-            value = self.values[node.run(slot)];
+            let run = node.run(index(rest >> (KEY_BITS - NODE_BITS)));
+            value = match node.inline.get(run) {
+                Some(value) => *value,
+                None => self.values[node.base as usize + run - INLINE_RUNS],
+            };
             rest <<= NODE_BITS;
         }
         value
@@ -82,12 +90,11 @@ impl Tree {
 }
 
 impl Node {
-    /// Index of a slot's value.
+    /// The run that a slot is in.
     fn run(&self, slot: usize) -> usize {
         let word = slot / 64;
         let up_to_slot = self.starts[word] & (u64::MAX >> (63 - slot % 64));
-        let run = u32::from(self.before[word]) + up_to_slot.count_ones() - 1;
-        (self.base + run) as usize
+        usize::from(self.before[word]) + up_to_slot.count_ones() as usize - 1
     }
 }
 
@@ -177,19 +184,23 @@ impl Builder {
     }
 
     fn store(&mut self, slots: &[u32; SLOTS]) -> Result<u32, Full> {
-        let mut node =
-            Node { starts: [0; 4], base: u32::try_from(self.values.len()).map_err(|_| Full)?, before: [0; 4] };
-        let mut runs = 0_u8;
+        let base = u32::try_from(self.values.len()).map_err(|_| Full)?;
+        let mut node = Node { starts: [0; 4], inline: [NOTHING; INLINE_RUNS], base, before: [0; 4] };
+        let mut runs = 0_usize;
         for (slot, value) in slots.iter().enumerate() {
             if slot % 64 == 0 {
-                node.before[slot / 64] = runs;
+                // At most 192 before the last word.
+                node.before[slot / 64] = u8::try_from(runs).unwrap_or(u8::MAX);
             }
-            if slot == 0 || *value != slots[slot - 1] {
-                node.starts[slot / 64] |= 1 << (slot % 64);
-                self.values.push(*value);
-                // Wraps only at the 256th run, after which nothing is counted.
-                runs = runs.wrapping_add(1);
+            if slot > 0 && *value == slots[slot - 1] {
+                continue;
             }
+            node.starts[slot / 64] |= 1 << (slot % 64);
+            match node.inline.get_mut(runs) {
+                Some(inline) => *inline = *value,
+                None => self.values.push(*value),
+            }
+            runs += 1;
         }
         let number = u32::try_from(self.nodes.len()).ok().filter(|number| number & NODE == 0).ok_or(Full)?;
         self.nodes.push(node);

@@ -89,8 +89,11 @@ impl Answer {
     }
 }
 
-/// The engine's text with its version behind it, as ClickHouse's server sends it.
-pub(super) fn message(exception: &Exception, version: &str) -> String {
+/// The engine's text with its version behind it, as ClickHouse's server sends it; some texts have it already.
+fn message(exception: &Exception, version: &str) -> String {
+    if exception.text.contains("(version ") {
+        return format!("{}\n", exception.text);
+    }
     format!("{} (version {version})\n", exception.text)
 }
 

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use tokio::sync::mpsc;
 
-use super::errors::{CANNOT_DECOMPRESS, CANNOT_READ_ALL_DATA, Exception};
+use super::errors::{CANNOT_DECOMPRESS, CANNOT_READ_ALL_DATA, Exception, NOT_ENOUGH_SPACE};
 use super::frames::FrameReader;
 
 /// Bytes of a body that are held in memory.
@@ -136,19 +136,17 @@ fn nameless_file(directory: &Path) -> io::Result<File> {
 
 /// What a failure to receive or unpack is to the client.
 pub(super) fn exception(error: &io::Error) -> Exception {
-    match error.kind() {
-        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
-            Exception::new(CANNOT_DECOMPRESS, "CANNOT_DECOMPRESS", format!("Cannot unpack the request's body: {error}"))
-        }
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::OutOfMemory => {
-            Exception::new(243, "NOT_ENOUGH_SPACE", format!("No space to hold the request's body: {error}"))
-        }
-        _ => Exception::new(
-            CANNOT_READ_ALL_DATA,
-            "CANNOT_READ_ALL_DATA",
-            format!("The request's body broke off, nothing was inserted: {error}"),
-        ),
+    let kind = error.kind();
+    if matches!(kind, io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput) {
+        let message = format!("Cannot unpack the request's body: {error}");
+        return Exception::new(CANNOT_DECOMPRESS, "CANNOT_DECOMPRESS", message);
     }
+    if matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::OutOfMemory) {
+        let message = format!("No space to hold the request's body: {error}");
+        return Exception::new(NOT_ENOUGH_SPACE, "NOT_ENOUGH_SPACE", message);
+    }
+    let message = format!("The request's body broke off, nothing was inserted: {error}");
+    Exception::new(CANNOT_READ_ALL_DATA, "CANNOT_READ_ALL_DATA", message)
 }
 
 #[cfg(test)]

@@ -121,9 +121,11 @@ fn lock(data_dir: &Path) -> Result<Flock<File>, Error> {
     std::fs::create_dir_all(data_dir).map_err(unusable)?;
     let file =
         File::options().write(true).create(true).truncate(false).open(data_dir.join("lock")).map_err(unusable)?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
-        nix::errno::Errno::EWOULDBLOCK => Error::DataDirectoryInUse { path: data_dir.to_path_buf() },
-        errno => unusable(errno.into()),
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| {
+        if errno == nix::errno::Errno::EWOULDBLOCK {
+            return Error::DataDirectoryInUse { path: data_dir.to_path_buf() };
+        }
+        unusable(errno.into())
     })
 }
 

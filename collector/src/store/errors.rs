@@ -10,6 +10,8 @@ pub(super) const NOT_IMPLEMENTED: u16 = 48;
 pub(super) const ACCESS_DENIED: u16 = 497;
 /// A broken or truncated request body.
 pub(super) const CANNOT_READ_ALL_DATA: u16 = 33;
+/// A full disk.
+pub(super) const NOT_ENOUGH_SPACE: u16 = 243;
 /// A corrupted compressed block.
 pub(super) const CANNOT_DECOMPRESS: u16 = 271;
 

@@ -65,7 +65,7 @@ impl<R: Read> FrameReader<R> {
         let [method, p0, p1, p2, p3, u0, u1, u2, u3] = *header else { return Err(broken("no header")) };
         let packed_bytes = u32::from_le_bytes([p0, p1, p2, p3]) as usize;
         let plain_bytes = u32::from_le_bytes([u0, u1, u2, u3]) as usize;
-        if packed_bytes < HEADER_BYTES || packed_bytes > READ_LIMIT_BYTES || plain_bytes > READ_LIMIT_BYTES {
+        if !(HEADER_BYTES..=READ_LIMIT_BYTES).contains(&packed_bytes) || plain_bytes > READ_LIMIT_BYTES {
             return Err(broken("a compressed block of an impossible size"));
         }
         self.packed.clear();

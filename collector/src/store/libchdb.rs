@@ -5,6 +5,7 @@
 #![expect(unsafe_code, reason = "the C interface of libchdb")]
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::path::Path;
 use std::ptr::NonNull;
@@ -40,7 +41,8 @@ pub(super) struct Library {
     written_rows: Count,
     written_bytes: Count,
     message: Message,
-    _file: libloading::Library,
+    /// Never unloaded: the engine's threads and its thread-local data outlive the last connection.
+    _file: ManuallyDrop<libloading::Library>,
 }
 
 /// One session of the engine. Queries on one connection wait for each other; connections run side by side.
@@ -94,7 +96,7 @@ impl Library {
             written_rows: symbol(&file, b"chdb_result_rows_written\0")?,
             written_bytes: symbol(&file, b"chdb_result_bytes_written\0")?,
             message: symbol(&file, b"chdb_result_error\0")?,
-            _file: file,
+            _file: ManuallyDrop::new(file),
         }))
     }
 }

@@ -62,8 +62,8 @@ pub(super) fn parse(text: &[u8]) -> Result<Statement, Exception> {
         return Ok(Statement::Insert(insert));
     }
     let (format, totals) = whole(text)?;
-    let select = !totals && ["SELECT", "WITH", "FROM"].iter().any(|word| first.is(text, word))
-        || first.kind == Kind::Open && !totals;
+    let asks = ["SELECT", "WITH", "FROM"].iter().any(|word| first.is(text, word)) || first.kind == Kind::Open;
+    let select = asks && !totals;
     Ok(if select { Statement::Select { format } } else { Statement::Other { format } })
 }
 
@@ -155,7 +155,9 @@ fn skip(text: &[u8], from: usize, blank: impl Fn(u8) -> bool) -> usize {
 fn whole(text: &[u8]) -> Result<(Option<String>, bool), Exception> {
     let mut totals = false;
     let (mut depth, mut ended, mut format, mut after_format) = (0_usize, false, None, false);
+    let mut source = Source::Nowhere;
     for token in tokens(text) {
+        source = source.next(&token, text)?;
         if ended {
             let message =
                 format!("Syntax error (Multi-statements are not allowed): failed at position {}", token.start + 1);
@@ -175,6 +177,29 @@ fn whole(text: &[u8]) -> Result<(Option<String>, bool), Exception> {
         after_format = depth == 0 && token.is(text, "FORMAT");
     }
     Ok((format, totals))
+}
+
+/// How far a dictionary's `SOURCE(name(...))` has been read.
+enum Source {
+    Nowhere,
+    Word,
+    Parenthesis,
+}
+
+impl Source {
+    /// A dictionary may read tables of this engine; the other sources read files, run programs, or open connections, and
+    /// the engine has no privilege to withhold for them.
+    fn next(&self, token: &Token, text: &[u8]) -> Result<Self, Exception> {
+        match self {
+            Self::Parenthesis if !["CLICKHOUSE", "NULL"].iter().any(|name| token.is(text, name)) => {
+                let message = format!("Dictionaries from {} are not served", token.text(text));
+                Err(Exception::new(ACCESS_DENIED, "ACCESS_DENIED", message))
+            }
+            Self::Word if token.kind == Kind::Open => Ok(Self::Parenthesis),
+            _ if token.is(text, "SOURCE") => Ok(Self::Word),
+            Self::Nowhere | Self::Word | Self::Parenthesis => Ok(Self::Nowhere),
+        }
+    }
 }
 
 /// `FROM INFILE` and `INTO OUTFILE` would open files of this machine in the name of whoever asks.
@@ -248,6 +273,7 @@ mod tests {
             ("INSERT INTO t SELECT 1 FORMAT Null", other(Some("Null"))),
             ("INSERT INTO t (a) (SELECT 1)", other(None)),
             ("CREATE TABLE t (a UInt8) ENGINE = Null", other(None)),
+            ("CREATE DICTIONARY d (a UInt8) PRIMARY KEY a SOURCE(CLICKHOUSE(TABLE 't')) LAYOUT(FLAT())", other(None)),
         ];
         for (text, expected) in cases {
             assert_eq!(parse(text.as_bytes()), Ok(expected), "{text}");
@@ -262,6 +288,7 @@ mod tests {
             ("SELECT 1; SELECT 2", 62),
             ("SELECT 1 INTO OUTFILE '/tmp/x'", 497),
             ("INSERT INTO t FROM INFILE '/etc/passwd' FORMAT CSV", 497),
+            ("CREATE DICTIONARY d (a UInt8) PRIMARY KEY a SOURCE(FILE(path '/x' format CSV)) LAYOUT(FLAT())", 497),
             ("EXPLAIN SELECT 1 into/**/outfile 'x'", 497),
         ];
         for (text, code) in cases {

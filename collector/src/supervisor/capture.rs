@@ -5,7 +5,7 @@
 
 use std::os::fd::AsFd as _;
 
-use crate::config::{self, Attach, Bind, CaptureMode, Spread};
+use crate::config::{self, Bind, CaptureMode, Spread};
 use crate::steering::{self, Steering};
 use crate::worker::{Sources, pin};
 use crate::{udp, xsk};
@@ -118,11 +118,7 @@ fn open_interface(settings: &config::Capture, name: &str, sources: &mut [Sources
     let mut steering = Steering::attach(&steering::Settings {
         interface: name.to_owned(),
         ports: settings.ports.clone(),
-        attach: match settings.attach {
-            Attach::Auto => steering::Attach::Auto,
-            Attach::Native => steering::Attach::Native,
-            Attach::Generic => steering::Attach::Generic,
-        },
+        attach: settings.attach.into(),
         sockets_per_queue,
         queues,
         spread: match settings.spread {

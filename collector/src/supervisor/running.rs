@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::batch::Pool;
+use crate::clickhouse::client::Compression;
 use crate::clickhouse::{self, Sink};
 use crate::config::{self, Config, StdoutFormat};
-use crate::enrich::{self, Enricher, Geo, Names, Published, Watcher};
+use crate::enrich::{self, Enricher, Geo, Published, Watcher};
 use crate::metrics::Counter;
 use crate::metrics::server::Server;
 use crate::store;
-use crate::templates::{self, Templates};
+use crate::templates::Templates;
 use crate::worker::pipeline::{self, Pipeline, Tokens};
 use crate::worker::{Sources, Worker, pin};
 
@@ -25,8 +26,6 @@ const ROUND: Duration = Duration::from_millis(100);
 const KERNEL_COUNTERS: Duration = Duration::from_secs(1);
 /// How long the last blocks may take into ClickHouse after a stop was asked for.
 const STORE_DEADLINE: Duration = Duration::from_secs(20);
-/// Memory that rows may take while they wait for ClickHouse, a row: what a block of the flows table's columns needs.
-const PENDING_BYTES_PER_ROW: u64 = 512;
 /// Idle blocks kept for reuse: one being filled and one on its way for each worker and inserter.
 const IDLE_BLOCKS_EACH: usize = 2;
 
@@ -49,17 +48,24 @@ impl Running {
         capture::ensure_ports_unused(&config.capture)?;
         let published = Published::new(Geo::open(&config.geoip.files)?);
         let watcher = Watcher::start(enrich::watcher::Settings::new(config.geoip.files.clone()), published.clone())?;
-        let names = Arc::new(exporter_names(&config.exporters));
+        let names = Arc::new(config.names());
         let templates = restore_templates(&config.templates);
 
-        let store = start_store(config)?;
-        let client = client_settings(config, store.as_ref());
+        let store = match config.clickhouse.url {
+            None => Some(store::Child::start(&config.embedded())?),
+            Some(_) => None,
+        };
+        let client = clickhouse::Settings {
+            // On the same machine compressing costs more than it saves.
+            compression: if store.is_some() { Compression::None } else { config.client().compression },
+            ..config.client()
+        };
         apply_schema(&client)?;
         let mut captured = capture::open(&config.capture)?;
         let counters = Arc::new(clickhouse::Counters::default());
         let blocks = (captured.sources.len() + config.clickhouse.inserters) * IDLE_BLOCKS_EACH;
         let pool = Arc::new(Pool::new(blocks, config.clickhouse.block_rows));
-        let sink = start_sink(config, &client, &counters, &pool)?;
+        let sink = Sink::start(&client, &config.clickhouse.sink(), Arc::clone(&counters), Arc::clone(&pool))?;
         let stdout = match config.stdout {
             None => None,
             Some(StdoutFormat::Json) => {
@@ -185,17 +191,8 @@ impl Running {
     }
 }
 
-fn exporter_names(exporters: &[config::Exporter]) -> Names {
-    Names::new(exporters.iter().map(|exporter| (exporter.prefix, exporter.name.clone())))
-}
-
 fn restore_templates(settings: &config::Templates) -> Templates {
-    let defaults = templates::Settings::default();
-    let templates = Templates::new(templates::Settings {
-        per_exporter: templates::Bounds { templates: settings.max_per_exporter, ..defaults.per_exporter },
-        total: templates::Bounds { templates: settings.max_total, ..defaults.total },
-        ..defaults
-    });
+    let templates = Templates::new(settings.store());
     match templates.restore(&settings.snapshot, now_seconds()) {
         Ok(restored) => tracing::info!(
             templates = restored.templates,
@@ -216,70 +213,16 @@ fn save_templates(templates: &Templates, settings: &config::Templates) {
     }
 }
 
-fn start_store(config: &Config) -> Result<Option<store::Child>, Error> {
-    if config.clickhouse.url.is_some() {
-        return Ok(None);
-    }
-    let settings = store::Settings {
-        data_dir: config.store.data.clone(),
-        listen: config.store.listen,
-        library: config.store.library.clone(),
-        user: None,
-        password: None,
-        connections: config.store.connections,
-        memory_bytes: config.store.memory_bytes,
-        until_stdin_closes: true,
-    };
-    Ok(Some(store::Child::start(&settings)?))
-}
-
-fn client_settings(config: &Config, store: Option<&store::Child>) -> clickhouse::Settings {
-    let settings = &config.clickhouse;
-    let embedded = store.map(store::Child::url);
-    clickhouse::Settings {
-        url: settings.url.clone().or(embedded).unwrap_or_default(),
-        database: settings.database.clone(),
-        user: settings.user.clone(),
-        password: settings.password.reveal().to_owned(),
-        compression: match settings.compression {
-            // On the same machine compressing costs more than it saves.
-            _ if store.is_some() => clickhouse::client::Compression::None,
-            config::Compression::Lz4 => clickhouse::client::Compression::Lz4,
-            config::Compression::None => clickhouse::client::Compression::None,
-        },
-        request_timeout: settings.request_timeout,
-        ..clickhouse::Settings::default()
-    }
-}
-
 fn apply_schema(settings: &clickhouse::Settings) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(Error::system("start a runtime for the schema"))?;
-    let applied = runtime.block_on(async {
-        let client = clickhouse::Client::connect(settings).await?;
-        clickhouse::schema::apply(&client).await
-    })?;
+    let applied = runtime.block_on(async { clickhouse::schema::apply(&clickhouse::Client::new(settings)?).await })?;
     if applied.from != applied.to {
         tracing::info!(from = applied.from, to = applied.to, "brought the schema up to date");
     }
     Ok(())
-}
-
-fn start_sink(
-    config: &Config,
-    client: &clickhouse::Settings,
-    counters: &Arc<clickhouse::Counters>,
-    pool: &Arc<Pool>,
-) -> Result<Sink, Error> {
-    let pending_rows = config.clickhouse.pending_rows as u64;
-    let settings = clickhouse::sink::Settings {
-        pending_rows,
-        pending_bytes: pending_rows.saturating_mul(PENDING_BYTES_PER_ROW),
-        inserters: config.clickhouse.inserters,
-    };
-    Ok(Sink::start(client, &settings, Arc::clone(counters), Arc::clone(pool))?)
 }
 
 fn start_workers(

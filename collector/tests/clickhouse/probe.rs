@@ -105,6 +105,8 @@ fn the_engine_answers() {
     check(&settings, Class::NoDatabase, &["has no database probe"]);
     settings.database = "default".to_owned();
     assert!(probe(&settings).unwrap().contains('.'));
-    settings.password = "hunter2".to_owned();
-    check(&settings, Class::Denied, &["check user and password"]);
+    for (user, password) in [("ada", "hunter2"), ("ada", ""), ("eve", "hunter2")] {
+        (settings.user, settings.password) = (user.to_owned(), password.to_owned());
+        check(&settings, Class::Denied, &["refused user", user, "check user and password"]);
+    }
 }

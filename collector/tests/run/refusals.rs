@@ -17,9 +17,17 @@ fn a_start_that_cannot_work_says_why_in_one_line() {
         ("ClickHouse unreachable", unreachable.to_vec(), &["127.0.0.1:1"]),
         ("no such GeoIP file", [&unreachable[..], &["--geoip", "/nowhere.mmdb"]].concat(), &["/nowhere.mmdb"]),
         ("broken GeoIP file", [&unreachable[..], &["--geoip", broken]].concat(), &["broken.mmdb"]),
-        ("state directory", [&unreachable[..], &["--state-dir", "/proc/version/x"]].concat(), &["/proc/version/x", "--state-dir"]),
+        (
+            "state directory",
+            [&unreachable[..], &["--state-dir", "/proc/version/x"]].concat(),
+            &["/proc/version/x", "--state-dir"],
+        ),
         ("interface for xdp", vec!["--clickhouse-url", "http://127.0.0.1:1", "--capture", "xdp"], &["--interface"]),
-        ("port in use", [&unreachable[..], &["--port", &taken_port]].concat(), &["bind", &taken_port, "another program"]),
+        (
+            "port in use",
+            [&unreachable[..], &["--port", &taken_port]].concat(),
+            &["bind", &taken_port, "another program"],
+        ),
     ];
     for (name, arguments, parts) in cases {
         check(&place, name, &arguments, parts);

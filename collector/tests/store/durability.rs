@@ -59,5 +59,4 @@ fn errors_at_start_say_what_to_do() {
         }
     }
     running.stop().expect("a clean end");
-    std::fs::remove_dir_all(&folder).expect("removed");
 }

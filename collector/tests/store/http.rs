@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::support::{Store, encoded, shared};
 
+type Headers = &'static [(&'static str, &'static str)];
+
 #[test]
 fn health_checks_and_unknown_paths() {
     let Some(store) = shared() else { return };
@@ -25,7 +27,7 @@ fn health_checks_and_unknown_paths() {
 #[test]
 fn queries_come_in_url_and_body_with_formats_settings_and_parameters() {
     let Some(store) = shared() else { return };
-    let cases: &[(&str, &str, &[(&str, &str)], &str, &str)] = &[
+    let cases: &[(&str, &str, Headers, &str, &str)] = &[
         ("GET", "/?query=SELECT+1", &[], "", "1\n"),
         ("POST", "/", &[], "SELECT 1", "1\n"),
         ("POST", "/?query=SELECT", &[], "2", "2\n"),
@@ -160,7 +162,7 @@ fn a_password_is_asked_for_in_each_place() {
         settings.password = Some("pa:ss".to_owned());
     };
     let Some(store) = Store::start_with(change) else { return };
-    let cases: &[(&str, &[(&str, &str)], u16)] = &[
+    let cases: &[(&str, Headers, u16)] = &[
         ("/?query=SELECT+1", &[("Authorization", "Basic YW5uOnBhOnNz")], 200),
         ("/?query=SELECT+1", &[("X-ClickHouse-User", "ann"), ("X-ClickHouse-Key", "pa:ss")], 200),
         ("/?query=SELECT+1&user=ann&password=pa%3Ass", &[], 200),

@@ -114,7 +114,7 @@ fn a_body_that_breaks_off_inserts_nothing() {
     let answer = store.insert("INSERT INTO t FORMAT CSV", "", b"1\n2\nx\n");
     assert_eq!(
         (answer.status, answer.headers["x-clickhouse-exception-code"].as_str()),
-        (400, "27"),
+        (400, "117"),
         "{}",
         answer.text()
     );

@@ -3,36 +3,54 @@
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use collector::store::{Child, Settings, locate};
 
 /// A running store.
-pub struct Store {
-    pub child: Option<Child>,
-    pub settings: Settings,
-    directory: PathBuf,
+pub(crate) struct Store {
+    pub(crate) child: Option<Child>,
+    pub(crate) settings: Settings,
+    _directory: Directory,
+}
+
+/// A directory that goes with its owner.
+pub(crate) struct Directory(PathBuf);
+
+impl Deref for Directory {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 /// An answer.
-pub struct Answer {
-    pub status: u16,
-    pub headers: HashMap<String, String>,
-    pub body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HashMap<String, String>,
+    pub(crate) body: Vec<u8>,
     /// Whether the body came to its end.
-    pub complete: bool,
+    pub(crate) complete: bool,
 }
 
 impl Answer {
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 }
 
 /// Whether the engine is there.
-pub fn engine_is_missing() -> bool {
+pub(crate) fn engine_is_missing() -> bool {
     let Err(error) = locate::library(None) else { return false };
     assert!(std::env::var_os("COLLECTOR_REQUIRE_PRIVILEGED").is_none(), "{error}");
     eprintln!("SKIPPED: {error}");
@@ -40,7 +58,7 @@ pub fn engine_is_missing() -> bool {
 }
 
 /// Settings for a store with an empty directory on a port that the system chooses.
-pub fn settings(directory: &Path) -> Settings {
+pub(crate) fn settings(directory: &Path) -> Settings {
     Settings {
         data_dir: directory.join("data"),
         listen: "127.0.0.1:0".parse().expect("an address"),
@@ -53,25 +71,25 @@ pub fn settings(directory: &Path) -> Settings {
     }
 }
 
-pub fn program() -> &'static Path {
+pub(crate) fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_collector"))
 }
 
-pub fn directory() -> PathBuf {
+pub(crate) fn directory() -> Directory {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let directory = std::env::temp_dir().join(format!("collector-store-{}-{number}", std::process::id()));
     std::fs::create_dir_all(&directory).expect("a directory");
-    directory
+    Directory(directory)
 }
 
 impl Store {
     /// Starts a store; `None` when the engine is missing and may be.
-    pub fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         Self::start_with(|_| {})
     }
 
-    pub fn start_with(change: impl FnOnce(&mut Settings)) -> Option<Self> {
+    pub(crate) fn start_with(change: impl FnOnce(&mut Settings)) -> Option<Self> {
         if engine_is_missing() {
             return None;
         }
@@ -79,10 +97,10 @@ impl Store {
         let mut settings = settings(&directory);
         change(&mut settings);
         let child = Child::start_program(program(), &settings).expect("a store that starts");
-        Some(Self { child: Some(child), settings, directory })
+        Some(Self { child: Some(child), settings, _directory: directory })
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         self.child.as_ref().expect("a running store").url()
     }
 
@@ -91,7 +109,7 @@ impl Store {
     }
 
     /// Sends a request; `target` is path and query string.
-    pub fn request(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    pub(crate) fn request(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         let mut stream = TcpStream::connect(self.address()).expect("a connection");
         let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address());
         for (name, value) in headers {
@@ -104,12 +122,12 @@ impl Store {
     }
 
     /// POSTs `sql`.
-    pub fn post(&self, sql: &str) -> Answer {
+    pub(crate) fn post(&self, sql: &str) -> Answer {
         self.request("POST", "/", &[], sql.as_bytes())
     }
 
     /// POSTs `sql` and returns what it gives, which must be without an error.
-    pub fn ok(&self, sql: &str) -> String {
+    pub(crate) fn ok(&self, sql: &str) -> String {
         let answer = self.post(sql);
         assert_eq!(answer.status, 200, "{sql}: {}", answer.text());
         assert!(answer.complete, "{sql}");
@@ -117,12 +135,12 @@ impl Store {
     }
 
     /// INSERTs `data`.
-    pub fn insert(&self, sql: &str, settings: &str, data: &[u8]) -> Answer {
+    pub(crate) fn insert(&self, sql: &str, settings: &str, data: &[u8]) -> Answer {
         self.request("POST", &format!("/?query={}{settings}", encoded(sql)), &[], data)
     }
 
     /// Sends the head of an INSERT and a part of its body, then breaks the connection off.
-    pub fn insert_and_break_off(&self, sql: &str, part: &[u8]) {
+    pub(crate) fn insert_and_break_off(&self, sql: &str, part: &[u8]) {
         let mut stream = TcpStream::connect(self.address()).expect("a connection");
         let target = encoded(sql);
         let head =
@@ -134,19 +152,25 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
+        // Before its directory.
         drop(self.child.take());
-        let _ = std::fs::remove_dir_all(&self.directory);
     }
 }
 
-/// The store that tests share which do not disturb each other. It ends with the test process, by its standard input.
-pub fn shared() -> Option<&'static Store> {
-    static STORE: OnceLock<Option<Store>> = OnceLock::new();
-    STORE.get_or_init(Store::start).as_ref()
+/// The store that tests share which do not disturb each other; it ends with the last of those that run.
+pub(crate) fn shared() -> Option<Arc<Store>> {
+    static STORE: Mutex<Weak<Store>> = Mutex::new(Weak::new());
+    let mut store = STORE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(running) = store.upgrade() {
+        return Some(running);
+    }
+    let started = Arc::new(Store::start()?);
+    *store = Arc::downgrade(&started);
+    Some(started)
 }
 
 /// Percent-encodes what is not a letter or a digit.
-pub fn encoded(text: &str) -> String {
+pub(crate) fn encoded(text: &str) -> String {
     text.bytes()
         .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
         .collect()

@@ -3,4 +3,6 @@
 #![expect(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod captures;
+mod columns;
+mod hostile;
 mod records;

@@ -11,6 +11,7 @@ use super::host::mebibytes;
 use crate::clickhouse::{self, Class, Client, schema};
 use crate::config::Config;
 use crate::enrich::Geo;
+use crate::store;
 
 /// Below this much free space the embedded store fills the disk within days.
 const SPACE_WANTED_BYTES: u64 = 10 << 30;
@@ -134,7 +135,11 @@ fn clickhouse(config: &Config, url: &str) -> Finding {
 
 /// What the embedded store needs before it can start.
 fn embedded(config: &Config) -> Vec<Finding> {
-    vec![listener("embedded store", config.store.listen, "store.listen")]
+    let library = match store::locate::library(config.store.library.as_deref()) {
+        Ok(path) => Finding::ok("store engine", path.display().to_string()),
+        Err(error) => Finding::failed("store engine", &error),
+    };
+    vec![library, listener("embedded store", config.store.listen, "store.listen")]
 }
 
 fn listener(subject: &str, address: SocketAddr, key: &str) -> Finding {

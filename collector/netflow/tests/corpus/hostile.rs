@@ -1,0 +1,36 @@
+//! Every datagram of every capture, cut at every byte, with all templates known.
+
+use netflow::{FlowColumns, MapStore, Report, decode, dissect};
+
+use crate::captures;
+
+#[test]
+fn cut_at_every_byte() {
+    let Some(corpus) = captures::corpus() else { return };
+    for name in captures::captures(&corpus) {
+        let (mut store, mut report, mut columns) = (MapStore::default(), Report::default(), FlowColumns::default());
+        let packets = captures::netflow_packets(&corpus, &name);
+        for packet in &packets {
+            decode(&packet.datagram(), &mut store, &mut columns, &mut report);
+        }
+        // Of captures with many alike, the first datagrams are enough.
+        for packet in packets.iter().take(8) {
+            for length in 0..packet.payload.len() {
+                let mut datagram = packet.datagram();
+                datagram.payload = &packet.payload[..length];
+                columns.clear();
+                let mut column_report = Report::default();
+                decode(&datagram, &mut store, &mut columns, &mut column_report);
+                let mut row_report = Report::default();
+                dissect(&datagram, &mut store, &mut row_report, &mut |_| {});
+                assert_eq!(
+                    columns.len() as u64,
+                    row_report.flow_records(),
+                    "{name}, packet {}, cut at {length}",
+                    packet.number
+                );
+                assert_eq!(column_report.malformed(), row_report.malformed(), "{name}, packet {}", packet.number);
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Every capture of the corpus against what it contains: `decode --fields` gives its records, in order.
+//!
+//! Skipped, loudly, where the corpus is not beside the repository.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::{run, stderr, stdout};
+
+/// Protocol versions that are decoded; the corpus also has sFlow and NetFlow v1 and v7.
+const VERSIONS: [u64; 3] = [5, 9, 10];
+/// What a record is compared by, beside its fields.
+const KEYS: [&str; 7] = ["exporter", "version", "template_id", "domain", "packet", "kind", "scope_fields"];
+
+/// Captures that hold more than the expectation lists: (capture, flow records beside, why).
+const BESIDE: [(&str, usize, &str); 1] = [(
+    "tcpdump__sflow-multiple-counter-30-pdus",
+    7,
+    "five datagrams among the sFlow ones are NetFlow v5, version 5 in the first 16 bits where sFlow has 32",
+)];
+
+fn corpus() -> Option<PathBuf> {
+    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/corpus"));
+    if path.is_dir() {
+        return Some(path.to_path_buf());
+    }
+    eprintln!("SKIPPED: no corpus at {}", path.display());
+    None
+}
+
+/// Names of the corpus' captures, without ending.
+fn captures(corpus: &Path) -> Vec<String> {
+    let folder = std::fs::read_dir(corpus.join("expected")).expect("the corpus has expectations");
+    let mut names: Vec<String> = folder
+        .map(|entry| entry.expect("the folder is readable").file_name().into_string().expect("names are UTF-8"))
+        .filter_map(|name| name.strip_suffix(".json").map(str::to_owned))
+        .collect();
+    names.sort();
+    assert!(names.len() > 70, "the corpus has {} captures", names.len());
+    names
+}
+
+#[test]
+fn every_capture_gives_its_records_in_order() {
+    let Some(corpus) = corpus() else { return };
+    let mut records = 0;
+    for name in captures(&corpus) {
+        records += check(&corpus, &name);
+    }
+    assert!(records > 1000, "only {records} records were compared");
+}
+
+/// Compares one capture; the number of its records.
+#[track_caller]
+fn check(corpus: &Path, name: &str) -> usize {
+    let text = std::fs::read_to_string(corpus.join("expected").join(format!("{name}.json"))).expect("it is readable");
+    let expected: Value = serde_json::from_str(&text).expect("it is JSON");
+    let expected: Vec<&Value> = expected["records"]
+        .as_array()
+        .expect("records are a list")
+        .iter()
+        .filter(|record| record["version"].as_u64().is_some_and(|version| VERSIONS.contains(&version)))
+        .collect();
+
+    let path = corpus.join("pcap").join(format!("{name}.pcap"));
+    let output = run(&["decode", "--fields", path.to_str().expect("the path is UTF-8")]);
+    assert!(output.status.success(), "{name}: {}", stderr(&output));
+    let decoded: Vec<Value> =
+        stdout(&output).lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect();
+
+    for (number, (got, want)) in decoded.iter().zip(&expected).enumerate() {
+        for key in KEYS {
+            assert_eq!(got[key], want[key], "{name}: {key} of record {number}\n got: {got}\nwant: {want}");
+        }
+        check_fields(&format!("{name}: record {number}"), &got["fields"], &want["fields"]);
+        let header = want["header"].as_object().expect("headers are objects");
+        for (key, value) in header {
+            assert_eq!(&got["header"][key], value, "{name}: header {key} of record {number}");
+        }
+    }
+    let beside = BESIDE.iter().find(|(capture, ..)| *capture == name).map_or(0, |(_, records, _)| *records);
+    assert_eq!(decoded.len(), expected.len() + beside, "{name}: number of records\n{}", stderr(&output));
+    decoded.len()
+}
+
+#[track_caller]
+fn check_fields(what: &str, got: &Value, want: &Value) {
+    let (got, want) = (got.as_object().expect("fields are an object"), want.as_object().expect("they are"));
+    let names = |fields: &serde_json::Map<String, Value>| fields.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(got), names(want), "{what}");
+    for (name, want) in want {
+        assert!(same(name, &got[name], want), "{what}: {name} is {}, expected {want}", got[name]);
+    }
+}
+
+/// Whether two values are the same; microseconds come as fractions of 2^32 and are compared rounded.
+fn same(name: &str, got: &Value, want: &Value) -> bool {
+    match (got, want) {
+        (Value::Array(got), Value::Array(want)) => {
+            got.len() == want.len() && got.iter().zip(want).all(|(got, want)| same(name, got, want))
+        }
+        _ if name.ends_with("Microseconds") => match (got.as_i64(), want.as_i64()) {
+            (Some(got), Some(want)) => (got - want).abs() <= 1000,
+            _ => got == want,
+        },
+        _ => match (got.as_f64(), want.as_f64()) {
+            (Some(got), Some(want)) if !want.fract().eq(&0.0) => (got - want).abs() <= want.abs() * 1e-6,
+            _ => got == want,
+        },
+    }
+}
+
+#[test]
+fn rows_are_the_flow_records() {
+    let Some(corpus) = corpus() else { return };
+    for name in captures(&corpus) {
+        let path = corpus.join("pcap").join(format!("{name}.pcap"));
+        let path = path.to_str().expect("the path is UTF-8");
+        let rows = stdout(&run(&["decode", path]));
+        let records = stdout(&run(&["decode", "--fields", path]));
+        let flows = records.lines().filter(|line| line.contains("\"kind\":\"data\"")).count();
+        assert_eq!(rows.lines().count(), flows, "{name}");
+        for row in rows.lines() {
+            let row: Value = serde_json::from_str(row).expect("each line is JSON");
+            assert!(row.as_object().is_some_and(|row| row.values().all(|cell| !cell.is_null())), "{name}: {row}");
+        }
+    }
+}
+
+#[test]
+fn vendors_names_stand_in_for_numbers_where_asked_for() {
+    let Some(corpus) = corpus() else { return };
+    let path = corpus.join("pcap/logstash__ipfix-yaf-basic-with-applabel.pcap");
+    let path = path.to_str().expect("the path is UTF-8");
+    let numbers = stdout(&run(&["decode", "--fields", path]));
+    let names = stdout(&run(&["decode", "--fields", "--names", path]));
+    assert!(numbers.contains("\"6871/40\":\"0001\""), "{numbers}");
+    assert!(names.contains("\"flowAttributes\":\"0001\""), "{names}");
+}
