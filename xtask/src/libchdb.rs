@@ -10,10 +10,13 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use sha2::{Digest, Sha512};
 
+use crate::packages;
+
 /// The engine's version: ClickHouse 26.5.
 const VERSION: &str = "26.5.3";
 
-/// The package for this machine (this version exists for Linux on x86-64 only), and the integrity that the registry publishes for it: base64 of its SHA-512.
+/// The package for this machine (this version exists for Linux on x86-64 only), and the integrity that the registry
+/// publishes for it: base64 of its SHA-512.
 const PACKAGE: Option<(&str, &str)> = if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
     Some((
         "@chdb/lib-linux-x64-gnu",
@@ -23,8 +26,14 @@ const PACKAGE: Option<(&str, &str)> = if cfg!(all(target_os = "linux", target_ar
     None
 };
 
+/// Where the collector looks first, so whoever has the library already says it here.
+const VARIABLE: &str = "COLLECTOR_LIBCHDB";
+
 /// Makes sure that the library is there, and returns its path.
 pub fn ensure() -> Result<PathBuf> {
+    if let Some(named) = std::env::var_os(VARIABLE).filter(|named| !named.is_empty()) {
+        return Ok(named.into());
+    }
     let Some((package, integrity)) = PACKAGE else {
         bail!("there is no libchdb {VERSION} for this machine: use Linux on x86-64, or name one by COLLECTOR_LIBCHDB");
     };
@@ -33,7 +42,7 @@ pub fn ensure() -> Result<PathBuf> {
     if library.is_file() && std::fs::read_to_string(&record).is_ok_and(|recorded| recorded.trim() == integrity) {
         return Ok(library);
     }
-    ensure_npm()?;
+    packages::ensure(packages::ENGINE)?;
     let work = directory.join(format!("fetch-{}", std::process::id()));
     std::fs::create_dir_all(&work).with_context(|| format!("making {}", work.display()))?;
     let fetched = fetch(package, integrity, &work).and_then(|unpacked| {
@@ -67,17 +76,6 @@ fn repository() -> Result<PathBuf> {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = manifest.parent().context("xtask's folder has no parent")?;
     Ok(root.to_path_buf())
-}
-
-fn ensure_npm() -> Result<()> {
-    if Command::new("npm").arg("--version").output().is_ok_and(|output| output.status.success()) {
-        return Ok(());
-    }
-    ensure!(nix::unistd::Uid::effective().is_root(), "npm is missing: run `apt-get install npm`, or this as root");
-    eprintln!("installing npm");
-    run(Command::new("apt-get").arg("update").arg("-q")).context("apt-get update")?;
-    let install = ["install", "-y", "-q", "--no-install-recommends", "npm"];
-    run(Command::new("apt-get").args(install).env("DEBIAN_FRONTEND", "noninteractive")).context("installing npm")
 }
 
 /// The one archive that npm left, whatever it named it.

@@ -45,10 +45,12 @@ const SOFTFLOWD: Package = Package { name: "softflowd", program: "softflowd", se
 const PMACCT: Package =
     Package { name: "pmacct", program: "pmacctd", services: &["pmacctd", "nfacctd", "sfacctd", "uacctd"] };
 
+/// What fetching the ClickHouse engine needs.
+pub const ENGINE: &[Package] = &[NPM];
 /// What `cargo xtask demo` needs.
-pub const DEMO: &[Package] = &[COMPILER, IPROUTE2, NPM, PING, ETHTOOL, SOFTFLOWD, PMACCT];
+pub const DEMO: &[Package] = &[COMPILER, IPROUTE2, PING, ETHTOOL, SOFTFLOWD, PMACCT];
 /// What `cargo xtask test` needs.
-pub const TEST: &[Package] = &[COMPILER, IPROUTE2, NPM, CURL, PING, ETHTOOL, SOFTFLOWD, PMACCT];
+pub const TEST: &[Package] = &[COMPILER, IPROUTE2, CURL, PING, ETHTOOL, SOFTFLOWD, PMACCT];
 
 /// Sees to it that the programs of `packages` are there.
 ///

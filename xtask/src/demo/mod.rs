@@ -171,7 +171,7 @@ fn watch(
         let mut talkers = vec![["source", "bytes", "flows", "packets"].map(str::to_owned).to_vec()];
         talkers.extend(screen::cells(&service.query(TOP_TALKERS)?));
         let text = format!(
-            "{} s, Ctrl-C ends\n\n{}\nTop talkers, read back from ClickHouse\n\n{}",
+            "{} s, Ctrl-C ends\n\n{}\nTop talkers, read back from ClickHouse (both exporters watch the same traffic, so it counts twice)\n\n{}",
             start.elapsed().as_secs(),
             account.text(),
             screen::table(&talkers)
