@@ -93,6 +93,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         signal_hook::flag::register(signal, Arc::clone(&stopped)).context("cannot watch for signals")?;
     }
     netns::remove_leftovers();
+    folder::remove_leftovers();
     let folder = Folder::create()?;
     let network = Network::create(arguments.wire)?;
     let plan = Plan {
