@@ -37,13 +37,20 @@ pub fn nightly_cargo() -> Result<Command> {
     if !probe.is_ok_and(|output| output.status.success()) {
         bail!("no nightly toolchain; run: rustup toolchain install nightly");
     }
+    let mut command = nightly("cargo");
+    command.env("PATH", path_with_tools());
+    Ok(command)
+}
+
+/// A program of the nightly toolchain.
+pub fn nightly(program: &str) -> Command {
     let mut command = Command::new("rustup");
+    command.args(["run", "nightly", program]).current_dir(workspace());
     // The outer cargo exports its own toolchain, which would win over `rustup run` in the programs that cargo starts.
-    command.args(["run", "nightly", "cargo"]).current_dir(workspace()).env("PATH", path_with_tools());
     for variable in ["RUSTUP_TOOLCHAIN", "CARGO", "RUSTC", "RUSTDOC"] {
         command.env_remove(variable);
     }
-    Ok(command)
+    command
 }
 
 /// Sees to it that cargo has the subcommand `name`: on the path, or built into the repository's cache.
