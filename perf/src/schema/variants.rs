@@ -56,6 +56,7 @@ pub(crate) fn all() -> Vec<Variant> {
         ("order: time", "time_received"),
         ("order: exporter, time", "exporter_address, time_received"),
         ("order: exporter, minute", "exporter_address, toStartOfMinute(time_received)"),
+        ("order: exporter, minute, src", "exporter_address, toStartOfMinute(time_received), src_addr, dst_addr"),
         ("order: minute, exporter", "toStartOfMinute(time_received), exporter_address"),
         ("order: minute, exporter, time", "toStartOfMinute(time_received), exporter_address, time_received"),
         ("order: 5 minutes, exporter", "toStartOfFiveMinutes(time_received), exporter_address"),
