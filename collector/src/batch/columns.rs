@@ -123,14 +123,14 @@ macro_rules! columns {
 }
 
 columns! {
-    "time_received" "DateTime64(3, 'UTC')" "DoubleDelta, ZSTD(1)" Millis(flows.received_ms) "When the datagram was received";
-    "time_start" "DateTime64(3, 'UTC')" "DoubleDelta, ZSTD(1)" Millis(flows.start_ms) "Start of the flow";
-    "time_end" "DateTime64(3, 'UTC')" "DoubleDelta, ZSTD(1)" Millis(flows.end_ms) "End of the flow";
+    "time_received" "DateTime64(3, 'UTC')" "ZSTD(1)" Millis(flows.received_ms) "When the datagram was received";
+    "time_start" "DateTime64(3, 'UTC')" "T64, ZSTD(1)" Millis(flows.start_ms) "Start of the flow";
+    "time_end" "DateTime64(3, 'UTC')" "T64, ZSTD(1)" Millis(flows.end_ms) "End of the flow";
     "exporter_address" "IPv6" "ZSTD(1)" Addr(flows.exporter) "Address the datagram came from";
     "exporter_name" "LowCardinality(String)" "ZSTD(1)" Text(exporter_name) "Name of the exporter, from the configuration";
     "observation_domain" "UInt32" "ZSTD(1)" U32(flows.domain) "Observation domain (IPFIX), source id (v9), engine (v5)";
     "version" "UInt8" "ZSTD(1)" U8(flows.version) "Protocol version: 5, 9, 10";
-    "template_id" "UInt16" "ZSTD(1)" U16(flows.template_id) "Template the record was decoded with; 0 for v5";
+    "template_id" "UInt16" "T64, ZSTD(1)" U16(flows.template_id) "Template the record was decoded with; 0 for v5";
     "src_addr" "IPv6" "ZSTD(1)" Addr(flows.src_addr) "Source address, IPv4 mapped";
     "dst_addr" "IPv6" "ZSTD(1)" Addr(flows.dst_addr) "Destination address, IPv4 mapped";
     "src_port" "UInt16" "ZSTD(1)" U16(flows.src_port) "Source port";
@@ -142,10 +142,10 @@ columns! {
     "icmp_code" "UInt8" "ZSTD(1)" U8(flows.icmp_code) "ICMP code";
     "next_hop" "IPv6" "ZSTD(1)" Addr(flows.next_hop) "Next hop";
     "bgp_next_hop" "IPv6" "ZSTD(1)" Addr(flows.bgp_next_hop) "BGP next hop";
-    "in_if" "UInt32" "ZSTD(1)" U32(flows.in_if) "Input ifIndex";
-    "out_if" "UInt32" "ZSTD(1)" U32(flows.out_if) "Output ifIndex";
-    "src_as" "UInt32" "ZSTD(1)" U32(flows.src_as) "Source AS, as the exporter says";
-    "dst_as" "UInt32" "ZSTD(1)" U32(flows.dst_as) "Destination AS, as the exporter says";
+    "in_if" "UInt32" "T64, ZSTD(1)" U32(flows.in_if) "Input ifIndex";
+    "out_if" "UInt32" "T64, ZSTD(1)" U32(flows.out_if) "Output ifIndex";
+    "src_as" "UInt32" "T64, ZSTD(1)" U32(flows.src_as) "Source AS, as the exporter says";
+    "dst_as" "UInt32" "T64, ZSTD(1)" U32(flows.dst_as) "Destination AS, as the exporter says";
     "src_prefix_len" "UInt8" "ZSTD(1)" U8(flows.src_prefix_len) "Source prefix length";
     "dst_prefix_len" "UInt8" "ZSTD(1)" U8(flows.dst_prefix_len) "Destination prefix length";
     "src_vlan" "UInt16" "ZSTD(1)" U16(flows.src_vlan) "VLAN of the incoming frame";
@@ -154,10 +154,10 @@ columns! {
     "dst_mac" "UInt64" "ZSTD(1)" Mac(flows.dst_mac) "Destination MAC address (MACNumToString)";
     "direction" "Enum8('unknown' = 0, 'ingress' = 1, 'egress' = 2)" "ZSTD(1)" Enum(flows.direction, DIRECTIONS) "Where the exporter metered the flow";
     "forwarding_status" "UInt8" "ZSTD(1)" U8(flows.forwarding_status) "Forwarding status, RFC 7270 4.12";
-    "flow_end_reason" "UInt8" "ZSTD(1)" U8(flows.flow_end_reason) "Flow end reason, information element 136";
+    "flow_end_reason" "UInt8" "T64, ZSTD(1)" U8(flows.flow_end_reason) "Flow end reason, information element 136";
     "bytes" "UInt64" "T64, ZSTD(1)" U64(flows.bytes) "Octets as counted by the exporter";
     "packets" "UInt64" "T64, ZSTD(1)" U64(flows.packets) "Packets as counted by the exporter";
-    "sampling_rate" "UInt64" "ZSTD(1)" U64(flows.sampling_rate) "One packet in this many was looked at";
+    "sampling_rate" "UInt64" "T64, ZSTD(1)" U64(flows.sampling_rate) "One packet in this many was looked at";
     "sampling_source" "Enum8('none' = 0, 'record' = 1, 'option' = 2, 'header' = 3, 'configuration' = 4)" "ZSTD(1)" Enum(flows.sampling_source, SAMPLING_SOURCES) "Where the sampling rate came from";
     "mpls_labels" "Array(UInt32)" "ZSTD(1)" Labels(flows.mpls_labels) "MPLS labels, top first";
     "application_id" "UInt64" "ZSTD(1)" U64(flows.application_id) "Application id, information element 95";
@@ -172,8 +172,8 @@ columns! {
     "dst_country" "LowCardinality(String)" "ZSTD(1)" Text(dst.country) "Country of the destination address";
     "src_city" "LowCardinality(String)" "ZSTD(1)" Text(src.city) "City of the source address";
     "dst_city" "LowCardinality(String)" "ZSTD(1)" Text(dst.city) "City of the destination address";
-    "src_geo_as" "UInt32" "ZSTD(1)" U32(src.asn) "AS of the source address, by GeoIP";
-    "dst_geo_as" "UInt32" "ZSTD(1)" U32(dst.asn) "AS of the destination address, by GeoIP";
+    "src_geo_as" "UInt32" "T64, ZSTD(1)" U32(src.asn) "AS of the source address, by GeoIP";
+    "dst_geo_as" "UInt32" "T64, ZSTD(1)" U32(dst.asn) "AS of the destination address, by GeoIP";
     "src_as_name" "LowCardinality(String)" "ZSTD(1)" Text(src.as_name) "Name of the source AS, by GeoIP";
     "dst_as_name" "LowCardinality(String)" "ZSTD(1)" Text(dst.as_name) "Name of the destination AS, by GeoIP";
 }

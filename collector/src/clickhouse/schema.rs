@@ -188,7 +188,7 @@ mod tests {
                 .unwrap();
         }
         ddl.push_str(
-            ")\nENGINE = MergeTree\nPARTITION BY toDate(time_received)\nORDER BY (exporter_address, toStartOfMinute(time_received))\n\
+            ")\nENGINE = MergeTree\nPARTITION BY toDate(time_received)\nORDER BY (toStartOfMinute(time_received), exporter_address, src_addr, dst_addr)\n\
              SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 1000\n\
              COMMENT 'Flow records as exporters sent them, with what the collector knows about them';\n",
         );

@@ -19,8 +19,8 @@ pub(crate) const QUERIES: &[(&str, &str)] = &[
     ("destination_address", "dst_addr = toIPv6('10.0.62.133')"),
 ];
 
-/// The ordering that codecs and granularities are compared with.
-const BY_MINUTE_AND_EXPORTER: &str = "toStartOfMinute(time_received), exporter_address";
+/// The ordering of the collector's table, with which codecs and granularities are compared.
+const CHOSEN: &str = "toStartOfMinute(time_received), exporter_address, src_addr, dst_addr";
 
 /// One way to make the table.
 #[derive(Debug)]
@@ -56,11 +56,12 @@ pub(crate) fn all() -> Vec<Variant> {
         ("order: time", "time_received"),
         ("order: exporter, time", "exporter_address, time_received"),
         ("order: exporter, minute", "exporter_address, toStartOfMinute(time_received)"),
-        ("order: minute, exporter", BY_MINUTE_AND_EXPORTER),
+        ("order: exporter, minute, src", "exporter_address, toStartOfMinute(time_received), src_addr, dst_addr"),
+        ("order: minute, exporter", "toStartOfMinute(time_received), exporter_address"),
         ("order: minute, exporter, time", "toStartOfMinute(time_received), exporter_address, time_received"),
         ("order: 5 minutes, exporter", "toStartOfFiveMinutes(time_received), exporter_address"),
         ("order: minute, exporter, dst", "toStartOfMinute(time_received), exporter_address, dst_addr, src_addr"),
-        ("order: minute, exporter, src", "toStartOfMinute(time_received), exporter_address, src_addr, dst_addr"),
+        ("order: minute, exporter, src", CHOSEN),
         (
             "order: 5 minutes, exporter, src",
             "toStartOfFiveMinutes(time_received), exporter_address, src_addr, dst_addr",
@@ -69,7 +70,7 @@ pub(crate) fn all() -> Vec<Variant> {
     ];
     let codecs = codecs.into_iter().map(|(name, codecs)| Variant {
         name: name.to_owned(),
-        ordering: BY_MINUTE_AND_EXPORTER,
+        ordering: CHOSEN,
         granularity: 8192,
         codecs,
     });
@@ -81,7 +82,7 @@ pub(crate) fn all() -> Vec<Variant> {
     });
     let granularities = [2048, 4096, 16384].into_iter().map(|granularity| Variant {
         name: format!("granularity: {granularity}"),
-        ordering: BY_MINUTE_AND_EXPORTER,
+        ordering: CHOSEN,
         granularity,
         codecs: Codecs::Chosen,
     });
@@ -118,8 +119,8 @@ impl Codecs {
 /// The codecs of the collector's table.
 fn chosen(name: &str) -> &'static str {
     match name {
-        "time_received" | "time_start" | "time_end" => "DoubleDelta, ZSTD(1)",
-        "bytes" | "packets" => "T64, ZSTD(1)",
+        "time_start" | "time_end" | "bytes" | "packets" | "in_if" | "out_if" | "src_as" | "dst_as" | "src_geo_as"
+        | "dst_geo_as" | "template_id" | "sampling_rate" | "flow_end_reason" => "T64, ZSTD(1)",
         _ => "ZSTD(1)",
     }
 }
