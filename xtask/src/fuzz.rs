@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::programs;
 
@@ -45,9 +45,13 @@ pub fn manifest() -> PathBuf {
 pub fn run(arguments: &Arguments) -> Result<()> {
     programs::ensure_subcommand("fuzz", VERSION, &[])?;
     for target in TARGETS.iter().filter(|target| arguments.target.as_deref().is_none_or(|only| only == **target)) {
+        // What is found goes into the first folder, which git ignores; the second is where it starts from.
+        let corpus = programs::workspace().join(FOLDER).join("corpus").join(target);
+        std::fs::create_dir_all(&corpus).with_context(|| format!("cannot create {}", corpus.display()))?;
+        let seeds = programs::workspace().join(FOLDER).join("seeds").join(target);
         let mut command = programs::nightly_cargo()?;
-        command.args(["fuzz", "run", "--fuzz-dir", FOLDER, target, "--"]);
-        command.arg(format!("-max_total_time={}", arguments.seconds)).args(["-max_len=9000", "-print_final_stats=1"]);
+        command.args(["fuzz", "run", "--fuzz-dir", FOLDER, target]).arg(corpus).arg(seeds);
+        command.arg("--").arg(format!("-max_total_time={}", arguments.seconds)).arg("-max_len=9000");
         programs::run(&mut command)?;
     }
     Ok(())
