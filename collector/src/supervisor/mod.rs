@@ -13,6 +13,8 @@ mod running;
 mod state;
 /// Rows on standard output: `--stdout json`.
 mod stdout;
+/// Names for batches.
+mod tokens;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

@@ -6,18 +6,19 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::batch::Pool;
 use crate::clickhouse::client::Compression;
-use crate::clickhouse::{self, Sink};
+use crate::clickhouse::{self, Batch, BatchSender, Sink};
 use crate::config::{self, Config, StdoutFormat};
 use crate::enrich::{self, Enricher, Geo, Published, Watcher};
 use crate::metrics::Counter;
 use crate::metrics::server::Server;
 use crate::store;
 use crate::templates::Templates;
-use crate::worker::pipeline::{self, Pipeline, Tokens};
+use crate::worker::pipeline::{self, HandOn, Pipeline};
 use crate::worker::{Sources, Worker, pin};
 
 use super::capture;
 use super::observe::Observed;
+use super::tokens::Tokens;
 use super::{Error, stdout};
 
 /// How often the supervisor looks after everything.
@@ -76,23 +77,13 @@ impl Running {
         };
 
         let mode = captured.describe();
-        let tap = stdout.as_ref().map(stdout::Writer::tap);
         let tokens = Tokens::new();
+        let settings =
+            pipeline::Settings { block_rows: config.clickhouse.block_rows, block_age: config.clickhouse.block_age };
         let pipelines = std::mem::take(&mut captured.sources).into_iter().map(|sources| {
-            let settings =
-                pipeline::Settings { block_rows: config.clickhouse.block_rows, block_age: config.clickhouse.block_age };
             let enricher = Enricher::new(&published, Arc::clone(&names));
-            let batches = sink.sender();
-            let pipeline = Pipeline::new(
-                settings,
-                templates.cache(),
-                enricher,
-                Arc::clone(&pool),
-                batches,
-                tokens.clone(),
-                tap.clone(),
-            );
-            (sources, pipeline)
+            let hand_on = hand_on(stdout.as_ref().map(stdout::Writer::tap), tokens.clone(), sink.sender());
+            (sources, Pipeline::new(settings, templates.cache(), enricher, Arc::clone(&pool), hand_on))
         });
         let stop_workers = Arc::new(AtomicBool::new(false));
         let workers = start_workers(pipelines.collect(), config.capture.pin, &stop_workers)?;
@@ -229,6 +220,16 @@ fn apply_schema(settings: &clickhouse::Settings) -> Result<(), Error> {
         tracing::info!(from = applied.from, to = applied.to, "brought the schema up to date");
     }
     Ok(())
+}
+
+/// What a worker does with a full block: shows it on standard output if asked to, names it, queues it for its insert.
+fn hand_on(tap: Option<stdout::Tap>, tokens: Tokens, batches: BatchSender) -> HandOn {
+    Box::new(move |block| {
+        if let Some(tap) = &tap {
+            tap.show(&block);
+        }
+        batches.send(Batch { block, token: tokens.next() });
+    })
 }
 
 fn start_workers(

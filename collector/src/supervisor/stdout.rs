@@ -21,6 +21,21 @@ pub(super) struct Writer {
     thread: JoinHandle<()>,
 }
 
+/// One worker's way to the thread.
+pub(super) struct Tap {
+    texts: Sender<Vec<u8>>,
+    skipped: Arc<Counter>,
+}
+
+impl Tap {
+    /// Writes a block's rows, unless too much waits for the reader already.
+    pub(super) fn show(&self, block: &Block) {
+        if self.texts.is_full() || self.texts.try_send(text_of(block)).is_err() {
+            self.skipped.add(block.len() as u64);
+        }
+    }
+}
+
 impl Writer {
     /// Starts it.
     ///
@@ -32,15 +47,9 @@ impl Writer {
         Ok(Self { texts, skipped: Arc::default(), thread })
     }
 
-    /// What workers call with each sealed block.
-    pub(super) fn tap(&self) -> crate::worker::pipeline::Tap {
-        let texts = self.texts.clone();
-        let skipped = Arc::clone(&self.skipped);
-        Arc::new(move |block| {
-            if texts.try_send(text_of(block)).is_err() {
-                skipped.add(block.len() as u64);
-            }
-        })
+    /// What a worker's blocks are shown to.
+    pub(super) fn tap(&self) -> Tap {
+        Tap { texts: self.texts.clone(), skipped: Arc::clone(&self.skipped) }
     }
 
     /// Rows that were not written because the reader was too slow or is gone.

@@ -1,16 +1,13 @@
 //! What happens to a datagram once a worker has it in hand: decode into the open block; enrich, seal and hand on the block
 //! when it is full or old enough.
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use netflow::columns::Address;
 use netflow::{Datagram, decode};
 
 use crate::batch::{Block, Pool};
-use crate::clickhouse::{Batch, BatchSender};
 use crate::enrich::Enricher;
 use crate::templates::Cache;
 use crate::worker::tally::{Path, Tally};
@@ -24,35 +21,8 @@ pub struct Settings {
     pub block_age: Duration,
 }
 
-/// Makes the deduplication tokens of this run: no two batches ever share one, in this run or another.
-#[derive(Debug, Clone)]
-pub struct Tokens {
-    run: Arc<str>,
-    next: Arc<AtomicU64>,
-}
-
-impl Default for Tokens {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Tokens {
-    /// Tokens of a run that starts now.
-    #[must_use]
-    pub fn new() -> Self {
-        let started_ns = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
-        let run = format!("{started_ns:x}-{:x}", RandomState::new().hash_one(std::process::id()));
-        Self { run: run.into(), next: Arc::default() }
-    }
-
-    fn next(&self) -> String {
-        format!("{}-{}", self.run, self.next.fetch_add(1, Ordering::Relaxed))
-    }
-}
-
-/// Takes a copy of each sealed block's rows elsewhere: `--stdout json`.
-pub type Tap = Arc<dyn Fn(&Block) + Send + Sync>;
+/// Where a full block goes, enriched. Called on the worker's thread, so it must not wait.
+pub type HandOn = Box<dyn FnMut(Box<Block>) + Send>;
 
 /// A worker's decoder, its open block, and where blocks go.
 pub struct Pipeline {
@@ -62,9 +32,7 @@ pub struct Pipeline {
     block: Box<Block>,
     opened: Instant,
     pool: Arc<Pool>,
-    batches: BatchSender,
-    tokens: Tokens,
-    tap: Option<Tap>,
+    hand_on: HandOn,
     /// What was counted so far.
     pub tally: Tally,
 }
@@ -72,28 +40,9 @@ pub struct Pipeline {
 impl Pipeline {
     /// A pipeline with an empty block.
     #[must_use]
-    pub fn new(
-        settings: Settings,
-        templates: Cache,
-        enricher: Enricher,
-        pool: Arc<Pool>,
-        batches: BatchSender,
-        tokens: Tokens,
-        tap: Option<Tap>,
-    ) -> Self {
+    pub fn new(settings: Settings, templates: Cache, enricher: Enricher, pool: Arc<Pool>, hand_on: HandOn) -> Self {
         let block = pool.take();
-        Self {
-            settings,
-            templates,
-            enricher,
-            block,
-            opened: Instant::now(),
-            pool,
-            batches,
-            tokens,
-            tap,
-            tally: Tally::default(),
-        }
+        Self { settings, templates, enricher, block, opened: Instant::now(), pool, hand_on, tally: Tally::default() }
     }
 
     /// Takes a frame that the XDP program steered here.
@@ -136,11 +85,8 @@ impl Pipeline {
             return;
         }
         self.enricher.enrich(&mut self.block);
-        if let Some(tap) = &self.tap {
-            tap(&self.block);
-        }
         let block = std::mem::replace(&mut self.block, self.pool.take());
         self.tally.blocks += 1;
-        self.batches.send(Batch { block, token: self.tokens.next() });
+        (self.hand_on)(block);
     }
 }
