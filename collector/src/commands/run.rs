@@ -45,7 +45,7 @@ pub(super) struct Flags {
     #[arg(long, value_name = "WHERE", help_heading = "Capture")]
     attach: Option<Attach>,
 
-    /// Worker threads for each interface [default: one per receive queue, at most one per CPU]
+    /// Worker threads [default: one per receive queue, at most half the CPUs]
     #[arg(long, value_name = "COUNT", help_heading = "Capture")]
     workers: Option<usize>,
 

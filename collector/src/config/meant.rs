@@ -49,7 +49,7 @@ pub struct Capture {
     pub interfaces: Vec<String>,
     /// UDP destination ports, ascending, each once; never empty.
     pub ports: Vec<u16>,
-    /// Worker threads for each interface; `None` for one per queue or usable CPU, whichever is fewer.
+    /// Worker threads; `None` for one per receive queue, at most half the usable CPUs.
     pub workers: Option<usize>,
     /// Where the XDP program hooks in.
     pub attach: Attach,
