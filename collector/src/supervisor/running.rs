@@ -158,6 +158,9 @@ impl Running {
 
     /// Stops receiving, stores what is held, saves templates, ends the store.
     pub(super) fn stop(self, config: &Config) -> Result<(), Error> {
+        // The programs go first: what comes from now on takes the UDP sockets, so the workers find the end of their rings.
+        self.observed.read_verdicts(&self.captured);
+        drop(self.captured);
         self.stop_workers.store(true, Ordering::Relaxed);
         let mut panicked = None;
         for worker in self.workers {
@@ -166,8 +169,6 @@ impl Running {
                 panicked = Some(index);
             }
         }
-        self.observed.read_verdicts(&self.captured);
-        drop(self.captured);
         let drained = self.sink.stop(STORE_DEADLINE);
         save_templates(&self.templates, &config.templates);
         if let Some(stdout) = self.stdout {
