@@ -5,6 +5,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -274,6 +275,8 @@ fn command(program: &Path, settings: &Settings) -> Command {
         Some(password) => command.env(PASSWORD_VARIABLE, password),
         None => command.env_remove(PASSWORD_VARIABLE),
     };
+    // Ctrl-C of a terminal goes to the whole process group; the store must outlive what the collector still has to insert.
+    command.process_group(0);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
