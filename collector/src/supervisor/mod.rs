@@ -63,6 +63,9 @@ pub enum Error {
     /// A worker ended although nobody asked it to.
     #[error("worker {0} ended unexpectedly: everything was stopped; the log has the reason")]
     Worker(usize),
+    /// An inserting thread ended although nobody asked it to.
+    #[error("an inserting thread ended unexpectedly: everything was stopped; the log has the reason")]
+    Inserter,
     /// Rows could not be stored before the end.
     #[error("{0} rows could not be stored before the end: ClickHouse did not take them in time")]
     GivenUp(u64),
