@@ -67,9 +67,9 @@ fn workers_see_each_others_changes_at_once() {
 
     assert!(one.options(&of.domain).is_none());
     other.announce(&of.domain, &[sampling(100)]);
-    assert_eq!(one.options(&of.domain).expect("announced").sampling[&SamplingScope::Domain], 100);
+    assert_eq!(one.options(&of.domain).expect("announced").sampling.get(&SamplingScope::Domain), Some(100));
     other.announce(&of.domain, &[sampling(200)]);
-    assert_eq!(one.options(&of.domain).expect("announced").sampling[&SamplingScope::Domain], 200);
+    assert_eq!(one.options(&of.domain).expect("announced").sampling.get(&SamplingScope::Domain), Some(200));
     let counters = templates.counters();
     let counted = [&counters.learned, &counters.replaced, &counters.withdrawn, &counters.options_changed];
     assert_eq!(counted.map(|counter| counter.get()), [1, 1, 1, 2]);
@@ -215,7 +215,7 @@ fn stress(cache: &mut Cache, own: DomainKey, domains: &[DomainKey], worker: u32)
             }
             3 => cache.announce(&own, &[sampling(u64::from(worker) + 1)]),
             4 => {
-                let rate = cache.options(&own).map(|options| options.sampling[&SamplingScope::Domain]);
+                let rate = cache.options(&own).and_then(|options| options.sampling.get(&SamplingScope::Domain));
                 assert!(rate.is_none_or(|rate| rate == u64::from(worker) + 1));
             }
             5 => assert_eq!(cache.template(&of).map(|template| mark_of(&template).1), model.get(&id).copied()),

@@ -22,6 +22,7 @@ pub(crate) fn values(set: &DataSet<'_>, known: Option<&Options>, report: &mut Re
 struct Announcement<'a> {
     sampler: Option<u64>,
     interface: Option<u32>,
+    egress_interface: Option<u32>,
     rate: Option<u64>,
     interval: Option<u64>,
     space: Option<u64>,
@@ -47,7 +48,8 @@ impl<'a> Announcement<'a> {
                 continue;
             }
             match field.specifier.element {
-                10 | 14 if field.is_scope => announcement.interface = interface,
+                10 if field.is_scope => announcement.interface = interface,
+                14 if field.is_scope => announcement.egress_interface = interface,
                 48 | 302 => announcement.sampler = announcement.sampler.or(number),
                 34 | 50 => announcement.rate = announcement.rate.filter(|rate| *rate > 0).or(number),
                 305 => announcement.interval = number,
@@ -84,10 +86,12 @@ impl<'a> Announcement<'a> {
             Some(rate) if rate > 0 => {
                 // A record about a sampler on an interface holds for flows that name either.
                 let by_interface = self.interface.map(SamplingScope::Interface);
+                let by_egress = self.egress_interface.map(SamplingScope::EgressInterface);
                 let by_sampler = self.sampler.map(SamplingScope::Sampler);
-                let of_domain = (by_interface.is_none() && by_sampler.is_none()).then_some(SamplingScope::Domain);
-                for scope in [by_interface, by_sampler, of_domain].into_iter().flatten() {
-                    if known.and_then(|known| known.sampling.get(&scope)) != Some(&rate) {
+                let narrower = [by_interface, by_egress, by_sampler];
+                let of_domain = narrower.iter().all(Option::is_none).then_some(SamplingScope::Domain);
+                for scope in narrower.into_iter().chain([of_domain]).flatten() {
+                    if known.and_then(|known| known.sampling.get(&scope)) != Some(rate) {
                         push(OptionValue::Sampling { scope, rate });
                     }
                 }

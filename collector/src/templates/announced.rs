@@ -5,19 +5,10 @@ use netflow::options::{OptionValue, Options};
 /// Longest application name kept, in bytes; a longer one is refused, so that a count of values bounds their memory.
 const MAX_NAME_BYTES: usize = 256;
 
-/// Whether this very value is in force.
-pub(super) fn is_known(options: &Options, value: &OptionValue) -> bool {
-    match value {
-        OptionValue::Sampling { scope, rate } => options.sampling.get(scope) == Some(rate),
-        OptionValue::Application { id, name } => options.applications.get(id) == Some(name),
-        OptionValue::SystemInit { milliseconds } => options.system_init_ms == Some(*milliseconds),
-    }
-}
-
 /// Whether this or another value for the same thing is in force, so that no more room is needed.
 pub(super) fn is_announced(options: &Options, value: &OptionValue) -> bool {
     match value {
-        OptionValue::Sampling { scope, .. } => options.sampling.contains_key(scope),
+        OptionValue::Sampling { scope, .. } => options.sampling.get(scope).is_some(),
         OptionValue::Application { id, .. } => options.applications.contains_key(id),
         OptionValue::SystemInit { .. } => options.system_init_ms.is_some(),
     }

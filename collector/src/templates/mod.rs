@@ -28,7 +28,7 @@ use netflow::options::{OptionValue, Options};
 use netflow::store::{DomainKey, Learned, TemplateKey};
 use netflow::template::{Kind, Template};
 
-use announced::{count_values, fits, is_announced, is_known};
+use announced::{count_values, fits, is_announced};
 pub use cache::Cache;
 pub use counters::Counters;
 pub use room::Bounds;
@@ -280,7 +280,7 @@ impl Shared {
     fn announce(&self, domain: &DomainKey, values: &[OptionValue], seen_at: u64) -> usize {
         if let Some(announced) = self.find_options(domain) {
             announced.seen_at.fetch_max(seen_at, Ordering::Relaxed);
-            if values.iter().all(|value| is_known(&announced.options, value)) {
+            if values.iter().all(|value| announced.options.is_known(value)) {
                 return values.len();
             }
         }
@@ -290,7 +290,7 @@ impl Shared {
         let mut changed = 0;
         let mut refused = 0;
         for value in values {
-            if is_known(&options, value) {
+            if options.is_known(value) {
                 continue;
             }
             let takes_room = !is_announced(&options, value);

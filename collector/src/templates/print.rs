@@ -118,5 +118,6 @@ fn scope_text(scope: SavedScope) -> String {
         SavedScope::Domain => "domain".to_owned(),
         SavedScope::Sampler(id) => format!("sampler {id}"),
         SavedScope::Interface(index) => format!("interface {index}"),
+        SavedScope::EgressInterface(index) => format!("egress interface {index}"),
     }
 }

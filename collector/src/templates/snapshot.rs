@@ -22,7 +22,7 @@ use super::{Announced, Restored, Shared};
 
 const MAGIC: [u8; 8] = *b"nftmplts";
 /// Raised whenever [`Snapshot`] or anything in it changes.
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 /// A multiple of 16, so that the body is as aligned as the buffer.
 const HEADER_BYTES: usize = 32;
 /// No store of ours is larger; a length beyond this is damage, and is not allocated.
@@ -109,8 +109,10 @@ pub enum SavedScope {
     Domain,
     /// Those of one sampler.
     Sampler(u64),
-    /// Those that came in by one interface.
+    /// Those metered at one interface.
     Interface(u32),
+    /// Those that went out by one interface.
+    EgressInterface(u32),
 }
 
 /// Why a snapshot was not read or written.
@@ -340,14 +342,15 @@ fn compile(saved: &SavedTemplate) -> Template {
 }
 
 fn save_options(domain: DomainKey, announced: &Announced) -> SavedOptions {
-    let scope = |scope: &SamplingScope| match scope {
+    let scope = |scope: SamplingScope| match scope {
         SamplingScope::Domain => SavedScope::Domain,
-        SamplingScope::Sampler(id) => SavedScope::Sampler(*id),
-        SamplingScope::Interface(index) => SavedScope::Interface(*index),
+        SamplingScope::Sampler(id) => SavedScope::Sampler(id),
+        SamplingScope::Interface(index) => SavedScope::Interface(index),
+        SamplingScope::EgressInterface(index) => SavedScope::EgressInterface(index),
     };
     let options = &announced.options;
     let mut sampling: Vec<SavedSampling> =
-        options.sampling.iter().map(|(of, rate)| SavedSampling { scope: scope(of), rate: *rate }).collect();
+        options.sampling.iter().map(|(of, rate)| SavedSampling { scope: scope(of), rate }).collect();
     sampling.sort_unstable();
     let mut applications: Vec<(u64, String)> =
         options.applications.iter().map(|(id, name)| (*id, name.to_string())).collect();
@@ -366,6 +369,7 @@ fn announced_values(saved: &SavedOptions) -> Vec<OptionValue> {
         SavedScope::Domain => SamplingScope::Domain,
         SavedScope::Sampler(id) => SamplingScope::Sampler(id),
         SavedScope::Interface(index) => SamplingScope::Interface(index),
+        SavedScope::EgressInterface(index) => SamplingScope::EgressInterface(index),
     };
     let rates =
         saved.sampling.iter().map(|saved| OptionValue::Sampling { scope: scope(saved.scope), rate: saved.rate });
