@@ -27,6 +27,29 @@ pub enum OptionValue {
     },
 }
 
+impl OptionValue {
+    /// What the value is about.
+    #[must_use]
+    pub fn key(&self) -> OptionKey {
+        match self {
+            Self::Sampling { scope, .. } => OptionKey::Sampling(*scope),
+            Self::Application { id, .. } => OptionKey::Application(*id),
+            Self::SystemInit { .. } => OptionKey::SystemInit,
+        }
+    }
+}
+
+/// What an announced value is about: there is one value for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OptionKey {
+    /// The sampling rate for these flows.
+    Sampling(SamplingScope),
+    /// The name of this application id.
+    Application(u64),
+    /// When the exporter started.
+    SystemInit,
+}
+
 /// For which flows of a domain an announced sampling rate holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SamplingScope {

@@ -1,7 +1,7 @@
 //! Where a flow's sampling rate and application name come from.
 
 use netflow::columns::SamplingSource::{self, Header, None as Nobody, Option as Announced, Record};
-use netflow::options::{APPLICATION_LIMIT, OptionValue, Options, SamplingScope};
+use netflow::options::{APPLICATION_LIMIT, OptionKey, OptionValue, Options, SamplingScope};
 use netflow::{Event, Report};
 
 use crate::Decoded;
@@ -162,7 +162,7 @@ fn announced_for_interfaces() {
 
 #[test]
 fn a_repetition_is_not_announced() {
-    struct Counting(netflow::MapStore, usize);
+    struct Counting(netflow::MapStore, usize, Vec<OptionKey>);
     impl netflow::Store for Counting {
         fn template(&mut self, key: &netflow::store::TemplateKey) -> Option<std::sync::Arc<netflow::Template>> {
             self.0.template(key)
@@ -187,8 +187,11 @@ fn a_repetition_is_not_announced() {
             self.1 += 1;
             self.0.announce(domain, values);
         }
+        fn repeated(&mut self, _domain: &netflow::store::DomainKey, key: OptionKey) {
+            self.2.push(key);
+        }
     }
-    let mut store = Counting(netflow::MapStore::default(), 0);
+    let mut store = Counting(netflow::MapStore::default(), 0, Vec::new());
     let mut report = Report::default();
     let mut columns = netflow::FlowColumns::default();
     let payload = encoder::v9(&[
@@ -199,6 +202,8 @@ fn a_repetition_is_not_announced() {
         netflow::decode(&encoder::datagram(&payload), &mut store, &mut columns, &mut report);
     }
     assert_eq!(store.1, 1, "both values in one announcement, once");
+    let both = [1, 2].map(|sampler| OptionKey::Sampling(SamplingScope::Sampler(sampler)));
+    assert_eq!(store.2, [both, both].concat(), "the store hears of each repetition");
     assert_eq!(report.options_records(), 6);
 }
 
