@@ -51,7 +51,8 @@ pub struct Settings {
     pub per_exporter: Bounds,
     /// The most that all exporters may have together.
     pub total: Bounds,
-    /// What has not been used or repeated for this long is forgotten; `None` keeps it for ever.
+    /// Templates neither used nor repeated and option values not repeated for this long are forgotten; `None` keeps them for
+    /// ever.
     pub idle_expiry: Option<Duration>,
 }
 

@@ -7,7 +7,12 @@ use netflow::{Event, Report};
 use crate::Decoded;
 use crate::encoder::{self, FieldOf, set, template};
 
-fn check(name: &str, decoded: &Decoded, rates: &[(u64, SamplingSource)]) {
+/// A row's sampling rate and where it came from.
+type Rate = (u64, SamplingSource);
+/// Options data records of three bytes, or what they are made of.
+type Announcements<'a> = &'a [[u8; 3]];
+
+fn check(name: &str, decoded: &Decoded, rates: &[Rate]) {
     let columns = &decoded.columns;
     let found: Vec<(u64, u8)> =
         columns.sampling_rate.iter().copied().zip(columns.sampling_source.iter().copied()).collect();
@@ -108,7 +113,7 @@ fn announced_in_ipfix() {
 /// Flow records that do not name the sampler that took them, after a table of samplers.
 #[test]
 fn announced_for_samplers_alone() {
-    let cases: [(&str, &[[u8; 3]], &[FieldOf], &[u8], (u64, SamplingSource)); 6] = [
+    let cases: [(&str, Announcements<'_>, &[FieldOf], &[u8], Rate); 6] = [
         ("one sampler", &[[1, 3, 232]], &[(10, 1)], &[5], (1000, Announced)),
         ("all agree", &[[1, 3, 232], [2, 3, 232]], &[(10, 1)], &[5], (1000, Announced)),
         ("they disagree", &[[1, 3, 232], [2, 0, 100]], &[(10, 1)], &[5], (1, Nobody)),
@@ -135,7 +140,7 @@ fn announced_for_interfaces() {
     const EGRESS: u8 = 1;
     const UNKNOWN: u8 = 9;
     // Rates as (scope element, interface, rate).
-    let cases: [(&str, &[[u8; 3]], u8, (u64, SamplingSource)); 9] = [
+    let cases: [(&str, Announcements<'_>, u8, Rate); 9] = [
         ("ingress", &[[10, 5, 50], [10, 6, 60]], INGRESS, (50, Announced)),
         ("egress", &[[10, 5, 50], [10, 6, 60]], EGRESS, (60, Announced)),
         ("unknown is ingress", &[[10, 5, 50], [10, 6, 60]], UNKNOWN, (50, Announced)),
