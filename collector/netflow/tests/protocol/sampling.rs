@@ -113,22 +113,22 @@ fn announced_in_ipfix() {
 /// Flow records that do not name the sampler that took them, after a table of samplers.
 #[test]
 fn announced_for_samplers_alone() {
-    let cases: [(&str, Announcements<'_>, &[FieldOf], &[u8], Rate); 6] = [
-        ("one sampler", &[[1, 3, 232]], &[(10, 1)], &[5], (1000, Announced)),
-        ("all agree", &[[1, 3, 232], [2, 3, 232]], &[(10, 1)], &[5], (1000, Announced)),
-        ("they disagree", &[[1, 3, 232], [2, 0, 100]], &[(10, 1)], &[5], (1, Nobody)),
-        ("they come to agree", &[[1, 3, 232], [2, 0, 100], [1, 0, 100]], &[(10, 1)], &[5], (100, Announced)),
-        ("the record says it", &[[1, 3, 232]], &[(34, 1)], &[5], (5, Record)),
-        ("the record names another", &[[1, 3, 232]], &[(48, 1)], &[5], (1, Nobody)),
+    let cases: [(&str, Announcements<'_>, FieldOf, u8, Rate); 6] = [
+        ("one sampler", &[[1, 3, 232]], (10, 1), 5, (1000, Announced)),
+        ("all agree", &[[1, 3, 232], [2, 3, 232]], (10, 1), 5, (1000, Announced)),
+        ("they disagree", &[[1, 3, 232], [2, 0, 100]], (10, 1), 5, (1, Nobody)),
+        ("they come to agree", &[[1, 3, 232], [2, 0, 100], [1, 0, 100]], (10, 1), 5, (100, Announced)),
+        ("the record says it", &[[1, 3, 232]], (34, 1), 5, (5, Record)),
+        ("the record names another", &[[1, 3, 232]], (48, 1), 5, (1, Nobody)),
     ];
-    for (name, samplers, fields, record, expected) in cases {
+    for (name, samplers, field, value, expected) in cases {
         let mut decoded = Decoded::default();
         let table = v9_options_template(300, &[(1, 1)], &[(48, 1), (50, 2)]);
-        decoded.feed(&encoder::v9(&[table, set(0, &template(256, fields))]));
+        decoded.feed(&encoder::v9(&[table, set(0, &template(256, &[field]))]));
         for sampler in samplers {
             decoded.feed(&encoder::v9(&[set(300, &[&[0][..], sampler].concat())]));
         }
-        decoded.feed(&encoder::v9(&[set(256, record)]));
+        decoded.feed(&encoder::v9(&[set(256, &[value])]));
         check(name, &decoded, &[expected]);
     }
 }
