@@ -115,7 +115,7 @@ fn walk_data(
     if template.kind() == Kind::Data {
         return;
     }
-    let values = announce::values(&set, options.as_deref(), report);
+    let values = announce::values(&set, options.as_deref(), |key| store.repeated(&domain, key), report);
     if !values.is_empty() {
         store.announce(&domain, &values);
     }

@@ -10,19 +10,20 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use netflow::options::{OptionValue, SamplingScope};
+use netflow::options::{OptionKey, OptionValue, SamplingScope};
 use netflow::store::{DomainKey, Learned, TemplateKey};
 use netflow::template::{FieldSpecifier, Kind, MAX_FIELDS, Template};
 use rkyv::rancor::BoxedError;
 use rkyv::util::AlignedVec;
 
-use super::{Announced, Restored, Shared};
+use super::announced::Announced;
+use super::{Entry, Restored, Shared};
 
 const MAGIC: [u8; 8] = *b"nftmplts";
 /// Raised whenever [`Snapshot`] or anything in it changes.
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 /// A multiple of 16, so that the body is as aligned as the buffer.
 const HEADER_BYTES: usize = 32;
 /// No store of ours is larger; a length beyond this is damage, and is not allocated.
@@ -65,6 +66,8 @@ pub struct SavedTemplate {
     pub learned_at: u64,
     /// When it was last used or repeated, seconds since 1970.
     pub seen_at: u64,
+    /// When a data set was last decoded by it, seconds since 1970; 0 if none was.
+    pub used_at: u64,
 }
 
 /// One field specifier.
@@ -89,8 +92,10 @@ pub struct SavedOptions {
     pub applications: Vec<(u64, String)>,
     /// When the exporter started, milliseconds since 1970, if it said so.
     pub system_init_ms: Option<i64>,
-    /// When they were last used or repeated, seconds since 1970.
-    pub seen_at: u64,
+    /// When any application name was last announced, seconds since 1970.
+    pub applications_seen_at: u64,
+    /// When the exporter's start was last announced, seconds since 1970.
+    pub system_init_seen_at: u64,
 }
 
 /// A sampling rate: one packet in `rate`.
@@ -100,6 +105,8 @@ pub struct SavedSampling {
     pub scope: SavedScope,
     /// One packet in this many.
     pub rate: u64,
+    /// When it was last announced, seconds since 1970.
+    pub seen_at: u64,
 }
 
 /// For which flows a sampling rate holds.
@@ -109,8 +116,10 @@ pub enum SavedScope {
     Domain,
     /// Those of one sampler.
     Sampler(u64),
-    /// Those that came in by one interface.
+    /// Those metered at one interface.
     Interface(u32),
+    /// Those that went out by one interface.
+    EgressInterface(u32),
 }
 
 /// Why a snapshot was not read or written.
@@ -234,7 +243,8 @@ pub(super) fn take(shared: &Shared, now: u64) -> Snapshot {
             },
             fields: entry.template.fields().iter().map(|field| (*field).into()).collect(),
             learned_at: entry.learned_at,
-            seen_at: entry.seen_at.load(Ordering::Relaxed),
+            seen_at: entry.seen_at(),
+            used_at: entry.used_at.load(Ordering::Relaxed),
         })
         .collect();
     templates.sort_unstable_by_key(|template| (template.domain, template.id));
@@ -262,23 +272,27 @@ pub(super) fn put_back(shared: &Shared, snapshot: &Snapshot, now: u64) -> Restor
             continue;
         }
         // A clock that was set back must not make a template immortal.
-        let (learned_at, seen_at) = (saved.learned_at.min(now), saved.seen_at.min(now));
-        match shared.keep(key, Arc::new(compile(saved)), learned_at, seen_at) {
+        let entry = Entry {
+            template: Arc::new(compile(saved)),
+            learned_at: saved.learned_at.min(now),
+            repeated_at: AtomicU64::new(saved.seen_at.min(now)),
+            used_at: AtomicU64::new(saved.used_at.min(now)),
+        };
+        match shared.keep(key, entry) {
             Some(Learned::New | Learned::Replaced) | None => restored.templates += 1,
             Some(Learned::Refused) => restored.refused += 1,
         }
     }
     for saved in &snapshot.options {
-        if saved.seen_at < oldest {
-            restored.expired += 1;
-            continue;
-        }
         let domain = DomainKey::from(saved.domain);
         if shared.find_options(&domain).is_some() {
             continue;
         }
-        let values = announced_values(saved);
-        let kept = shared.announce(&domain, &values, saved.seen_at.min(now));
+        let mut values = announced_values(saved);
+        let saved_values = values.len();
+        values.retain(|(_, seen_at)| *seen_at >= oldest);
+        let kept = shared.announce(&domain, values.iter().map(|(value, seen_at)| (value, (*seen_at).min(now))));
+        restored.expired += saved_values - values.len();
         restored.option_values += kept;
         restored.refused += values.len() - kept;
     }
@@ -340,14 +354,19 @@ fn compile(saved: &SavedTemplate) -> Template {
 }
 
 fn save_options(domain: DomainKey, announced: &Announced) -> SavedOptions {
-    let scope = |scope: &SamplingScope| match scope {
+    let scope = |scope: SamplingScope| match scope {
         SamplingScope::Domain => SavedScope::Domain,
-        SamplingScope::Sampler(id) => SavedScope::Sampler(*id),
-        SamplingScope::Interface(index) => SavedScope::Interface(*index),
+        SamplingScope::Sampler(id) => SavedScope::Sampler(id),
+        SamplingScope::Interface(index) => SavedScope::Interface(index),
+        SamplingScope::EgressInterface(index) => SavedScope::EgressInterface(index),
     };
     let options = &announced.options;
-    let mut sampling: Vec<SavedSampling> =
-        options.sampling.iter().map(|(of, rate)| SavedSampling { scope: scope(of), rate: *rate }).collect();
+    let seen_at = |key| announced.seen_at(key);
+    let mut sampling: Vec<SavedSampling> = options
+        .sampling
+        .iter()
+        .map(|(of, rate)| SavedSampling { scope: scope(of), rate, seen_at: seen_at(OptionKey::Sampling(of)) })
+        .collect();
     sampling.sort_unstable();
     let mut applications: Vec<(u64, String)> =
         options.applications.iter().map(|(id, name)| (*id, name.to_string())).collect();
@@ -357,21 +376,29 @@ fn save_options(domain: DomainKey, announced: &Announced) -> SavedOptions {
         sampling,
         applications,
         system_init_ms: options.system_init_ms,
-        seen_at: announced.seen_at.load(Ordering::Relaxed),
+        // All names have the same age, whatever the id.
+        applications_seen_at: seen_at(OptionKey::Application(0)),
+        system_init_seen_at: seen_at(OptionKey::SystemInit),
     }
 }
 
-fn announced_values(saved: &SavedOptions) -> Vec<OptionValue> {
+/// The saved values, each with the time when it was last announced.
+fn announced_values(saved: &SavedOptions) -> Vec<(OptionValue, u64)> {
     let scope = |scope| match scope {
         SavedScope::Domain => SamplingScope::Domain,
         SavedScope::Sampler(id) => SamplingScope::Sampler(id),
         SavedScope::Interface(index) => SamplingScope::Interface(index),
+        SavedScope::EgressInterface(index) => SamplingScope::EgressInterface(index),
     };
-    let rates =
-        saved.sampling.iter().map(|saved| OptionValue::Sampling { scope: scope(saved.scope), rate: saved.rate });
-    let names =
-        saved.applications.iter().map(|(id, name)| OptionValue::Application { id: *id, name: name.as_str().into() });
-    let start = saved.system_init_ms.map(|milliseconds| OptionValue::SystemInit { milliseconds });
+    let rates = saved
+        .sampling
+        .iter()
+        .map(|saved| (OptionValue::Sampling { scope: scope(saved.scope), rate: saved.rate }, saved.seen_at));
+    let names = saved.applications.iter().map(|(id, name)| {
+        (OptionValue::Application { id: *id, name: name.as_str().into() }, saved.applications_seen_at)
+    });
+    let start =
+        saved.system_init_ms.map(|milliseconds| (OptionValue::SystemInit { milliseconds }, saved.system_init_seen_at));
     rates.chain(names).chain(start).collect()
 }
 
