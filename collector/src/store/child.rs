@@ -5,6 +5,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -275,6 +276,9 @@ fn command(program: &Path, settings: &Settings) -> Command {
         None => command.env_remove(PASSWORD_VARIABLE),
     };
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // A group of its own: the Ctrl-C of a terminal goes to the parent alone, which stores what it holds before it stops
+    // the child; and signals that the engine sends to its group do not reach the parent.
+    command.process_group(0);
     command
 }
 

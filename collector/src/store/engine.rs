@@ -17,10 +17,11 @@ use super::libchdb::{Connection, Library};
 use super::{Error, Settings, locate};
 
 /// The engine's privileges: all that queries need, and nothing that reads or writes files, runs programs or opens
-/// connections. Whoever may ask questions over HTTP must not thereby read what this process may read.
+/// connections. Whoever may ask questions over HTTP must not thereby read what this process may read. Of the SYSTEM
+/// statements those that look after tables: SYSTEM SHUTDOWN sends SIGTERM to the whole process group.
 const GRANTS: &str = "GRANT SHOW, SELECT, INSERT, ALTER, CREATE DATABASE, CREATE TABLE, CREATE VIEW, CREATE DICTIONARY, \
-    CREATE TEMPORARY TABLE, CREATE FUNCTION, DROP, UNDROP TABLE, TRUNCATE, OPTIMIZE, KILL QUERY, dictGet, SYSTEM, \
-    INTROSPECTION ON *.*";
+    CREATE TEMPORARY TABLE, CREATE FUNCTION, DROP, UNDROP TABLE, TRUNCATE, OPTIMIZE, KILL QUERY, dictGet, \
+    SYSTEM DROP CACHE, SYSTEM FLUSH, SYSTEM MERGES, SYSTEM TTL MERGES, SYSTEM RELOAD DICTIONARY, INTROSPECTION ON *.*";
 /// The table engines that keep their data to themselves.
 const TABLE_ENGINES: &[&str] = &[
     "MergeTree",

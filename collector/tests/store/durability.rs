@@ -4,21 +4,20 @@ use std::net::TcpListener;
 
 use collector::store::{Child, Error};
 
-use crate::support::{Store, directory, engine_is_missing, program, settings};
+use crate::support::{Store, directory, engine_is_missing, program, settings, shared};
 
 #[test]
 fn acknowledged_rows_survive_kill_and_restart() {
     let Some(mut store) = Store::start() else { return };
     store.ok("CREATE TABLE t (a UInt64) ENGINE = MergeTree ORDER BY a");
     assert_eq!(store.insert("INSERT INTO t FORMAT CSV", "", b"1\n2\n").status, 200);
-    let killed = store.child.as_ref().and_then(Child::id).expect("a process");
-    let process = nix::unistd::Pid::from_raw(i32::try_from(killed).expect("a pid"));
-    nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGKILL).expect("killed");
+    let killed = store.child.as_ref().and_then(Child::id);
+    nix::sys::signal::kill(process_of(&store), nix::sys::signal::Signal::SIGKILL).expect("killed");
     let child = store.child.as_ref().expect("a child");
     while child.restarts() == 0 || !child.is_running() {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
-    assert_ne!(child.id(), Some(killed));
+    assert_ne!(child.id(), killed);
     assert_eq!(store.ok("SELECT sum(a) FROM t"), "3\n");
 
     assert_eq!(store.insert("INSERT INTO t FORMAT CSV", "", b"3\n").status, 200);
@@ -59,4 +58,17 @@ fn errors_at_start_say_what_to_do() {
         }
     }
     running.stop().expect("a clean end");
+}
+
+#[test]
+fn the_child_has_a_process_group_of_its_own() {
+    let Some(store) = shared() else { return };
+    let child = process_of(&store);
+    assert_eq!(nix::unistd::getpgid(Some(child)), Ok(child));
+    assert_ne!(nix::unistd::getpgrp(), child);
+}
+
+fn process_of(store: &Store) -> nix::unistd::Pid {
+    let id = store.child.as_ref().and_then(Child::id).expect("a process");
+    nix::unistd::Pid::from_raw(i32::try_from(id).expect("a pid"))
 }
