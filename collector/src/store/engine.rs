@@ -13,8 +13,8 @@ use nix::fcntl::{Flock, FlockArg};
 use tokio::sync::Semaphore;
 
 use super::errors::Exception;
-use super::libchdb::{Connection, Library};
-use super::{Error, Settings, locate};
+use super::libchdb::{Connection, Library, LibraryFile};
+use super::{Error, Settings};
 
 /// The engine's privileges: all that queries need, and nothing that reads or writes files, runs programs or opens
 /// connections. Whoever may ask questions over HTTP must not thereby read what this process may read. Of the SYSTEM
@@ -67,13 +67,12 @@ pub(super) struct Engine {
 
 impl Engine {
     /// Loads the library and opens the data directory.
-    pub(super) fn start(settings: &Settings) -> Result<Self, Error> {
-        let path = locate::library(settings.library.as_deref())?;
+    pub(super) fn start(settings: &Settings, library: LibraryFile) -> Result<Self, Error> {
         let lock = lock(&settings.data_dir)?;
         let bodies = settings.data_dir.join("bodies");
         empty_directory(&bodies)?;
         let configuration = write_configuration(settings)?;
-        let library = Library::open(&path).map_err(|source| Error::LibraryBroken { path, source })?;
+        let library = library.load()?;
         let mut argument = b"--config-file=".to_vec();
         argument.extend_from_slice(configuration.as_os_str().as_bytes());
         let refused = || Error::EngineRefused { path: settings.data_dir.clone() };

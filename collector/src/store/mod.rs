@@ -28,6 +28,8 @@ mod libchdb;
 pub mod locate;
 /// Native blocks for clients with a protocol version.
 mod native;
+/// What the process gives up before it loads the engine.
+mod privileges;
 /// One request on its thread.
 mod query;
 /// A request's head.
@@ -90,9 +92,21 @@ pub enum Error {
         /// What the dynamic linker says.
         source: libloading::Error,
     },
+    /// The file is there, but cannot be opened.
+    #[error("cannot read the engine {path}: {source}; make it readable, or name another by --library")]
+    LibraryUnreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The store keeps the capabilities of whoever started it.
+    #[error("cannot give up capabilities before the engine is loaded: {0}; allow prctl and capset to this process")]
+    Privileges(std::io::Error),
     /// The data directory cannot be used.
     #[error(
-        "cannot use the store's data directory {path}: {source}; check that it is writable and that the disk has space"
+        "cannot use the store's data directory {path}: {source}; check that this user owns it (the store has no \
+         capabilities, not even root's) and that the disk has space"
     )]
     DataDirectory {
         /// The directory, or the file in it.

@@ -68,6 +68,24 @@ fn the_child_has_a_process_group_of_its_own() {
     assert_ne!(nix::unistd::getpgrp(), child);
 }
 
+#[test]
+fn no_thread_of_the_engine_has_capabilities() {
+    let Some(store) = shared() else { return };
+    assert_eq!(store.ok("SELECT sum(number) FROM numbers_mt(1000000)"), "499999500000\n");
+    let threads = std::fs::read_dir(format!("/proc/{}/task", process_of(&store))).expect("threads");
+    let mut count = 0;
+    for thread in threads {
+        // A thread may end meanwhile.
+        let Ok(status) = std::fs::read_to_string(thread.expect("a thread").path().join("status")) else { continue };
+        count += 1;
+        for line in ["CapInh", "CapPrm", "CapEff", "CapAmb"].map(|set| format!("{set}:\t0000000000000000")) {
+            assert!(status.lines().any(|found| found == line), "{line}: {status}");
+        }
+        assert!(status.contains("NoNewPrivs:\t1"), "{status}");
+    }
+    assert!(count > 1, "{count} threads");
+}
+
 fn process_of(store: &Store) -> nix::unistd::Pid {
     let id = store.child.as_ref().and_then(Child::id).expect("a process");
     nix::unistd::Pid::from_raw(i32::try_from(id).expect("a pid"))
