@@ -78,6 +78,17 @@ pub enum Error {
          collector's package, or name the file by --library or COLLECTOR_LIBCHDB"
     )]
     LibraryMissing,
+    /// The library was found where others may have put it.
+    #[error(
+        "will not load the engine from {path}: {place} belongs to another user or is writable by everyone; change that, \
+         or name the file by --library or COLLECTOR_LIBCHDB"
+    )]
+    LibraryUntrusted {
+        /// The library.
+        path: PathBuf,
+        /// The file, or the directory above it.
+        place: PathBuf,
+    },
     /// The library that was named is no file.
     #[error("cannot load the engine from {path}: no such file; correct --library or COLLECTOR_LIBCHDB")]
     LibraryNotAFile {
@@ -163,6 +174,9 @@ pub enum Error {
         /// What the system says.
         source: std::io::Error,
     },
+    /// The child process was not to answer any more.
+    #[error("the store was stopped before it answered")]
+    Stopped,
     /// The child process ended before it answered.
     #[error("the store did not start: {reason}")]
     ChildFailed {
