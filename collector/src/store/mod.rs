@@ -28,6 +28,8 @@ mod libchdb;
 pub mod locate;
 /// Native blocks for clients with a protocol version.
 mod native;
+/// What the process gives up before it loads the engine.
+mod privileges;
 /// One request on its thread.
 mod query;
 /// A request's head.
@@ -76,6 +78,17 @@ pub enum Error {
          collector's package, or name the file by --library or COLLECTOR_LIBCHDB"
     )]
     LibraryMissing,
+    /// The library was found where others may have put it.
+    #[error(
+        "will not load the engine from {path}: {place} belongs to another user or is writable by everyone; change that, \
+         or name the file by --library or COLLECTOR_LIBCHDB"
+    )]
+    LibraryUntrusted {
+        /// The library.
+        path: PathBuf,
+        /// The file, or the directory above it.
+        place: PathBuf,
+    },
     /// The library that was named is no file.
     #[error("cannot load the engine from {path}: no such file; correct --library or COLLECTOR_LIBCHDB")]
     LibraryNotAFile {
@@ -90,9 +103,21 @@ pub enum Error {
         /// What the dynamic linker says.
         source: libloading::Error,
     },
+    /// The file is there, but cannot be opened.
+    #[error("cannot read the engine {path}: {source}; make it readable, or name another by --library")]
+    LibraryUnreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The store keeps the capabilities of whoever started it.
+    #[error("cannot give up capabilities before the engine is loaded: {0}; allow prctl and capset to this process")]
+    Privileges(std::io::Error),
     /// The data directory cannot be used.
     #[error(
-        "cannot use the store's data directory {path}: {source}; check that it is writable and that the disk has space"
+        "cannot use the store's data directory {path}: {source}; check that this user owns it (the store has no \
+         capabilities, not even root's) and that the disk has space"
     )]
     DataDirectory {
         /// The directory, or the file in it.
@@ -149,6 +174,9 @@ pub enum Error {
         /// What the system says.
         source: std::io::Error,
     },
+    /// The child process was not to answer any more.
+    #[error("the store was stopped before it answered")]
+    Stopped,
     /// The child process ended before it answered.
     #[error("the store did not start: {reason}")]
     ChildFailed {

@@ -84,7 +84,10 @@ impl Error {
 pub fn run(config: &Config) -> Result<(), Error> {
     let stop = stop_on_signals()?;
     let _state = StateDir::hold(&config.state_dir)?;
-    let mut running = Running::start(config)?;
+    let mut running = match Running::start(config, &stop) {
+        Err(Error::Store(crate::store::Error::Stopped)) => return Ok(()),
+        started => started?,
+    };
     let watched = running.watch(config, &stop);
     let stopped = running.stop(config);
     watched.and(stopped)

@@ -47,8 +47,8 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Starts everything.
-    pub(super) fn start(config: &Config) -> Result<Self, Error> {
+    /// Starts everything, unless `stop` is raised while the store starts, which may take minutes.
+    pub(super) fn start(config: &Config, stop: &AtomicBool) -> Result<Self, Error> {
         capture::ensure_ports_unused(&config.capture)?;
         let listener = config.metrics.listen.map(listen_for_metrics).transpose()?;
         let published = Published::new(Geo::open(&config.geoip.files)?);
@@ -57,7 +57,7 @@ impl Running {
         let templates = restore_templates(&config.templates);
 
         let store = match config.clickhouse.url {
-            None => Some(store::Child::start(&config.embedded())?),
+            None => Some(store::Child::start(&config.embedded(), stop)?),
             Some(_) => None,
         };
         let client = clickhouse::Settings {
