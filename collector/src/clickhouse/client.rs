@@ -172,6 +172,10 @@ impl Client {
         let Settings { url, database, user, connect_timeout, request_timeout, .. } = &self.settings;
         let what = &error.message;
         let message = match error.class {
+            Class::Network if url.starts_with("http://") => format!(
+                "the connection to ClickHouse at {url} broke: {what}; check that it runs and that this is its HTTP port \
+                 (for its HTTPS port write https://)"
+            ),
             Class::Unreachable | Class::Network => {
                 format!("cannot reach ClickHouse at {url}: {what}; check that it runs and that this is its HTTP port")
             }
@@ -180,9 +184,7 @@ impl Client {
                 connect_timeout.as_secs_f32(),
                 request_timeout.as_secs_f32()
             ),
-            Class::Tls => format!(
-                "TLS to ClickHouse at {url} failed: {what}; check that this is its HTTPS port and that its CA is known here"
-            ),
+            Class::Tls => format!("TLS to ClickHouse at {url} failed: {what}"),
             Class::NotClickHouse => format!("{url} answers, but not as ClickHouse: {what}"),
             Class::Denied if matches!(error.code, Some(192..=194 | 516)) => {
                 format!("ClickHouse at {url} refused user {user}: check user and password ({what})")
