@@ -71,6 +71,7 @@ fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, Error> {
 }
 
 /// What failed in a TLS handshake and what to do about it.
+#[expect(clippy::wildcard_enum_match_arm, reason = "rustls adds errors with each version")]
 pub(super) fn tls_failure(error: &rustls::Error) -> String {
     let remedy = match error {
         rustls::Error::InvalidCertificate(fault) => certificate_remedy(fault),
@@ -83,6 +84,7 @@ pub(super) fn tls_failure(error: &rustls::Error) -> String {
     format!("{error}; {remedy}")
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "rustls adds faults with each version")]
 fn certificate_remedy(fault: &CertificateError) -> &'static str {
     match fault {
         // A bad signature is that of another CA of the same name.

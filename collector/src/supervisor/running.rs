@@ -47,7 +47,7 @@ pub(super) struct Running {
 impl Running {
     /// Starts everything.
     pub(super) fn start(config: &Config) -> Result<Self, Error> {
-        capture::ensure_ports_unused(&config.capture)?;
+        capture::ensure_usable(&config.capture)?;
         let published = Published::new(Geo::open(&config.geoip.files)?);
         let watcher = Watcher::start(enrich::watcher::Settings::new(config.geoip.files.clone()), published.clone())?;
         let names = Arc::new(config.names());
