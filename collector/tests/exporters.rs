@@ -29,5 +29,5 @@ fn check(capture: &str, wire: &str) {
     let stdout = String::from_utf8_lossy(&output.stdout);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{capture} over {wire}: {}\n{stdout}\n{stderr}", output.status);
-    println!("{capture} over {wire}:\n{stdout}");
+    eprintln!("{capture} over {wire}:\n{stdout}");
 }

@@ -5,11 +5,11 @@
 
 use std::fs::File;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nix::sys::signal::Signal::SIGTERM;
 
-use crate::datagrams::{V5_RECORDS, v5};
+use crate::datagrams::{V5_RECORDS, v5, v9_template};
 use crate::netns::privileged;
 use crate::process::{Collector, Place, wait_until};
 use crate::refusals::check_output;
@@ -49,7 +49,14 @@ fn a_disk_that_fills_up_costs_only_what_does_not_fit_the_bound() {
     collector.send(&v5());
     stored(V5_RECORDS);
 
-    let filler = fill(&collector, &place);
+    // The collector's file system, as others see it.
+    let state = PathBuf::from(format!("/proc/{}/root{}/state", collector.id(), place.directory().display()));
+    let snapshot = || state.join("templates.snapshot").metadata().map_or(0, |file| file.len());
+    wait_until("templates are saved, of which there are none", || snapshot() > 0);
+    let empty_bytes = snapshot();
+    let filler = fill(&state);
+    collector.send(&v9_template());
+    wait_until("the log says that the templates wait", || collector.log().contains("the templates were not saved"));
     collector.send(&v5());
     waiting(V5_RECORDS);
     wait_until("the log names the disk", || collector.log().contains("is full, free some space"));
@@ -71,6 +78,7 @@ fn a_disk_that_fills_up_costs_only_what_does_not_fit_the_bound() {
     assert_eq!(collector.metric("rows_given_up_total"), given_up);
     assert_eq!(collector.sql("SELECT count() FROM collector.flows"), format!("{}\n", V5_RECORDS + PENDING_ROWS));
     assert!(collector.log().contains("ClickHouse takes rows again"), "{}", collector.log());
+    wait_until("the template is saved", || snapshot() > empty_bytes);
     collector.signal(SIGTERM);
     assert_eq!(collector.wait(), 0, "{}", collector.log());
 }
@@ -93,10 +101,9 @@ fn mounting(place: &Place<'_>, size: &str, prepare: &str) -> Mounting {
     Mounting(["unshare", "--mount", "sh", "-c", &script, "sh", state].map(str::to_owned).to_vec())
 }
 
-/// Fills the collector's disk; the file to remove.
-fn fill(collector: &Collector<'_>, place: &Place<'_>) -> PathBuf {
-    let directory = format!("/proc/{}/root{}/state", collector.id(), place.directory().display());
-    let path = PathBuf::from(directory).join("filler");
+/// Fills the file system; the file to remove.
+fn fill(directory: &Path) -> PathBuf {
+    let path = directory.join("filler");
     let mut file = File::create(&path).expect("the file system of the collector");
     for bytes in [1 << 20, 4096, 1] {
         while file.write_all(&vec![7; bytes]).is_ok() {}

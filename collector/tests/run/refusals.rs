@@ -167,5 +167,5 @@ pub(crate) fn check_output(name: &str, output: &Output, parts: &[&str]) {
         assert!(last.contains(part), "{name}: no {part:?} in {last:?}");
     }
     assert!(!last.contains("horse") && !last.contains("staple"), "{name}: a password in {last:?}");
-    println!("{name}: {last}");
+    eprintln!("{name}: {last}");
 }
