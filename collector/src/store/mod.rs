@@ -75,7 +75,8 @@ pub enum Error {
     /// No library in any of the known places.
     #[error(
         "cannot find libchdb.so, the embedded ClickHouse engine: run `cargo xtask libchdb` in the repository, install the \
-         collector's package, or name the file by --library or COLLECTOR_LIBCHDB"
+         collector's package, name the file by COLLECTOR_LIBCHDB or library in [store], or name a ClickHouse server \
+         by --clickhouse-url"
     )]
     LibraryMissing,
     /// The library was found where others may have put it.
@@ -90,7 +91,10 @@ pub enum Error {
         place: PathBuf,
     },
     /// The library that was named is no file.
-    #[error("cannot load the engine from {path}: no such file; correct --library or COLLECTOR_LIBCHDB")]
+    #[error(
+        "cannot load the engine from {path}: no such file; correct what names it: COLLECTOR_LIBCHDB, library in [store] of the \
+         configuration, or --library of `collector store`"
+    )]
     LibraryNotAFile {
         /// What was named.
         path: PathBuf,
@@ -142,7 +146,10 @@ pub enum Error {
         path: PathBuf,
     },
     /// Someone else listens there, or the address is not ours.
-    #[error("cannot listen on {address}: {source}; choose another --listen")]
+    #[error(
+        "cannot listen on {address}: {source}; end what listens there (`ss -ltnp` names it), or choose another address: listen \
+         in [store] of the configuration, --listen of `collector store`"
+    )]
     Listen {
         /// The address.
         address: SocketAddr,

@@ -74,9 +74,16 @@ pub(super) fn open(settings: &config::Capture) -> Result<Captured, Error> {
     Ok(captured)
 }
 
-/// Says early, before anything was started for them, that another program listens on one of the ports.
-pub(super) fn ensure_ports_unused(settings: &config::Capture) -> Result<(), Error> {
-    udp_settings(settings).try_for_each(|socket| Ok(udp::ensure_unused(&socket)?))
+/// Says early, before anything was started for them, that another program listens on one of the ports, or that an
+/// interface is not there: that is a mistake in its name, which plain UDP sockets must not hide.
+pub(super) fn ensure_usable(settings: &config::Capture) -> Result<(), Error> {
+    udp_settings(settings).try_for_each(|socket| udp::ensure_unused(&socket))?;
+    for name in settings.interfaces.iter().filter(|_| settings.mode != CaptureMode::Udp) {
+        if let Err(missing @ steering::Error::NoInterface { .. }) = steering::queues(name) {
+            return Err(missing.into());
+        }
+    }
+    Ok(())
 }
 
 fn udp_settings(settings: &config::Capture) -> impl Iterator<Item = udp::Settings> {
@@ -121,6 +128,9 @@ fn open_interface(settings: &config::Capture, name: &str, sources: &mut [Sources
         },
         frame_bytes_max: ring.largest_frame_bytes(),
     })?;
+    if let Some(refused) = steering.native_refused() {
+        tracing::warn!(interface = name, %refused, "XDP runs in generic mode, which takes more CPU for each datagram");
+    }
     let mut receivers = Vec::new();
     for queue in 0..queues {
         receivers.extend(xsk::open(&xsk::Settings { queue, ..ring.clone() })?);

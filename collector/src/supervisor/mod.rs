@@ -67,7 +67,7 @@ pub enum Error {
     #[error("an inserting thread ended unexpectedly: everything was stopped; the log has the reason")]
     Inserter,
     /// Rows could not be stored before the end.
-    #[error("{0} rows could not be stored before the end: ClickHouse did not take them in time")]
+    #[error("{0} rows could not be stored before the end: ClickHouse did not take them in time, the log says why")]
     GivenUp(u64),
 }
 

@@ -49,7 +49,7 @@ pub(super) struct Running {
 impl Running {
     /// Starts everything, unless `stop` is raised while the store starts, which may take minutes.
     pub(super) fn start(config: &Config, stop: &AtomicBool) -> Result<Self, Error> {
-        capture::ensure_ports_unused(&config.capture)?;
+        capture::ensure_usable(&config.capture)?;
         let listener = config.metrics.listen.map(listen_for_metrics).transpose()?;
         let published = Published::new(Geo::open(&config.geoip.files)?);
         let watcher = Watcher::start(enrich::watcher::Settings::new(config.geoip.files.clone()), published.clone())?;

@@ -55,6 +55,11 @@ impl Engine {
         settings(&self.url, database)
     }
 
+    /// Where its HTTP interface listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.url.trim_start_matches("http://").parse().unwrap()
+    }
+
     pub(crate) fn client(&self, settings: &Settings) -> Client {
         assert_eq!(settings.url, self.url);
         Client::new(settings).unwrap()
