@@ -103,11 +103,11 @@ flow_columns! {
     end_ms: i64,
     /// Exporter address: source of the datagram.
     exporter: Address,
-    /// Observation domain (IPFIX), source id (NetFlow v9), engine type * 256 + engine id (NetFlow v5).
+    /// Observation domain (IPFIX), source id (NetFlow v9), engine type * 256 + engine id (NetFlow v5); 0 in v1 and v7.
     domain: u32,
-    /// 5, 9 or 10.
+    /// 1, 5, 7, 9 or 10.
     version: u8,
-    /// Template id; 0 for NetFlow v5.
+    /// Template id; 0 where the protocol has no templates.
     template_id: u16,
     /// Source address.
     src_addr: Address,

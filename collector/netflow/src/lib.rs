@@ -1,4 +1,4 @@
-//! NetFlow v5, NetFlow v9 and IPFIX: a datagram in; flow columns, templates, option values and counted errors out.
+//! NetFlow v1, v5, v7 and v9 and IPFIX: a datagram in; flow columns, templates, option values and counted errors out.
 //!
 //! Sans-I/O: no socket, no clock, no log, no thread; whoever calls keeps the templates (see [`Store`]) and the blocks
 //! (see [`FlowColumns`]). Not here: enrichment, storage, and anything that knows ClickHouse.
@@ -32,12 +32,12 @@ pub mod text;
 
 mod announce;
 mod clock;
+mod constant;
 mod derive;
 mod fill;
 mod plan;
 mod sets;
 mod source;
-mod v5;
 mod walk;
 mod wire;
 

@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use crate::constant;
 use crate::element::{self, Element, REVERSE, Type};
 use crate::record::{Field, Record};
 use crate::wire::{chunk_at, unsigned, without_trailing_zeros};
 
 /// Seconds from 1900 (NTP) to 1970.
 const NTP_TO_UNIX: i128 = 2_208_988_800;
-/// Fill bytes: a field of NetFlow v5 that is left out.
+/// Fill bytes: a field of NetFlow v1, v5 and v7 that is left out.
 const PADDING_OCTETS: u16 = 210;
 
 /// Which names fields of vendors get.
@@ -55,7 +56,7 @@ pub fn fields<'a>(record: &Record<'a>, names: Names) -> Vec<(Cow<'static, str>, 
     let version = record.header.version;
     let mut fields: Vec<(Cow<'static, str>, Value<'a>)> = Vec::new();
     for field in record.fields() {
-        if version == 5 && field.specifier.element == PADDING_OCTETS {
+        if constant::is_constant(version) && field.specifier.element == PADDING_OCTETS {
             continue;
         }
         let name = name(version, &field, names);

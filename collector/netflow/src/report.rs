@@ -46,8 +46,12 @@ pub enum Class {
 }
 
 events! {
+    /// A NetFlow v1 datagram.
+    DatagramV1 "datagram_v1" Ordinary;
     /// A NetFlow v5 datagram.
     DatagramV5 "datagram_v5" Ordinary;
+    /// A NetFlow v7 datagram.
+    DatagramV7 "datagram_v7" Ordinary;
     /// A NetFlow v9 datagram.
     DatagramV9 "datagram_v9" Ordinary;
     /// An IPFIX message.
@@ -80,13 +84,13 @@ events! {
     SamplingRateZero "sampling_rate_zero" Unused;
     /// A withdrawal of a template that is not known.
     WithdrawalUnknown "withdrawal_unknown" Unused;
-    /// Bytes after the records of a NetFlow v5 datagram or after the length in an IPFIX header.
+    /// Bytes after the records of a NetFlow v1, v5 or v7 datagram or after the length in an IPFIX header.
     TrailingBytes "trailing_bytes" Unused;
     /// A datagram shorter than the header of its version.
     HeaderTruncated "header_truncated" Malformed;
-    /// A version other than 5, 9 and 10.
+    /// A version that is not known.
     VersionUnknown "version_unknown" Malformed;
-    /// A NetFlow v5 datagram that has fewer records than its header counts; those that are there were decoded.
+    /// A NetFlow v1, v5 or v7 datagram that has fewer records than its header counts; those that are there were decoded.
     RecordsMissing "records_missing" Malformed;
     /// An IPFIX message longer, by its header, than the datagram; the sets that are there were decoded.
     MessageTruncated "message_truncated" Malformed;

@@ -9,7 +9,7 @@ mod encoder;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use encoder::{datagram, ipfix, set, template, v5, v9};
+use encoder::{datagram, ipfix, set, template, v1, v5, v7, v9};
 use netflow::{FlowColumns, MapStore, Report, decode};
 
 thread_local! {
@@ -57,6 +57,8 @@ fn check(name: &str, payloads: &[Vec<u8>]) {
 
 #[test]
 fn warm_decoding_allocates_nothing() {
+    check("NetFlow v1", &[v1(&[[7; 52]; 24])]);
+    check("NetFlow v7", &[v7(&[[7; 52]; 27])]);
     check("NetFlow v5", &[v5(0x4064, &[[7; 48]; 30])]);
 
     let fields =

@@ -40,7 +40,11 @@ pub(super) fn write(record: &Record<'_>, packet: u64, names: Names, out: &mut Ve
 
 /// The header's facts under the words of its protocol; times in seconds since 1970 and milliseconds of uptime.
 fn write_header(header: &Header, out: &mut Vec<u8>) {
-    put(out, format_args!(",\"header\":{{\"exportTime\":{},\"seq\":{}", header.export_ms / 1000, header.sequence));
+    put(out, format_args!(",\"header\":{{\"exportTime\":{}", header.export_ms / 1000));
+    // NetFlow v1 has no sequence number.
+    if header.version != 1 {
+        put(out, format_args!(",\"seq\":{}", header.sequence));
+    }
     if let Some(uptime_ms) = header.uptime_ms {
         put(out, format_args!(",\"sysUpTime\":{uptime_ms}"));
     }
