@@ -1,4 +1,4 @@
-//! The one walk through a datagram: header, sets, templates. Columns and rows both hang on it as a [`Sink`], so they cannot
+//! The one walk through a datagram: header, sets, templates; or samples. Columns and rows both hang on it as a [`Sink`], so they cannot
 //! disagree about what a datagram contains.
 
 use crate::announce;
@@ -8,6 +8,7 @@ use crate::options::Options;
 use crate::record::DataSet;
 use crate::report::{Event, Report};
 use crate::sets::{self, FIRST_TEMPLATE_ID, Templates};
+use crate::sflow::{self, Samples};
 use crate::store::{Store, TemplateKey};
 use crate::template::{Kind, Template};
 use crate::wire::{is_zero, u16_at};
@@ -15,10 +16,13 @@ use crate::wire::{is_zero, u16_at};
 /// Length of a set header in bytes: id and length.
 const SET_HEADER: usize = 4;
 
-/// What becomes of data sets.
+/// What becomes of data sets and samples.
 pub(crate) trait Sink {
     /// Takes the records of one data set or options data set; says how many there were.
     fn data_set(&mut self, set: &DataSet<'_>, options: Option<&Options>) -> Taken;
+
+    /// Takes the samples of one sFlow datagram, all of them.
+    fn samples(&mut self, samples: Samples<'_, '_>);
 }
 
 /// What a sink found in a data set.
@@ -32,6 +36,12 @@ pub(crate) struct Taken {
 
 /// Walks through one datagram.
 pub(crate) fn walk(datagram: &Datagram<'_>, store: &mut impl Store, report: &mut Report, sink: &mut impl Sink) {
+    if sflow::is_sflow(datagram.payload) {
+        if let Some(samples) = Samples::new(datagram, report) {
+            sink.samples(samples);
+        }
+        return;
+    }
     let Some(version) = u16_at(datagram.payload, 0) else { return report.count(Event::HeaderTruncated) };
     let header = match version {
         1 => Header::v1(datagram),

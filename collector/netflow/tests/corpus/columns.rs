@@ -13,7 +13,7 @@ use crate::captures;
 /// Decodes a capture into columns.
 fn columns_of(corpus: &Path, name: &str) -> FlowColumns {
     let (mut store, mut report, mut columns) = (MapStore::default(), Report::default(), FlowColumns::default());
-    for packet in captures::netflow_packets(corpus, name) {
+    for packet in captures::packets(corpus, name) {
         decode(&packet.datagram(), &mut store, &mut columns, &mut report);
     }
     columns

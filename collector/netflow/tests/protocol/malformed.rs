@@ -1,7 +1,7 @@
 //! Datagrams that break the protocol: each costs a counter with its name, and never what is sound beside it.
 
 use netflow::report::Class;
-use netflow::{Event, FlowColumns, MapStore, Report, decode, dissect};
+use netflow::{Event, FlowColumns, MapStore, Record, Report, decode, dissect};
 
 use crate::Decoded;
 use crate::encoder::{FieldOf, datagram, ipfix, set, template, v1, v5, v7, v9};
@@ -104,7 +104,7 @@ fn agree(payload: &[u8]) {
     let (mut columns, mut column_report, mut row_report) =
         (FlowColumns::default(), Report::default(), Report::default());
     decode(&datagram(payload), &mut MapStore::default(), &mut columns, &mut column_report);
-    dissect(&datagram(payload), &mut MapStore::default(), &mut row_report, &mut |record| {
+    dissect(&datagram(payload), &mut MapStore::default(), &mut row_report, &mut |record: Record<'_>| {
         assert_eq!(record.fields().count(), record.template().fields().len(), "a record has all its fields");
     });
     assert_eq!(column_report, row_report, "{payload:02x?}");
