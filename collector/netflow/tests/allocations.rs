@@ -74,6 +74,14 @@ fn warm_decoding_allocates_nothing() {
     ];
     check("NetFlow v9", &[v9(&v9_sets)]);
 
+    // The seeds of the fuzz targets have a sample of every kind.
+    let seeds = ["sflow_switched", "sflow_routed", "sflow_tunnels", "sflow_counters", "sflow_drops"];
+    let seed = |name| {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/datagram").join(name);
+        std::fs::read(path).expect("the seed is there")
+    };
+    check("sFlow", &seeds.map(seed));
+
     let moving = [(8, 4), (82, 65_535), (96, 65_535), (1, 8), (95, 65_535), (70, 3)];
     let record = [&[10, 0, 0, 1][..], &[3, b'e', b't', b'h'], &[0], &[0; 8], &[4, 13, 0, 0, 80], &[1, 2, 3]].concat();
     check("IPFIX of variable length", &[ipfix(&[set(2, &template(256, &moving)), set(256, &record.repeat(100))])]);
