@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use crate::captures;
 
 /// Decodes a capture into columns.
-fn columns_of(corpus: &Path, name: &str) -> FlowColumns {
+pub(crate) fn columns_of(corpus: &Path, name: &str) -> FlowColumns {
     let (mut store, mut report, mut columns) = (MapStore::default(), Report::default(), FlowColumns::default());
     for packet in captures::packets(corpus, name) {
         decode(&packet.datagram(), &mut store, &mut columns, &mut report);
