@@ -52,13 +52,18 @@ impl Sink for Columns<'_> {
     fn samples(&mut self, samples: Samples<'_, '_>) {
         let mut row = self.out.len();
         // Rows are made for all samples at once; those of broken ones are taken back.
-        self.out.resize(row.saturating_add(samples.flow_samples()));
+        let end = row.saturating_add(samples.flow_samples());
+        if row < end {
+            self.out.resize(end);
+        }
         for Sampled { sample, flow } in samples {
             let Some(flow) = flow else { continue };
             flow.write(&sample, row, self.out);
             row = row.saturating_add(1);
         }
-        self.out.resize(row);
+        if row < end {
+            self.out.resize(row);
+        }
     }
 }
 
