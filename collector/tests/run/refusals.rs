@@ -133,8 +133,8 @@ fn a_wrong_password_is_refused_by_name_and_not_shown() {
         memory_bytes: None,
         until_stdin_closes: true,
     };
-    let server =
-        Child::start_program(Path::new(env!("CARGO_BIN_EXE_collector")), &settings).expect("the engine starts");
+    let program = Path::new(env!("CARGO_BIN_EXE_collector"));
+    let server = Child::start_program(program, &settings, &AtomicBool::new(false)).expect("the engine starts");
     let url = server.url();
     let asking = ["--capture", "udp", "--clickhouse-url", &url, "--user"];
     for (name, who) in [
