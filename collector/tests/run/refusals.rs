@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::Output;
+use std::sync::atomic::AtomicBool;
 
 use collector::store::{Child, Settings};
 
