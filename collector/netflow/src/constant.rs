@@ -8,7 +8,7 @@ use crate::template::{FieldSpecifier, Kind, Template};
 use crate::wire::u16_at;
 
 /// Element and length of each field of NetFlow v1; 210 is padding.
-const V1_FIELDS: [(u16, u16); 17] = [
+const V1_FIELDS: [(u16, u16); 16] = [
     (8, 4),
     (12, 4),
     (15, 4),
@@ -24,8 +24,7 @@ const V1_FIELDS: [(u16, u16); 17] = [
     (4, 1),
     (5, 1),
     (6, 1),
-    (210, 3),
-    (210, 8),
+    (210, 7),
 ];
 
 /// Element and length of each field of NetFlow v5.
@@ -116,6 +115,6 @@ mod tests {
 
     #[test]
     fn lengths_of_records() {
-        assert_eq!([v1(), v5(), v7()].map(Template::record_length), [Some(52), Some(48), Some(52)]);
+        assert_eq!([v1(), v5(), v7()].map(Template::record_length), [Some(48), Some(48), Some(52)]);
     }
 }

@@ -45,8 +45,8 @@ pub(crate) fn ipfix(sets: &[Vec<u8>]) -> Vec<u8> {
     [header.concat(), DOMAIN.to_be_bytes().to_vec(), sets].concat()
 }
 
-/// A NetFlow v1 datagram with these records of 52 bytes.
-pub(crate) fn v1(records: &[[u8; 52]]) -> Vec<u8> {
+/// A NetFlow v1 datagram with these records of 48 bytes.
+pub(crate) fn v1(records: &[[u8; 48]]) -> Vec<u8> {
     [classic_header(1, records.len()), records.concat()].concat()
 }
 

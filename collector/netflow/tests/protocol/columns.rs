@@ -185,10 +185,10 @@ fn layouts_without_templates() {
     record[16..24].copy_from_slice(&[0, 0, 0, 3, 0, 0, 2, 0]);
     record[32..36].copy_from_slice(&[1, 0xbb, 0, 53]);
     record[36..48].copy_from_slice(&[0, 0, 6, 0xb8, 0x1b, 0, 0, 0, 0, 0, 0, 0]);
-    let mut decoded = Decoded::of(encoder::v1(&[record]));
+    let shorter = |record: &[u8; 52]| record[..48].try_into().expect("48 bytes");
+    let mut decoded = Decoded::of(encoder::v1(&[shorter(&record)]));
     record[36..48].copy_from_slice(&[0, 0x1b, 6, 0xb8, 0xfd, 0xe8, 0, 9, 24, 16, 0, 0]);
-    let shorter = record[..48].try_into().expect("48 bytes");
-    decoded.feed(&encoder::v5(0, &[shorter])).feed(&encoder::v7(&[record]));
+    decoded.feed(&encoder::v5(0, &[shorter(&record)])).feed(&encoder::v7(&[record]));
     let columns = &decoded.columns;
     assert_eq!(columns.version, [1, 5, 7]);
     assert_eq!((&columns.domain[..], &columns.template_id[..]), (&[0, 0x0102, 0][..], &[0; 3][..]));

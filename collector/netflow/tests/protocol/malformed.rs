@@ -47,7 +47,7 @@ fn each_fault_has_its_name() {
     check("message shorter than the datagram", &short, Event::TrailingBytes, 1);
     check("v5 with more records counted", &with_length(v5(0, &[[0; 48]]), 9), Event::RecordsMissing, 1);
     check("v5 with fewer records counted", &with_length(v5(0, &[[0; 48]; 3]), 2), Event::TrailingBytes, 2);
-    check("v1 with more records counted", &with_length(v1(&[[0; 52]]), 9), Event::RecordsMissing, 1);
+    check("v1 with more records counted", &with_length(v1(&[[0; 48]]), 9), Event::RecordsMissing, 1);
     check("v7 with a record of 48 bytes", &v7(&[[0; 52]])[..72], Event::RecordsMissing, 0);
     check("v5 with six bytes more", &[v5(0, &[[0; 48]]), vec![0; 6]].concat(), Event::TrailingBytes, 1);
     let moving = vec![set(2, &template(256, &[(96, 65_535), (7, 2)])), set(256, &[1, b'a', 0, 1, 9, b'b', 0])];
@@ -81,7 +81,7 @@ fn cut_and_changed_anywhere() {
     let options = [&300_u16.to_be_bytes()[..], &[0, 4, 0, 8, 0, 1, 0, 4, 0, 48, 0, 1, 0, 50, 0, 2]].concat();
     let datagrams = [
         v5(0x4064, &[[7; 48]; 3]),
-        v1(&[[7; 52]; 2]),
+        v1(&[[7; 48]; 2]),
         v7(&[[7; 52]; 2]),
         v9(&[set(0, &template(256, &PORTS)), set(1, &options), set(256, &DATA.repeat(3)), set(300, &[1; 14])]),
         ipfix(&[set(2, &template(256, &fields)), set(256, &moving.repeat(3)), set(2, &[0, 2, 0, 0])]),
