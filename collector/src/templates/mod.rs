@@ -14,6 +14,8 @@ mod counters;
 pub mod print;
 /// What each exporter has in the store, and the room that is left.
 mod room;
+/// What a snapshot holds.
+mod saved;
 /// The store's contents as a file.
 pub mod snapshot;
 

@@ -1,6 +1,10 @@
 //! The template store: keys never mix, whatever threads do; bounds hold; what is idle goes.
 
-use std::collections::{HashMap, HashSet};
+/// Random steps, compared with a plain map.
+mod model;
+/// Several threads at once.
+mod threads;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -11,7 +15,6 @@ use collector::templates::{Bounds, Cache, Settings, Templates};
 use netflow::options::{OptionKey, OptionValue, SamplingScope};
 use netflow::store::{DomainKey, Learned, Store, TemplateKey};
 use netflow::template::{FieldSpecifier, Kind, Template};
-use proptest::prelude::*;
 
 fn domain(exporter: u8, version: u8, domain: u32) -> DomainKey {
     let mut address = [0; 16];
@@ -296,117 +299,4 @@ fn a_replacement_leaves_no_gap() {
 
 fn fields_in(templates: &Templates) -> usize {
     templates.snapshot(0).templates.iter().map(|template| template.fields.len()).sum()
-}
-
-/// Threads learn, use and withdraw templates under the same ids in different domains. Nobody may ever get another domain's
-/// template, and what one thread alone writes is what it reads.
-#[test]
-fn threads_never_see_anothers_template() {
-    let templates = Templates::new(Settings::default());
-    let domains: Vec<DomainKey> = [(1, 9, 1), (1, 9, 2), (1, 10, 1), (2, 9, 1)]
-        .map(|(exporter, version, of)| domain(exporter, version, of))
-        .into();
-    thread::scope(|scope| {
-        for (worker, own) in domains.iter().enumerate() {
-            let (templates, domains) = (&templates, &domains);
-            scope.spawn(move || stress(&mut templates.cache(), *own, domains, worker as u32));
-        }
-    });
-    for saved in &templates.snapshot(0).templates {
-        let owner = TemplateKey { domain: saved.domain.into(), id: saved.id };
-        assert_eq!(saved.fields[0].enterprise, mark_of(&marked(&owner, 0, 2)).0);
-    }
-}
-
-fn stress(cache: &mut Cache, own: DomainKey, domains: &[DomainKey], worker: u32) {
-    let mut random = worker.wrapping_mul(0x9e37_79b9) | 1;
-    let mut model: HashMap<u16, u32> = HashMap::new();
-    for round in 0..20_000 {
-        // Xorshift: the same rounds at every run.
-        random ^= random << 13;
-        random ^= random >> 17;
-        random ^= random << 5;
-        let id = 256 + u16::try_from(random % 16).expect("small");
-        let of = TemplateKey { domain: own, id };
-        match random >> 16 & 7 {
-            0 => {
-                assert_ne!(cache.learn(of, marked(&of, round, 2)), Learned::Refused);
-                model.insert(id, round);
-            }
-            1 => assert_eq!(cache.withdraw(&of), model.remove(&id).is_some()),
-            2 if round % 64 == 0 => {
-                assert_eq!(cache.withdraw_all(&own, Kind::Data), model.len());
-                model.clear();
-            }
-            3 => cache.announce(&own, &[sampling(u64::from(worker) + 1)]),
-            4 => {
-                let rate = cache.options(&own).and_then(|options| options.sampling.get(&SamplingScope::Domain));
-                assert!(rate.is_none_or(|rate| rate == u64::from(worker) + 1));
-            }
-            5 => assert_eq!(cache.template(&of).map(|template| mark_of(&template).1), model.get(&id).copied()),
-            _ => {
-                let anyones = TemplateKey { domain: domains[(random >> 8) as usize % domains.len()], id };
-                let found = cache.template(&anyones).map(|template| mark_of(&template).0);
-                assert!(found.is_none_or(|owner| owner == mark_of(&marked(&anyones, 0, 2)).0));
-            }
-        }
-    }
-}
-
-/// One thing that an exporter or a worker does.
-#[derive(Debug, Clone)]
-enum Step {
-    Learn(TemplateKey, u32),
-    Withdraw(TemplateKey),
-    WithdrawAll(DomainKey),
-    Look(TemplateKey),
-}
-
-fn any_domain() -> impl Strategy<Value = DomainKey> {
-    (1_u8..4, prop_oneof![Just(9_u8), Just(10)], 0_u32..3)
-        .prop_map(|(exporter, version, of)| domain(exporter, version, of))
-}
-
-fn any_step() -> impl Strategy<Value = Step> {
-    let any_key = || (any_domain(), 256_u16..260).prop_map(|(domain, id)| TemplateKey { domain, id });
-    prop_oneof![
-        4 => (any_key(), 0_u32..3).prop_map(|(key, mark)| Step::Learn(key, mark)),
-        1 => any_key().prop_map(Step::Withdraw),
-        1 => any_domain().prop_map(Step::WithdrawAll),
-        4 => any_key().prop_map(Step::Look),
-    ]
-}
-
-proptest! {
-    /// Two workers take turns at random; the store does what a plain map with these keys does.
-    #[test]
-    fn keys_never_mix(steps in proptest::collection::vec((any::<bool>(), any_step()), 1..200)) {
-        let templates = Templates::new(Settings::default());
-        let mut caches = [templates.cache(), templates.cache()];
-        let mut model: HashMap<TemplateKey, u32> = HashMap::new();
-        for (worker, step) in steps {
-            let cache = &mut caches[usize::from(worker)];
-            match step {
-                Step::Learn(key, mark) => {
-                    cache.learn(key, marked(&key, mark, 2));
-                    model.insert(key, mark);
-                }
-                Step::Withdraw(key) => prop_assert_eq!(cache.withdraw(&key), model.remove(&key).is_some()),
-                Step::WithdrawAll(domain) => {
-                    let before = model.len();
-                    model.retain(|key, _| key.domain != domain);
-                    prop_assert_eq!(cache.withdraw_all(&domain, Kind::Data), before - model.len());
-                }
-                Step::Look(key) => {
-                    let expected = model.get(&key).map(|mark| mark_of(&marked(&key, *mark, 2)));
-                    prop_assert_eq!(cache.template(&key).map(|template| mark_of(&template)), expected);
-                }
-            }
-        }
-        let listed = templates.snapshot(0).templates;
-        let keys: HashSet<TemplateKey> =
-            listed.iter().map(|saved| TemplateKey { domain: saved.domain.into(), id: saved.id }).collect();
-        prop_assert_eq!(keys, model.keys().copied().collect::<HashSet<_>>());
-        prop_assert_eq!(listed.len(), templates.len());
-    }
 }
