@@ -1,6 +1,6 @@
 //! Reads options data sets: which values an exporter announces, and for what.
 
-use crate::options::{NAME_LIMIT, OptionValue, Options, SamplingScope, rate_of_intervals, rate_of_sizes};
+use crate::options::{NAME_LIMIT, OptionKey, OptionValue, Options, SamplingScope, rate_of_intervals, rate_of_sizes};
 use crate::record::{DataSet, Record};
 use crate::report::{Event, Report};
 use crate::wire::{chunk_at, unsigned, without_trailing_zeros};
@@ -8,11 +8,17 @@ use crate::wire::{chunk_at, unsigned, without_trailing_zeros};
 /// NetFlow v9 scope type "interface" (RFC 3954 section 6.1).
 const V9_SCOPE_INTERFACE: u16 = 2;
 
-/// The values of one options data set that differ from those known. Empty, and nothing allocated, for a repetition.
-pub(crate) fn values(set: &DataSet<'_>, known: Option<&Options>, report: &mut Report) -> Vec<OptionValue> {
+/// The values of one options data set that differ from those known; `repeated` hears of the others. Empty, and nothing
+/// allocated, for a repetition.
+pub(crate) fn values(
+    set: &DataSet<'_>,
+    known: Option<&Options>,
+    mut repeated: impl FnMut(OptionKey),
+    report: &mut Report,
+) -> Vec<OptionValue> {
     let mut values = Vec::new();
     for bytes in set.records() {
-        Announcement::read(&set.record(bytes)).push_new(known, &mut values, report);
+        Announcement::read(&set.record(bytes)).push_new(known, &mut values, &mut repeated, report);
     }
     values
 }
@@ -22,6 +28,7 @@ pub(crate) fn values(set: &DataSet<'_>, known: Option<&Options>, report: &mut Re
 struct Announcement<'a> {
     sampler: Option<u64>,
     interface: Option<u32>,
+    egress_interface: Option<u32>,
     rate: Option<u64>,
     interval: Option<u64>,
     space: Option<u64>,
@@ -47,7 +54,8 @@ impl<'a> Announcement<'a> {
                 continue;
             }
             match field.specifier.element {
-                10 | 14 if field.is_scope => announcement.interface = interface,
+                10 if field.is_scope => announcement.interface = interface,
+                14 if field.is_scope => announcement.egress_interface = interface,
                 48 | 302 => announcement.sampler = announcement.sampler.or(number),
                 34 | 50 => announcement.rate = announcement.rate.filter(|rate| *rate > 0).or(number),
                 305 => announcement.interval = number,
@@ -72,7 +80,13 @@ impl<'a> Announcement<'a> {
         self.rate.filter(|rate| *rate > 0).or_else(of_intervals).or_else(of_sizes).or(self.rate)
     }
 
-    fn push_new(&self, known: Option<&Options>, values: &mut Vec<OptionValue>, report: &mut Report) {
+    fn push_new(
+        &self,
+        known: Option<&Options>,
+        values: &mut Vec<OptionValue>,
+        repeated: &mut impl FnMut(OptionKey),
+        report: &mut Report,
+    ) {
         let mut push = |value: OptionValue| {
             if !known.is_none_or(|known| known.has_room(&value)) {
                 return report.count(Event::OptionRefused);
@@ -84,11 +98,14 @@ impl<'a> Announcement<'a> {
             Some(rate) if rate > 0 => {
                 // A record about a sampler on an interface holds for flows that name either.
                 let by_interface = self.interface.map(SamplingScope::Interface);
+                let by_egress = self.egress_interface.map(SamplingScope::EgressInterface);
                 let by_sampler = self.sampler.map(SamplingScope::Sampler);
-                let of_domain = (by_interface.is_none() && by_sampler.is_none()).then_some(SamplingScope::Domain);
-                for scope in [by_interface, by_sampler, of_domain].into_iter().flatten() {
-                    if known.and_then(|known| known.sampling.get(&scope)) != Some(&rate) {
-                        push(OptionValue::Sampling { scope, rate });
+                let narrower = [by_interface, by_egress, by_sampler];
+                let of_domain = narrower.iter().all(Option::is_none).then_some(SamplingScope::Domain);
+                for scope in narrower.into_iter().chain([of_domain]).flatten() {
+                    match known.and_then(|known| known.sampling.get(&scope)) == Some(rate) {
+                        true => repeated(OptionKey::Sampling(scope)),
+                        false => push(OptionValue::Sampling { scope, rate }),
                     }
                 }
             }
@@ -99,14 +116,16 @@ impl<'a> Announcement<'a> {
         {
             let name = String::from_utf8_lossy(name);
             let before = known.and_then(|known| known.applications.get(&id)).map(|name| &**name);
-            if before != Some(&*name) {
-                push(OptionValue::Application { id, name: Box::from(&*name) });
+            match before == Some(&*name) {
+                true => repeated(OptionKey::Application(id)),
+                false => push(OptionValue::Application { id, name: Box::from(&*name) }),
             }
         }
-        if let Some(milliseconds) = self.init_ms.map(u64::cast_signed).filter(|init_ms| *init_ms > 0)
-            && known.and_then(|known| known.system_init_ms) != Some(milliseconds)
-        {
-            push(OptionValue::SystemInit { milliseconds });
+        if let Some(milliseconds) = self.init_ms.map(u64::cast_signed).filter(|init_ms| *init_ms > 0) {
+            match known.and_then(|known| known.system_init_ms) == Some(milliseconds) {
+                true => repeated(OptionKey::SystemInit),
+                false => push(OptionValue::SystemInit { milliseconds }),
+            }
         }
         if self.rate() == Some(0) {
             report.count(Event::SamplingRateZero);

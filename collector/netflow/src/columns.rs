@@ -12,7 +12,7 @@ pub type Address = [u8; 16];
 pub enum SamplingSource {
     /// Nobody said; the rate is 1.
     None = 0,
-    /// An element of the flow record itself.
+    /// The flow record or sample itself.
     Record = 1,
     /// An options data record of the exporter.
     Option = 2,
@@ -103,11 +103,12 @@ flow_columns! {
     end_ms: i64,
     /// Exporter address: source of the datagram.
     exporter: Address,
-    /// Observation domain (IPFIX), source id (NetFlow v9), engine type * 256 + engine id (NetFlow v5).
+    /// Observation domain (IPFIX), source id (NetFlow v9), engine type * 256 + engine id (NetFlow v5), sub-agent
+    /// id (sFlow); 0 in NetFlow v1 and v7.
     domain: u32,
-    /// 5, 9 or 10.
+    /// 1, 5, 7, 9 or 10; 105 is sFlow v5.
     version: u8,
-    /// Template id; 0 for NetFlow v5.
+    /// Template id; 0 where the protocol has no templates.
     template_id: u16,
     /// Source address.
     src_addr: Address,
@@ -201,6 +202,14 @@ impl Labels {
     pub(crate) fn push(&mut self, entries: impl Iterator<Item = u32>) {
         self.values.extend(entries.filter(|entry| *entry != 0).map(|entry| entry >> 4));
         self.ends.push(u64::try_from(self.values.len()).unwrap_or(u64::MAX));
+    }
+
+    /// Gives a row that is there, and empty like all after it, its labels. Rows are set in ascending order.
+    pub(crate) fn set(&mut self, row: usize, labels: &[u32]) {
+        self.values.extend(labels);
+        if let Some(end) = self.ends.get_mut(row) {
+            *end = u64::try_from(self.values.len()).unwrap_or(u64::MAX);
+        }
     }
 
     /// Makes the column `rows` long: appends empty stacks, or cuts.

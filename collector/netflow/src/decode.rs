@@ -6,6 +6,7 @@ use crate::header::Datagram;
 use crate::options::Options;
 use crate::record::{DataSet, Record};
 use crate::report::Report;
+use crate::sflow::{Sample, Sampled, Samples};
 use crate::store::Store;
 use crate::template::Kind;
 use crate::walk::{Sink, Taken, walk};
@@ -16,14 +17,23 @@ pub fn decode(datagram: &Datagram<'_>, store: &mut impl Store, out: &mut FlowCol
     walk(datagram, store, report, &mut Columns { out });
 }
 
-/// Calls `visit` with each data record and options data record of a datagram, in wire order. Templates, options and counts
-/// as in [`decode`].
-pub fn dissect(
-    datagram: &Datagram<'_>,
-    store: &mut impl Store,
-    report: &mut Report,
-    visit: &mut impl FnMut(Record<'_>),
-) {
+/// Who is shown what is in datagrams. A closure that takes a [`Record`] is one that leaves samples aside.
+pub trait Visit {
+    /// Takes a data record or options data record of NetFlow or IPFIX.
+    fn record(&mut self, record: Record<'_>);
+
+    /// Takes a sample of sFlow.
+    fn sample(&mut self, _: Sample<'_>) {}
+}
+
+impl<F: FnMut(Record<'_>)> Visit for F {
+    fn record(&mut self, record: Record<'_>) {
+        self(record);
+    }
+}
+
+/// Shows `visit` each record or sample of a datagram, in wire order. Templates, options and counts as in [`decode`].
+pub fn dissect(datagram: &Datagram<'_>, store: &mut impl Store, report: &mut Report, visit: &mut impl Visit) {
     walk(datagram, store, report, &mut Rows { visit });
 }
 
@@ -35,26 +45,49 @@ impl Sink for Columns<'_> {
     fn data_set(&mut self, set: &DataSet<'_>, options: Option<&Options>) -> Taken {
         match set.template.kind() {
             Kind::Data => fill::fill(set, options, self.out),
-            Kind::Options { .. } => visit_all(set, &mut |_| {}),
+            Kind::Options { .. } => visit_all(set, &mut |_: Record<'_>| {}),
+        }
+    }
+
+    fn samples(&mut self, samples: Samples<'_, '_>) {
+        let mut row = self.out.len();
+        // Rows are made for all samples at once; those of broken ones are taken back.
+        let end = row.saturating_add(samples.flow_samples());
+        if row < end {
+            self.out.resize(end);
+        }
+        for Sampled { sample, flow } in samples {
+            let Some(flow) = flow else { continue };
+            flow.write(&sample, row, self.out);
+            row = row.saturating_add(1);
+        }
+        if row < end {
+            self.out.resize(row);
         }
     }
 }
 
-struct Rows<'a, F> {
-    visit: &'a mut F,
+struct Rows<'a, V> {
+    visit: &'a mut V,
 }
 
-impl<F: FnMut(Record<'_>)> Sink for Rows<'_, F> {
+impl<V: Visit> Sink for Rows<'_, V> {
     fn data_set(&mut self, set: &DataSet<'_>, _: Option<&Options>) -> Taken {
         visit_all(set, self.visit)
     }
+
+    fn samples(&mut self, samples: Samples<'_, '_>) {
+        for Sampled { sample, .. } in samples {
+            self.visit.sample(sample);
+        }
+    }
 }
 
-fn visit_all(set: &DataSet<'_>, visit: &mut impl FnMut(Record<'_>)) -> Taken {
+fn visit_all(set: &DataSet<'_>, visit: &mut impl Visit) -> Taken {
     let mut records = set.records();
     let mut count = 0_usize;
     for bytes in records.by_ref() {
-        visit(set.record(bytes));
+        visit.record(set.record(bytes));
         count = count.saturating_add(1);
     }
     Taken { records: count, is_truncated: records.is_truncated() }

@@ -3,12 +3,16 @@
 
 use crate::clock::Now;
 use crate::columns::{FlowColumns, SamplingSource};
-use crate::options::{Options, SamplingScope, rate_of_intervals, rate_of_sizes};
+use crate::options::{Options, SamplingRates, SamplingScope, rate_of_intervals, rate_of_sizes};
 use crate::plan::{Clock, Plan, Slot};
 use crate::record::DataSet;
 
 /// ICMP and ICMPv6.
 const ICMP: [u8; 2] = [1, 58];
+/// A flow metered as it came in, in the direction column.
+const INGRESS: u8 = 1;
+/// A flow metered as it went out, in the direction column.
+const EGRESS: u8 = 2;
 /// A flow record cannot last longer than its exporter's 32-bit uptime can tell apart from the future.
 const LONGEST_MS: u32 = 1 << 31;
 
@@ -124,14 +128,17 @@ fn icmp(first_row: usize, out: &mut FlowColumns) {
     out.icmp_code.extend(protocols.iter().zip(ports).map(|flow| of_port(flow).to_be_bytes()[1]));
 }
 
-/// The rate: from the record, else from the options for its sampler, its interface or its domain, else from the header.
+/// The rate: from the record, else from the options for its sampler, its interface, its domain or, where the record names
+/// no sampler, all samplers alike; else from the header.
 fn sampling(set: &DataSet<'_>, options: Option<&Options>, first_row: usize, rows: usize, out: &mut FlowColumns) {
     let plan = set.template.plan();
     let rates = options.map(|options| &options.sampling).filter(|rates| !rates.is_empty());
-    let by_domain = rates.and_then(|rates| rates.get(&SamplingScope::Domain)).copied();
+    let by_domain = rates.and_then(|rates| rates.get(&SamplingScope::Domain));
+    let names_sampler = plan.has_slot(Slot::Sampler);
+    let by_any_sampler = rates.filter(|_| !names_sampler).and_then(|rates| rates.of_every_sampler());
     // NetFlow v5: the upper two bits are the mode; an interval of 0 says nothing.
     let by_header = set.header.sampling.map(|sampling| u64::from(sampling & 0x3fff)).filter(|rate| *rate > 0);
-    let of_all = match (by_domain, by_header) {
+    let of_all = match (by_domain.or(by_any_sampler), by_header) {
         (Some(rate), _) => (rate, SamplingSource::Option),
         (None, Some(rate)) => (rate, SamplingSource::Header),
         (None, None) => (1, SamplingSource::None),
@@ -146,23 +153,38 @@ fn sampling(set: &DataSet<'_>, options: Option<&Options>, first_row: usize, rows
     out.sampling_rate.resize(rows, 0);
     out.sampling_source.resize(rows, SamplingSource::Record as u8);
     out.in_if.resize(rows, 0);
+    out.out_if.resize(rows, 0);
+    out.direction.resize(rows, 0);
     parts(plan, first_row, out);
     let samplers = out.scratch.values(Slot::Sampler).iter().copied().map(Some).chain(std::iter::repeat(None));
-    let rows = out.sampling_rate.iter_mut().zip(&mut out.sampling_source).zip(&out.in_if).skip(first_row).zip(samplers);
+    let metered = out.in_if.iter().zip(&out.out_if).zip(&out.direction);
+    let metered = metered.map(|((in_if, out_if), direction)| (*in_if, *out_if, *direction));
+    let rows = out.sampling_rate.iter_mut().zip(&mut out.sampling_source).zip(metered).skip(first_row).zip(samplers);
     let mut memo = None;
-    for (((rate, source), interface), sampler) in rows.filter(|(((rate, _), _), _)| **rate == 0) {
-        // Flows of one set mostly share sampler and interface with the flow before.
+    for (((rate, source), metered), sampler) in rows.filter(|(((rate, _), _), _)| **rate == 0) {
+        // Flows of one set mostly share sampler and interfaces with the flow before.
         let found = match memo {
-            Some((key, found)) if key == (sampler, *interface) => found,
+            Some((key, found)) if key == (sampler, metered) => found,
             _ => by_scope.and_then(|rates| {
                 let by_sampler = sampler.and_then(|sampler| rates.get(&SamplingScope::Sampler(sampler)));
-                by_sampler.or_else(|| rates.get(&SamplingScope::Interface(*interface))).copied()
+                by_sampler.or_else(|| by_interface(rates, metered))
             }),
         };
-        memo = Some(((sampler, *interface), found));
+        memo = Some(((sampler, metered), found));
         let (found, found_source) = found.map_or(of_all, |rate| (rate, SamplingSource::Option));
         *rate = found;
         *source = found_source as u8;
+    }
+}
+
+/// The rate announced for the interface where a flow was metered: (input interface, output interface, direction column).
+fn by_interface(rates: &SamplingRates, (in_if, out_if, direction): (u32, u32, u8)) -> Option<u64> {
+    let ingress = || rates.get(&SamplingScope::Interface(in_if));
+    let egress = || rates.get(&SamplingScope::EgressInterface(out_if));
+    match direction {
+        INGRESS => ingress(),
+        EGRESS => egress().or_else(|| rates.get(&SamplingScope::Interface(out_if))),
+        _ => ingress().or_else(egress),
     }
 }
 

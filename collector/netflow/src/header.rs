@@ -1,4 +1,4 @@
-//! Datagrams and the headers of NetFlow v5, NetFlow v9 and IPFIX messages.
+//! Datagrams and the headers of NetFlow and IPFIX messages.
 
 use crate::columns::Address;
 use crate::store::DomainKey;
@@ -22,23 +22,26 @@ pub struct Header {
     pub exporter: Address,
     /// When the datagram was received, milliseconds since 1970.
     pub received_ms: i64,
-    /// 5, 9 or 10.
+    /// 1, 5, 7, 9 or 10.
     pub version: u8,
-    /// Observation domain (IPFIX), source id (NetFlow v9), engine type * 256 + engine id (NetFlow v5).
+    /// Observation domain (IPFIX), source id (NetFlow v9), engine type * 256 + engine id (NetFlow v5); 0 in
+    /// NetFlow v1 and v7.
     pub domain: u32,
-    /// Sequence number as the version counts: flows (v5), datagrams (v9), data records (IPFIX).
+    /// Sequence number as the version counts: flows (v5, v7), datagrams (v9), data records (IPFIX). NetFlow v1 has none: 0.
     pub sequence: u32,
     /// When the message left the exporter, milliseconds since 1970; v9 and IPFIX say whole seconds.
     pub export_ms: i64,
     /// Milliseconds since the exporter started, wrapping; IPFIX does not say.
     pub uptime_ms: Option<u32>,
-    /// Records the message has by its header (v5 and v9); known to lie.
+    /// Records the message has by its header (all but IPFIX); known to lie.
     pub count: Option<u16>,
     /// Sampling mode in the upper two bits, interval in the lower 14 (v5).
     pub sampling: Option<u16>,
 }
 
-/// Length of the NetFlow v5 header in bytes.
+/// Length of the NetFlow v1 header in bytes.
+pub(crate) const V1_HEADER: usize = 16;
+/// Length of the NetFlow v5 and v7 headers in bytes.
 pub(crate) const V5_HEADER: usize = 24;
 /// Length of the NetFlow v9 header in bytes (RFC 3954 section 5.1).
 pub(crate) const V9_HEADER: usize = 20;
@@ -46,6 +49,28 @@ pub(crate) const V9_HEADER: usize = 20;
 pub(crate) const IPFIX_HEADER: usize = 16;
 
 impl Header {
+    /// Reads a NetFlow v1 header; `None` if the datagram is shorter.
+    pub(crate) fn v1(datagram: &Datagram<'_>) -> Option<Self> {
+        let bytes = datagram.payload.get(..V1_HEADER)?;
+        let nanoseconds = i64::from(u32_at(bytes, 12)?);
+        Some(Self {
+            exporter: datagram.exporter,
+            received_ms: datagram.received_ms,
+            version: 1,
+            domain: 0,
+            sequence: 0,
+            export_ms: seconds_as_ms(u32_at(bytes, 8)?).saturating_add(nanoseconds / 1_000_000),
+            uptime_ms: u32_at(bytes, 4),
+            count: u16_at(bytes, 2),
+            sampling: None,
+        })
+    }
+
+    /// Reads a NetFlow v7 header: that of v5 without engine and sampling. `None` if the datagram is shorter.
+    pub(crate) fn v7(datagram: &Datagram<'_>) -> Option<Self> {
+        Some(Self { version: 7, domain: 0, sampling: None, ..Self::v5(datagram)? })
+    }
+
     /// Reads a NetFlow v5 header; `None` if the datagram is shorter.
     pub(crate) fn v5(datagram: &Datagram<'_>) -> Option<Self> {
         let bytes = datagram.payload.get(..V5_HEADER)?;

@@ -1,4 +1,4 @@
-//! NetFlow v5, NetFlow v9 and IPFIX: a datagram in; flow columns, templates, option values and counted errors out.
+//! NetFlow v1, v5, v7 and v9, IPFIX and sFlow v5: a datagram in; flow columns, templates, option values and counted errors out.
 //!
 //! Sans-I/O: no socket, no clock, no log, no thread; whoever calls keeps the templates (see [`Store`]) and the blocks
 //! (see [`FlowColumns`]). Not here: enrichment, storage, and anything that knows ClickHouse.
@@ -23,6 +23,8 @@ pub mod options;
 pub mod record;
 /// What happened while decoding, counted by name.
 pub mod report;
+/// Samples of sFlow.
+pub mod sflow;
 /// What the decoder asks of the keeper of templates and option values.
 pub mod store;
 /// Templates and their fields.
@@ -32,21 +34,23 @@ pub mod text;
 
 mod announce;
 mod clock;
+mod constant;
 mod derive;
 mod fill;
+mod frame;
 mod plan;
 mod sets;
 mod source;
-mod v5;
 mod walk;
 mod wire;
 
 pub use columns::FlowColumns;
-pub use decode::{decode, dissect};
+pub use decode::{Visit, decode, dissect};
 pub use header::{Datagram, Header};
 pub use map_store::MapStore;
 pub use record::{Field, Record};
 pub use report::{Event, Report};
+pub use sflow::Sample;
 pub use store::Store;
 pub use template::Template;
 pub use text::Text;

@@ -3,13 +3,15 @@
 use std::borrow::Cow;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use crate::constant;
 use crate::element::{self, Element, REVERSE, Type};
 use crate::record::{Field, Record};
+use crate::sflow::{self, Sample};
 use crate::wire::{chunk_at, unsigned, without_trailing_zeros};
 
 /// Seconds from 1900 (NTP) to 1970.
 const NTP_TO_UNIX: i128 = 2_208_988_800;
-/// Fill bytes: a field of NetFlow v5 that is left out.
+/// Fill bytes: a field of NetFlow v1, v5 and v7 that is left out.
 const PADDING_OCTETS: u16 = 210;
 
 /// Which names fields of vendors get.
@@ -44,8 +46,25 @@ pub enum Value<'a> {
     Mac([u8; 6]),
     /// Anything else; shown as lower-case hexadecimal digits.
     Bytes(&'a [u8]),
-    /// The values of an element that the template has more than once, in template order.
+    /// The values of an element that the template has more than once, in template order; what sFlow has several of.
     List(Vec<Self>),
+    /// A record of an sFlow sample.
+    Object(Object<'a>),
+}
+
+/// Names and values in wire order.
+pub type Object<'a> = Vec<(&'static str, Value<'a>)>;
+
+/// The fields of a sample by name: what it says. Its records are a list of objects, the last field.
+#[must_use]
+pub fn sample_fields<'a>(sample: &Sample<'a>) -> Object<'a> {
+    sflow::neutral::fields(sample)
+}
+
+/// The flow that a flow sample's row tells, where it is another than the sampled packet's outermost IP header.
+#[must_use]
+pub fn sample_flow<'a>(sample: &Sample<'a>) -> Option<Object<'a>> {
+    sflow::neutral::flow(sample)
 }
 
 /// The fields of a record by name, in wire order; the values of an element that is repeated stand together where the first
@@ -55,7 +74,7 @@ pub fn fields<'a>(record: &Record<'a>, names: Names) -> Vec<(Cow<'static, str>, 
     let version = record.header.version;
     let mut fields: Vec<(Cow<'static, str>, Value<'a>)> = Vec::new();
     for field in record.fields() {
-        if version == 5 && field.specifier.element == PADDING_OCTETS {
+        if constant::is_constant(version) && field.specifier.element == PADDING_OCTETS {
             continue;
         }
         let name = name(version, &field, names);
@@ -188,6 +207,10 @@ impl std::fmt::Display for Value<'_> {
                     out.write_str(",")?;
                 }
                 value.fmt(out)
+            }),
+            Self::Object(fields) => fields.iter().enumerate().try_for_each(|(index, (name, value))| {
+                let separator = if index > 0 { "," } else { "" };
+                write!(out, "{separator}{name}={value}")
             }),
         }
     }

@@ -10,7 +10,7 @@ use crate::wire::variable_at;
 pub struct Record<'a> {
     /// Header of the message it came in.
     pub header: &'a Header,
-    /// Template id; `None` for NetFlow v5.
+    /// Template id; `None` for NetFlow v1, v5 and v7.
     pub template_id: Option<u16>,
     template: &'a Template,
     bytes: &'a [u8],

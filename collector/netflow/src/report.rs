@@ -46,16 +46,28 @@ pub enum Class {
 }
 
 events! {
+    /// A NetFlow v1 datagram.
+    DatagramV1 "datagram_v1" Ordinary;
     /// A NetFlow v5 datagram.
     DatagramV5 "datagram_v5" Ordinary;
+    /// A NetFlow v7 datagram.
+    DatagramV7 "datagram_v7" Ordinary;
     /// A NetFlow v9 datagram.
     DatagramV9 "datagram_v9" Ordinary;
     /// An IPFIX message.
     DatagramIpfix "datagram_ipfix" Ordinary;
-    /// A flow record decoded.
+    /// An sFlow datagram.
+    DatagramSflow "datagram_sflow" Ordinary;
+    /// A flow record decoded; an sFlow flow sample is one.
     FlowRecord "flow_record" Ordinary;
     /// An options data record decoded.
     OptionsRecord "options_record" Ordinary;
+    /// An sFlow flow sample; a flow record too.
+    FlowSample "flow_sample" Ordinary;
+    /// An sFlow counter sample.
+    CounterSample "counter_sample" Ordinary;
+    /// An sFlow notification of a discarded packet.
+    DropSample "drop_sample" Ordinary;
     /// A template that was not known.
     TemplateLearned "template_learned" Ordinary;
     /// A template that differs from the one of the same id before.
@@ -76,17 +88,21 @@ events! {
     SetReserved "set_reserved" Unused;
     /// An option value for which there is no room.
     OptionRefused "option_refused" Unused;
-    /// An announced sampling rate of zero.
+    /// A sampling rate of zero, announced or in an sFlow sample.
     SamplingRateZero "sampling_rate_zero" Unused;
     /// A withdrawal of a template that is not known.
     WithdrawalUnknown "withdrawal_unknown" Unused;
-    /// Bytes after the records of a NetFlow v5 datagram or after the length in an IPFIX header.
+    /// An sFlow sample of a format that is not known; passed over by its length.
+    SampleUnknown "sample_unknown" Unused;
+    /// A record of an sFlow flow sample in a format that is not known; passed over by its length.
+    SampleRecordUnknown "sample_record_unknown" Unused;
+    /// Bytes after the samples of an sFlow datagram, after the records of a NetFlow v1, v5 or v7 datagram or after the length in an IPFIX header.
     TrailingBytes "trailing_bytes" Unused;
     /// A datagram shorter than the header of its version.
     HeaderTruncated "header_truncated" Malformed;
-    /// A version other than 5, 9 and 10.
+    /// A version that is not known.
     VersionUnknown "version_unknown" Malformed;
-    /// A NetFlow v5 datagram that has fewer records than its header counts; those that are there were decoded.
+    /// A NetFlow v1, v5 or v7 datagram that has fewer records than its header counts; those that are there were decoded.
     RecordsMissing "records_missing" Malformed;
     /// An IPFIX message longer, by its header, than the datagram; the sets that are there were decoded.
     MessageTruncated "message_truncated" Malformed;
@@ -106,6 +122,18 @@ events! {
     TemplateLength "template_length" Malformed;
     /// An options template with more scope fields than fields, or with lengths that are no whole fields.
     TemplateScope "template_scope" Malformed;
+    /// An sFlow datagram whose agent has an address of no known type.
+    AgentAddressUnknown "agent_address_unknown" Malformed;
+    /// An sFlow datagram that has fewer samples than its header counts; those that are there were decoded.
+    SamplesMissing "samples_missing" Malformed;
+    /// An sFlow sample that runs past the end of the datagram.
+    SampleTruncated "sample_truncated" Malformed;
+    /// An sFlow sample shorter than its format.
+    SampleTooShort "sample_too_short" Malformed;
+    /// An sFlow sample with fewer whole records than it counts; those that are there were decoded.
+    SampleRecordTruncated "sample_record_truncated" Malformed;
+    /// A record of an sFlow flow sample shorter than its format, or than the packet header in it.
+    SampleRecordTooShort "sample_record_too_short" Malformed;
     /// A data record whose variable-length fields run past the end of its set; the rest of the set is given up.
     RecordTruncated "record_truncated" Malformed;
 }

@@ -128,7 +128,7 @@ fn keep(template: &WireTemplate<'_>, header: &Header, store: &mut impl Store, re
         }
         return;
     }
-    if store.template(&key).is_some_and(|kept| template.is_same(&kept)) {
+    if store.known(&key).is_some_and(|kept| template.is_same(&kept)) {
         return report.count(Event::TemplateRepeated);
     }
     let fields = template.fields.clone().collect();

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::columns::Address;
-use crate::options::{OptionValue, Options};
+use crate::options::{OptionKey, OptionValue, Options};
 use crate::template::{Kind, Template};
 
 /// One stream of templates: an exporter's observation domain in one protocol version.
@@ -45,8 +45,13 @@ pub enum Learned {
 
 /// The keeper of templates and option values.
 pub trait Store {
-    /// The template with this key.
+    /// The template with this key, for a data set.
     fn template(&mut self, key: &TemplateKey) -> Option<Arc<Template>>;
+    /// The template with this key, for comparison with one that the exporter has just sent. A store that keeps ages tells a
+    /// repetition from a use by it.
+    fn known(&mut self, key: &TemplateKey) -> Option<Arc<Template>> {
+        self.template(key)
+    }
     /// Keeps a template that is new or differs from the one kept: the decoder does not call this for a mere repetition.
     fn learn(&mut self, key: TemplateKey, template: Arc<Template>) -> Learned;
     /// Forgets one template (RFC 7011 section 8.1); true if there was one.
@@ -55,6 +60,8 @@ pub trait Store {
     fn withdraw_all(&mut self, domain: &DomainKey, kind: Kind) -> usize;
     /// What the exporter announced in options data records for this domain.
     fn options(&mut self, domain: &DomainKey) -> Option<Arc<Options>>;
-    /// Takes up the values of one options data set.
+    /// Takes up the values of one options data set that are new or different.
     fn announce(&mut self, domain: &DomainKey, values: &[OptionValue]);
+    /// Hears that a known value was announced once more, unchanged: for stores that keep ages.
+    fn repeated(&mut self, _domain: &DomainKey, _key: OptionKey) {}
 }

@@ -47,7 +47,7 @@ pub struct Template {
 }
 
 impl Template {
-    /// Compiles a template. `version` is 5, 9 or 10: scope fields and some element numbers of NetFlow v9 mean other things.
+    /// Compiles a template. `version` is that of the protocol: scope fields and some element numbers of NetFlow v9 mean other things.
     #[must_use]
     pub fn new(version: u8, kind: Kind, fields: Box<[FieldSpecifier]>) -> Self {
         let plan = match kind {

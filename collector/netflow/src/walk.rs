@@ -1,24 +1,28 @@
-//! The one walk through a datagram: header, sets, templates. Columns and rows both hang on it as a [`Sink`], so they cannot
+//! The one walk through a datagram: header, sets, templates; or samples. Columns and rows both hang on it as a [`Sink`], so they cannot
 //! disagree about what a datagram contains.
 
 use crate::announce;
-use crate::header::{Datagram, Header, IPFIX_HEADER, V9_HEADER};
+use crate::constant;
+use crate::header::{Datagram, Header, IPFIX_HEADER, V1_HEADER, V5_HEADER, V9_HEADER};
 use crate::options::Options;
 use crate::record::DataSet;
 use crate::report::{Event, Report};
 use crate::sets::{self, FIRST_TEMPLATE_ID, Templates};
+use crate::sflow::{self, Samples};
 use crate::store::{Store, TemplateKey};
-use crate::template::Kind;
-use crate::v5;
+use crate::template::{Kind, Template};
 use crate::wire::{is_zero, u16_at};
 
 /// Length of a set header in bytes: id and length.
 const SET_HEADER: usize = 4;
 
-/// What becomes of data sets.
+/// What becomes of data sets and samples.
 pub(crate) trait Sink {
     /// Takes the records of one data set or options data set; says how many there were.
     fn data_set(&mut self, set: &DataSet<'_>, options: Option<&Options>) -> Taken;
+
+    /// Takes the samples of one sFlow datagram, all of them.
+    fn samples(&mut self, samples: Samples<'_, '_>);
 }
 
 /// What a sink found in a data set.
@@ -32,16 +36,35 @@ pub(crate) struct Taken {
 
 /// Walks through one datagram.
 pub(crate) fn walk(datagram: &Datagram<'_>, store: &mut impl Store, report: &mut Report, sink: &mut impl Sink) {
+    if sflow::is_sflow(datagram.payload) {
+        if let Some(samples) = Samples::new(datagram, report) {
+            sink.samples(samples);
+        }
+        return;
+    }
     let Some(version) = u16_at(datagram.payload, 0) else { return report.count(Event::HeaderTruncated) };
     let header = match version {
+        1 => Header::v1(datagram),
         5 => Header::v5(datagram),
+        7 => Header::v7(datagram),
         9 => Header::v9(datagram),
         10 => Header::ipfix(datagram),
         _ => return report.count(Event::VersionUnknown),
     };
     let Some(header) = header else { return report.count(Event::HeaderTruncated) };
     match version {
-        5 => walk_v5(datagram.payload, &header, report, sink),
+        1 => {
+            report.count(Event::DatagramV1);
+            walk_constant(datagram.payload, V1_HEADER, constant::v1(), &header, report, sink);
+        }
+        5 => {
+            report.count(Event::DatagramV5);
+            walk_constant(datagram.payload, V5_HEADER, constant::v5(), &header, report, sink);
+        }
+        7 => {
+            report.count(Event::DatagramV7);
+            walk_constant(datagram.payload, V5_HEADER, constant::v7(), &header, report, sink);
+        }
         9 => {
             report.count(Event::DatagramV9);
             walk_sets(datagram.payload.get(V9_HEADER..).unwrap_or(&[]), &header, store, report, sink);
@@ -53,16 +76,23 @@ pub(crate) fn walk(datagram: &Datagram<'_>, store: &mut impl Store, report: &mut
     }
 }
 
-fn walk_v5(payload: &[u8], header: &Header, report: &mut Report, sink: &mut impl Sink) {
-    report.count(Event::DatagramV5);
-    let records = v5::records(payload);
+/// The records of a version that has no templates.
+fn walk_constant(
+    payload: &[u8],
+    header_length: usize,
+    template: &Template,
+    header: &Header,
+    report: &mut Report,
+    sink: &mut impl Sink,
+) {
+    let records = constant::records(payload, header_length, template);
     if records.is_short {
         report.count(Event::RecordsMissing);
     }
     if records.has_trailing {
         report.count(Event::TrailingBytes);
     }
-    let set = DataSet { header, template_id: None, template: v5::template(), bytes: records.bytes };
+    let set = DataSet { header, template_id: None, template, bytes: records.bytes };
     take(&set, None, report, sink);
 }
 
@@ -115,7 +145,7 @@ fn walk_data(
     if template.kind() == Kind::Data {
         return;
     }
-    let values = announce::values(&set, options.as_deref(), report);
+    let values = announce::values(&set, options.as_deref(), |key| store.repeated(&domain, key), report);
     if !values.is_empty() {
         store.announce(&domain, &values);
     }

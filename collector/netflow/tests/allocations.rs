@@ -9,7 +9,7 @@ mod encoder;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use encoder::{datagram, ipfix, set, template, v5, v9};
+use encoder::{datagram, ipfix, set, template, v1, v5, v7, v9};
 use netflow::{FlowColumns, MapStore, Report, decode};
 
 thread_local! {
@@ -57,6 +57,8 @@ fn check(name: &str, payloads: &[Vec<u8>]) {
 
 #[test]
 fn warm_decoding_allocates_nothing() {
+    check("NetFlow v1", &[v1(&[[7; 48]; 24])]);
+    check("NetFlow v7", &[v7(&[[7; 52]; 27])]);
     check("NetFlow v5", &[v5(0x4064, &[[7; 48]; 30])]);
 
     let fields =
@@ -71,6 +73,14 @@ fn warm_decoding_allocates_nothing() {
         set(256, &vec![7; length * 20]),
     ];
     check("NetFlow v9", &[v9(&v9_sets)]);
+
+    // The seeds of the fuzz targets have a sample of every kind.
+    let seeds = ["sflow_switched", "sflow_routed", "sflow_tunnels", "sflow_counters", "sflow_drops"];
+    let seed = |name| {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/datagram").join(name);
+        std::fs::read(path).expect("the seed is there")
+    };
+    check("sFlow", &seeds.map(seed));
 
     let moving = [(8, 4), (82, 65_535), (96, 65_535), (1, 8), (95, 65_535), (70, 3)];
     let record = [&[10, 0, 0, 1][..], &[3, b'e', b't', b'h'], &[0], &[0; 8], &[4, 13, 0, 0, 80], &[1, 2, 3]].concat();

@@ -128,9 +128,9 @@ columns! {
     "time_end" "DateTime64(3, 'UTC')" "T64, ZSTD(1)" Millis(flows.end_ms) "End of the flow";
     "exporter_address" "IPv6" "ZSTD(1)" Addr(flows.exporter) "Address the datagram came from";
     "exporter_name" "LowCardinality(String)" "ZSTD(1)" Text(exporter_name) "Name of the exporter, from the configuration";
-    "observation_domain" "UInt32" "ZSTD(1)" U32(flows.domain) "Observation domain (IPFIX), source id (v9), engine (v5)";
-    "version" "UInt8" "ZSTD(1)" U8(flows.version) "Protocol version: 5, 9, 10";
-    "template_id" "UInt16" "T64, ZSTD(1)" U16(flows.template_id) "Template the record was decoded with; 0 for v5";
+    "observation_domain" "UInt32" "ZSTD(1)" U32(flows.domain) "Observation domain (IPFIX), source id (v9), engine (v5), sub-agent (sFlow)";
+    "version" "UInt8" "ZSTD(1)" U8(flows.version) "1, 5, 7, 9: NetFlow; 10: IPFIX; 105: sFlow v5";
+    "template_id" "UInt16" "T64, ZSTD(1)" U16(flows.template_id) "Template the record was decoded with; 0 where there are none";
     "src_addr" "IPv6" "ZSTD(1)" Addr(flows.src_addr) "Source address, IPv4 mapped";
     "dst_addr" "IPv6" "ZSTD(1)" Addr(flows.dst_addr) "Destination address, IPv4 mapped";
     "src_port" "UInt16" "ZSTD(1)" U16(flows.src_port) "Source port";

@@ -172,20 +172,25 @@ impl Client {
         let Settings { url, database, user, connect_timeout, request_timeout, .. } = &self.settings;
         let what = &error.message;
         let message = match error.class {
+            Class::Network if url.starts_with("http://") => format!(
+                "the connection to ClickHouse at {url} broke: {what}; check that it runs and that this is its HTTP port \
+                 (for its HTTPS port write https://)"
+            ),
             Class::Unreachable | Class::Network => {
-                format!("cannot reach ClickHouse at {url}: {what}; check that it runs and that this is its HTTP port")
+                let port = if url.starts_with("https://") { "HTTPS" } else { "HTTP" };
+                format!("cannot reach ClickHouse at {url}: {what}; check that it runs and that this is its {port} port")
             }
             Class::Timeout => format!(
                 "no answer from ClickHouse at {url} within {} s for the connection and {} s for the request: {what}",
                 connect_timeout.as_secs_f32(),
                 request_timeout.as_secs_f32()
             ),
-            Class::Tls => format!(
-                "TLS to ClickHouse at {url} failed: {what}; check that this is its HTTPS port and that its CA is known here"
-            ),
+            Class::Tls => format!("TLS to ClickHouse at {url} failed: {what}"),
             Class::NotClickHouse => format!("{url} answers, but not as ClickHouse: {what}"),
             Class::Denied if matches!(error.code, Some(192..=194 | 516)) => {
-                format!("ClickHouse at {url} refused user {user}: check user and password ({what})")
+                format!(
+                    "ClickHouse at {url} refused user {user}: check user and password (--user, --password-file or COLLECTOR_CLICKHOUSE_PASSWORD): {what}"
+                )
             }
             Class::Denied => format!("ClickHouse at {url} denies user {user} what the collector needs: {what}"),
             Class::NoDatabase => {
@@ -194,7 +199,7 @@ impl Client {
             Class::Schema => {
                 format!("the tables in {database} at {url} do not fit: run `collector schema apply` ({what})")
             }
-            Class::DiskFull => format!("the disk of ClickHouse at {url} is full: {what}"),
+            Class::DiskFull => format!("the disk of ClickHouse at {url} is full, free some space there: {what}"),
             Class::Busy | Class::Memory | Class::Unavailable | Class::Rejected | Class::Other => {
                 format!("ClickHouse at {url}: {what}")
             }

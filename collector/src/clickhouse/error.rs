@@ -5,6 +5,8 @@
 use std::error::Error as StdError;
 use std::io;
 
+use super::transport;
+
 /// Characters of a server's message that are shown.
 const MESSAGE_CHARACTERS: usize = 300;
 
@@ -190,10 +192,11 @@ impl From<clickhouse::error::Error> for Error {
         if matches!(error, Client::TimedOut) {
             return Self::new(Class::Timeout, "no answer in time");
         }
+        if let Client::Network(source) = &error {
+            return of_transport(source.as_ref());
+        }
         let message = chain(&error);
-        let class = if let Client::Network(source) = &error {
-            of_transport(source.as_ref())
-        } else if matches!(error, Client::InvalidParams(_) | Client::Unsupported(_)) {
+        let class = if matches!(error, Client::InvalidParams(_) | Client::Unsupported(_)) {
             Class::Settings
         } else if matches!(error, Client::Decompression(_)) {
             // An answer in an encoding that was not asked for, or that is broken.
@@ -215,23 +218,27 @@ fn of_answer(answer: &str) -> Error {
     Error { class, code, message: one_line(&answer.replace("DB::Exception: ", "")) }
 }
 
-/// The class of a failed connection, from the causes below it.
-fn of_transport(error: &(dyn StdError + 'static)) -> Class {
+/// A failed connection, told by the causes below it.
+fn of_transport(error: &(dyn StdError + 'static)) -> Error {
     let mut class = Class::Network;
     for cause in causes(Some(error)) {
+        if let Some(error) = cause.downcast_ref::<rustls::Error>() {
+            return Error::new(Class::Tls, transport::tls_failure(error));
+        }
+        if cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
+            let message = format!("{}: if this is its HTTPS port, write https://", chain(error));
+            return Error::new(Class::NotClickHouse, message);
+        }
         if let Some(http) = cause.downcast_ref::<hyper_util::client::legacy::Error>()
             && http.is_connect()
         {
             class = Class::Unreachable;
         }
-        if cause.is::<rustls::Error>() {
-            return Class::Tls;
-        }
         if cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) {
-            return Class::Timeout;
+            return Error::new(Class::Timeout, chain(error));
         }
     }
-    class
+    Error::new(class, chain(error))
 }
 
 /// An error and what is below it.

@@ -28,6 +28,8 @@ const LONGEST_WAIT_ALARM: Duration = Duration::from_secs(30);
 const LONGEST_WAIT_STOPPING: Duration = Duration::from_millis(250);
 /// Attempts for rows that ClickHouse refuses to read, as the bytes may have been spoilt on the way.
 const ATTEMPTS_REJECTED: u32 = 3;
+/// Attempts for an answer whose code says nothing to us, where other inserts have succeeded meanwhile: then it is the batch.
+const ATTEMPTS_UNKNOWN: u32 = 10;
 /// Between two log lines about failures.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -133,6 +135,12 @@ impl Sink {
         BatchSender { queue: Arc::clone(&self.queue) }
     }
 
+    /// Whether every inserting thread runs. One that panicked keeps its batch from being stored, and is not replaced.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        self.inserters.iter().all(|inserter| !inserter.is_finished())
+    }
+
     /// Takes no more batches, inserts what waits until `deadline` has passed, gives the rest up and counts it.
     #[must_use]
     pub fn stop(mut self, deadline: Duration) -> Drained {
@@ -213,6 +221,7 @@ impl Inserter {
             return Err(Loss::Block);
         }
         let mut attempt = 0;
+        let inserts_before = self.counters.inserts.get();
         loop {
             let begun = Instant::now();
             let error = match self.client.insert(&batch.block, &batch.token, &mut self.scratch).await {
@@ -225,7 +234,13 @@ impl Inserter {
             };
             self.failed(error.clone());
             attempt += 1;
-            if error.class.remedy() == Remedy::GiveUp && attempt >= ATTEMPTS_REJECTED {
+            let is_rejected = error.class.remedy() == Remedy::GiveUp && attempt >= ATTEMPTS_REJECTED;
+            let is_the_batch = error.class == Class::Other
+                && error.code.is_some()
+                && attempt >= ATTEMPTS_UNKNOWN
+                && self.counters.inserts.get() > inserts_before;
+            if is_rejected || is_the_batch {
+                tracing::error!(rows, code = error.code, "a batch was given up: ClickHouse does not take it: {error}");
                 return Err(Loss::Rejected);
             }
             self.pause(attempt, error.class.remedy()).await;

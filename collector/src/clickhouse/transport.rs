@@ -11,7 +11,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 
 use super::error::{Class, Error};
 
@@ -68,4 +68,42 @@ fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, Error> {
         ));
     }
     Ok(roots)
+}
+
+/// What failed in a TLS handshake and what to do about it.
+#[expect(clippy::wildcard_enum_match_arm, reason = "rustls adds errors with each version")]
+pub(super) fn tls_failure(error: &rustls::Error) -> String {
+    let remedy = match error {
+        rustls::Error::InvalidCertificate(fault) => certificate_remedy(fault),
+        rustls::Error::InvalidMessage(_) => "what answers does not speak TLS: name its HTTPS port, or write http://",
+        rustls::Error::AlertReceived(_) | rustls::Error::PeerIncompatible(_) => {
+            "the server offers nothing that is safe: it must speak TLS 1.2 or 1.3 without a certificate of ours"
+        }
+        _ => "check that this is its HTTPS port",
+    };
+    format!("{error}; {remedy}")
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "rustls adds faults with each version")]
+fn certificate_remedy(fault: &CertificateError) -> &'static str {
+    match fault {
+        // A bad signature is that of another CA of the same name.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            "no CA that is trusted here signed it: name the PEM file of its CA as ca_file in [clickhouse]"
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "renew it, or set the clock of this machine if that is wrong"
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "set the clock of this machine or of the one that made it"
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "use one of its names in the URL (subjectAltName counts, the common name does not)"
+        }
+        // What `openssl req -x509` makes unless told otherwise.
+        CertificateError::Other(_) => {
+            "a server's own certificate must not be a CA's: make it with basicConstraints=CA:FALSE, or sign it by the CA"
+        }
+        _ => "give the server a certificate that is valid",
+    }
 }

@@ -118,10 +118,17 @@ pub fn run() -> Result<(), Failure> {
     }
 }
 
-/// An error with its causes, in one line.
+/// An error with its causes, in one line, without what a cause repeats.
 #[must_use]
 pub fn one_line(error: &anyhow::Error) -> String {
-    format!("{error:#}").split_whitespace().collect::<Vec<_>>().join(" ")
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn dispatch(cli: Cli) -> anyhow::Result<()> {

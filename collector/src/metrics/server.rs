@@ -24,12 +24,11 @@ pub struct Server {
 }
 
 impl Server {
-    /// Binds `listen` and answers from then on.
+    /// Answers on `listener` from now on.
     ///
     /// # Errors
-    /// When the address cannot be bound or the thread cannot be started.
-    pub fn start(listen: SocketAddr, render: Render) -> io::Result<Self> {
-        let listener = TcpListener::bind(listen)?;
+    /// When the listener cannot be used or the thread cannot be started.
+    pub fn start(listener: TcpListener, render: Render) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -92,8 +91,8 @@ mod tests {
 
     #[test]
     fn answers_metrics_and_frees_the_port_when_dropped() {
-        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        let server = Server::start(listen, Arc::new(|| "a_total 1\n".to_owned())).expect("start");
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        let server = Server::start(listener, Arc::new(|| "a_total 1\n".to_owned())).expect("start");
         let address = server.address();
         let answer = get_text(address, "/metrics");
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");

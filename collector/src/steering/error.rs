@@ -48,19 +48,17 @@ pub enum Error {
         program: String,
     },
     /// The driver, or the way it is set up, rules out native mode.
-    #[error(
-        "attach XDP to {interface} in native mode: driver {driver} refuses: {reason}; generic mode may do (attach = auto)"
-    )]
+    #[error("attach XDP to {interface} in native mode: {driver} {reason}; generic mode may do (--attach auto)")]
     NoNative {
         /// The interface.
         interface: String,
-        /// Its driver.
+        /// Its driver, in words.
         driver: String,
-        /// What the driver answered.
+        /// What the driver answered, as the end of a sentence about it.
         reason: String,
     },
     /// The kernel refuses the program on this interface in any mode.
-    #[error("attach XDP to {interface} in {mode} mode: {reason}; plain UDP sockets still work (capture = \"udp\")")]
+    #[error("attach XDP to {interface} in {mode} mode: {reason}; plain UDP sockets still work (--capture udp)")]
     Attach {
         /// The interface.
         interface: String,

@@ -52,15 +52,15 @@ struct Shared {
 }
 
 impl Child {
-    /// Starts this program's `store` command and waits until it answers.
+    /// Starts this program's `store` command and waits until it answers, or until `stop` is raised.
     ///
     /// # Errors
     ///
-    /// When the process cannot be started, or with the child's last words when it gave up.
-    pub fn start(settings: &Settings) -> Result<Self, Error> {
+    /// When the process cannot be started, with the child's last words when it gave up, and [`Error::Stopped`].
+    pub fn start(settings: &Settings, stop: &AtomicBool) -> Result<Self, Error> {
         // The link, not where it points: it works even when the file has been replaced meanwhile.
         let program = PathBuf::from("/proc/self/exe");
-        Self::start_program(&program, settings)
+        Self::start_program(&program, settings, stop)
     }
 
     /// The same with another executable of the collector.
@@ -68,8 +68,8 @@ impl Child {
     /// # Errors
     ///
     /// As [`Child::start`].
-    pub fn start_program(program: &Path, settings: &Settings) -> Result<Self, Error> {
-        let (process, address) = spawn(program, settings)?;
+    pub fn start_program(program: &Path, settings: &Settings, stop: &AtomicBool) -> Result<Self, Error> {
+        let (process, address) = spawn(program, settings, stop)?;
         let shared = Arc::new(Shared {
             program: program.to_path_buf(),
             settings: Settings { listen: address, ..settings.clone() },
@@ -189,7 +189,7 @@ impl Shared {
             back_off = (back_off * 2).min(last);
             self.restarts.add(1);
             started = Instant::now();
-            match spawn(&self.program, &self.settings) {
+            match spawn(&self.program, &self.settings, &self.stopping) {
                 Ok((process, _)) => {
                     *self.process() = Some(process);
                     self.running.store(true, Ordering::SeqCst);
@@ -197,6 +197,9 @@ impl Shared {
                 }
                 Err(error) => {
                     *self.process() = None;
+                    if matches!(error, Error::Stopped) {
+                        return;
+                    }
                     tracing::error!(%error, "the store could not be started again");
                 }
             }
@@ -211,8 +214,9 @@ impl Shared {
     }
 }
 
-/// Starts the process and waits until it says where it answers.
-fn spawn(program: &Path, settings: &Settings) -> Result<(std::process::Child, SocketAddr), Error> {
+/// Starts the process and waits until it says where it answers. It is killed when `stop` is raised meanwhile: what the
+/// engine has acknowledged, it has written.
+fn spawn(program: &Path, settings: &Settings, stop: &AtomicBool) -> Result<(std::process::Child, SocketAddr), Error> {
     let mut process =
         command(program, settings).spawn().map_err(|source| Error::Spawn { program: program.to_path_buf(), source })?;
     let (sender, ready) = mpsc::channel();
@@ -235,18 +239,24 @@ fn spawn(program: &Path, settings: &Settings) -> Result<(std::process::Child, So
         })
     });
     let begun = Instant::now();
+    let mut told = begun;
     loop {
-        match ready.recv_timeout(PROGRESS_INTERVAL) {
+        match ready.recv_timeout(WATCH_INTERVAL) {
             Ok(address) => return Ok((process, address)),
-            Err(mpsc::RecvTimeoutError::Timeout) if begun.elapsed() < START_LIMIT => {
-                tracing::info!(seconds = begun.elapsed().as_secs(), "waiting for the store to start");
-            }
+            Err(mpsc::RecvTimeoutError::Timeout) if begun.elapsed() < START_LIMIT && !stop.load(Ordering::SeqCst) => {}
             Err(_) => break,
+        }
+        if told.elapsed() >= PROGRESS_INTERVAL {
+            told = Instant::now();
+            tracing::info!(seconds = begun.elapsed().as_secs(), "waiting for the store to start");
         }
     }
     let _ = process.kill();
     let status = process.wait();
     let _ = logged.map(JoinHandle::join);
+    if stop.load(Ordering::SeqCst) {
+        return Err(Error::Stopped);
+    }
     let words = last_words.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let reason = match (words.is_empty(), status) {
         (false, _) => words.strip_prefix("collector: ").unwrap_or(&words).to_owned(),
@@ -278,6 +288,9 @@ fn command(program: &Path, settings: &Settings) -> Command {
     // Ctrl-C of a terminal goes to the whole process group; the store must outlive what the collector still has to insert.
     command.process_group(0);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // A group of its own: the Ctrl-C of a terminal goes to the parent alone, which stores what it holds before it stops
+    // the child; and signals that the engine sends to its group do not reach the parent.
+    command.process_group(0);
     command
 }
 

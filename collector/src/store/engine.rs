@@ -13,14 +13,15 @@ use nix::fcntl::{Flock, FlockArg};
 use tokio::sync::Semaphore;
 
 use super::errors::Exception;
-use super::libchdb::{Connection, Library};
-use super::{Error, Settings, locate};
+use super::libchdb::{Connection, Library, LibraryFile};
+use super::{Error, Settings};
 
 /// The engine's privileges: all that queries need, and nothing that reads or writes files, runs programs or opens
-/// connections. Whoever may ask questions over HTTP must not thereby read what this process may read.
+/// connections. Whoever may ask questions over HTTP must not thereby read what this process may read. Of the SYSTEM
+/// statements those that look after tables: SYSTEM SHUTDOWN sends SIGTERM to the whole process group.
 const GRANTS: &str = "GRANT SHOW, SELECT, INSERT, ALTER, CREATE DATABASE, CREATE TABLE, CREATE VIEW, CREATE DICTIONARY, \
-    CREATE TEMPORARY TABLE, CREATE FUNCTION, DROP, UNDROP TABLE, TRUNCATE, OPTIMIZE, KILL QUERY, dictGet, SYSTEM, \
-    INTROSPECTION ON *.*";
+    CREATE TEMPORARY TABLE, CREATE FUNCTION, DROP, UNDROP TABLE, TRUNCATE, OPTIMIZE, KILL QUERY, dictGet, \
+    SYSTEM DROP CACHE, SYSTEM FLUSH, SYSTEM MERGES, SYSTEM TTL MERGES, SYSTEM RELOAD DICTIONARY, INTROSPECTION ON *.*";
 /// The table engines that keep their data to themselves.
 const TABLE_ENGINES: &[&str] = &[
     "MergeTree",
@@ -66,13 +67,12 @@ pub(super) struct Engine {
 
 impl Engine {
     /// Loads the library and opens the data directory.
-    pub(super) fn start(settings: &Settings) -> Result<Self, Error> {
-        let path = locate::library(settings.library.as_deref())?;
+    pub(super) fn start(settings: &Settings, library: LibraryFile) -> Result<Self, Error> {
         let lock = lock(&settings.data_dir)?;
         let bodies = settings.data_dir.join("bodies");
         empty_directory(&bodies)?;
         let configuration = write_configuration(settings)?;
-        let library = Library::open(&path).map_err(|source| Error::LibraryBroken { path, source })?;
+        let library = library.load()?;
         let mut argument = b"--config-file=".to_vec();
         argument.extend_from_slice(configuration.as_os_str().as_bytes());
         let refused = || Error::EngineRefused { path: settings.data_dir.clone() };

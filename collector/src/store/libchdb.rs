@@ -5,11 +5,15 @@
 #![expect(unsafe_code, reason = "the C interface of libchdb")]
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::fs::File;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
-use std::path::Path;
+use std::os::fd::IntoRawFd;
+use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 use std::sync::Arc;
+
+use super::{Error, locate};
 
 type ConnectionHandle = *mut c_void;
 type ResultHandle = *mut c_void;
@@ -45,6 +49,30 @@ pub(super) struct Library {
     _file: ManuallyDrop<libloading::Library>,
 }
 
+/// The library's file, opened but not loaded.
+pub(super) struct LibraryFile {
+    path: PathBuf,
+    file: File,
+}
+
+impl LibraryFile {
+    /// Finds the library and opens it.
+    pub(super) fn find(named: Option<&Path>) -> Result<Self, Error> {
+        let path = locate::library(named)?;
+        match File::open(&path) {
+            Ok(file) => Ok(Self { path, file }),
+            Err(source) => Err(Error::LibraryUnreadable { path, source }),
+        }
+    }
+
+    /// Loads this very file, which takes no right to its directories any more. The file stays open: to describe an
+    /// exception the engine reads its own symbols, from where it was loaded.
+    pub(super) fn load(self) -> Result<Arc<Library>, Error> {
+        let descriptor = format!("/proc/self/fd/{}", self.file.into_raw_fd());
+        Library::open(Path::new(&descriptor)).map_err(|source| Error::LibraryBroken { path: self.path, source })
+    }
+}
+
 /// One session of the engine. Queries on one connection wait for each other; connections run side by side.
 pub(super) struct Connection {
     library: Arc<Library>,
@@ -75,7 +103,7 @@ pub(super) struct Stream<'connection> {
 
 impl Library {
     /// Loads the library and finds its functions. The engine installs no signal handlers: the process keeps its own.
-    pub(super) fn open(path: &Path) -> Result<Arc<Self>, libloading::Error> {
+    fn open(path: &Path) -> Result<Arc<Self>, libloading::Error> {
         // SAFETY: libchdb's initialisers have no preconditions; the file is the one the operator named or installed.
         let file = unsafe { libloading::Library::new(path) }?;
         let signal_handlers: SignalHandlers = symbol(&file, b"chdb_set_signal_handlers_enabled\0")?;

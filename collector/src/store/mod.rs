@@ -28,6 +28,8 @@ mod libchdb;
 pub mod locate;
 /// Native blocks for clients with a protocol version.
 mod native;
+/// What the process gives up before it loads the engine.
+mod privileges;
 /// One request on its thread.
 mod query;
 /// A request's head.
@@ -73,11 +75,26 @@ pub enum Error {
     /// No library in any of the known places.
     #[error(
         "cannot find libchdb.so, the embedded ClickHouse engine: run `cargo xtask libchdb` in the repository, install the \
-         collector's package, or name the file by --library or COLLECTOR_LIBCHDB"
+         collector's package, name the file by COLLECTOR_LIBCHDB or library in [store], or name a ClickHouse server \
+         by --clickhouse-url"
     )]
     LibraryMissing,
+    /// The library was found where others may have put it.
+    #[error(
+        "will not load the engine from {path}: {place} belongs to another user or is writable by everyone; change that, \
+         or name the file by --library or COLLECTOR_LIBCHDB"
+    )]
+    LibraryUntrusted {
+        /// The library.
+        path: PathBuf,
+        /// The file, or the directory above it.
+        place: PathBuf,
+    },
     /// The library that was named is no file.
-    #[error("cannot load the engine from {path}: no such file; correct --library or COLLECTOR_LIBCHDB")]
+    #[error(
+        "cannot load the engine from {path}: no such file; correct what names it: COLLECTOR_LIBCHDB, library in [store] of the \
+         configuration, or --library of `collector store`"
+    )]
     LibraryNotAFile {
         /// What was named.
         path: PathBuf,
@@ -90,9 +107,21 @@ pub enum Error {
         /// What the dynamic linker says.
         source: libloading::Error,
     },
+    /// The file is there, but cannot be opened.
+    #[error("cannot read the engine {path}: {source}; make it readable, or name another by --library")]
+    LibraryUnreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The store keeps the capabilities of whoever started it.
+    #[error("cannot give up capabilities before the engine is loaded: {0}; allow prctl and capset to this process")]
+    Privileges(std::io::Error),
     /// The data directory cannot be used.
     #[error(
-        "cannot use the store's data directory {path}: {source}; check that it is writable and that the disk has space"
+        "cannot use the store's data directory {path}: {source}; check that this user owns it (the store has no \
+         capabilities, not even root's) and that the disk has space"
     )]
     DataDirectory {
         /// The directory, or the file in it.
@@ -117,7 +146,10 @@ pub enum Error {
         path: PathBuf,
     },
     /// Someone else listens there, or the address is not ours.
-    #[error("cannot listen on {address}: {source}; choose another --listen")]
+    #[error(
+        "cannot listen on {address}: {source}; end what listens there (`ss -ltnp` names it), or choose another address: listen \
+         in [store] of the configuration, --listen of `collector store`"
+    )]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -149,6 +181,9 @@ pub enum Error {
         /// What the system says.
         source: std::io::Error,
     },
+    /// The child process was not to answer any more.
+    #[error("the store was stopped before it answered")]
+    Stopped,
     /// The child process ended before it answered.
     #[error("the store did not start: {reason}")]
     ChildFailed {

@@ -12,7 +12,8 @@ use tokio::sync::watch;
 
 use super::engine::Engine;
 use super::http::{self, Access};
-use super::{Error, Settings, child};
+use super::libchdb::LibraryFile;
+use super::{Error, Settings, child, privileges};
 
 /// How long requests that run may take to end once the store is told to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -23,6 +24,8 @@ const STACK_BYTES: usize = 8 << 20;
 
 /// Runs the store until SIGTERM or SIGINT, or until standard input closes where the settings say so.
 ///
+/// The calling thread, which must be the process's only one, loses its capabilities for good.
+///
 /// # Errors
 ///
 /// When it cannot listen, load the engine, or open the data directory.
@@ -31,6 +34,9 @@ pub fn serve(settings: &Settings) -> Result<(), Error> {
     if !settings.listen.ip().is_loopback() && !has_password {
         return Err(Error::Exposed { address: settings.listen });
     }
+    // Found and opened with all privileges: root's alone may lead through a private home to the repository.
+    let library = LibraryFile::find(settings.library.as_deref())?;
+    privileges::give_up()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(THREADS)
@@ -39,19 +45,19 @@ pub fn serve(settings: &Settings) -> Result<(), Error> {
         .enable_all()
         .build()
         .map_err(Error::Server)?;
-    let result = runtime.block_on(run(settings));
+    let result = runtime.block_on(run(settings, library));
     // Queries that outlived the grace period must not keep the process.
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
 }
 
-async fn run(settings: &Settings) -> Result<(), Error> {
+async fn run(settings: &Settings, library: LibraryFile) -> Result<(), Error> {
     let address = settings.listen;
     // Listening comes first: an address in use is found out before the engine is loaded. Who connects meanwhile waits.
     let listener = TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })?;
     let mut stop = stop_signal(settings.until_stdin_closes).map_err(Error::Server)?;
     let starting = settings.clone();
-    let engine = tokio::task::spawn_blocking(move || Engine::start(&starting))
+    let engine = tokio::task::spawn_blocking(move || Engine::start(&starting, library))
         .await
         .map_err(|error| Error::Server(std::io::Error::other(error)))??;
     let engine = Arc::new(engine);

@@ -184,20 +184,37 @@ enum Source {
     Nowhere,
     Word,
     Parenthesis,
+    /// Within the arguments, this many parentheses deep; the name itself is at depth 0.
+    Arguments(usize),
 }
+
+/// What makes a dictionary's source another server than this one.
+const ELSEWHERE: [&str; 5] = ["HOST", "PORT", "USER", "PASSWORD", "SECURE"];
 
 impl Source {
     /// A dictionary may read tables of this engine; the other sources read files, run programs, or open connections, and
     /// the engine has no privilege to withhold for them.
     fn next(&self, token: &Token, text: &[u8]) -> Result<Self, Exception> {
-        match self {
-            Self::Parenthesis if !["CLICKHOUSE", "NULL"].iter().any(|name| token.is(text, name)) => {
-                let message = format!("Dictionaries from {} are not served", token.text(text));
-                Err(Exception::new(ACCESS_DENIED, "ACCESS_DENIED", message))
+        let refused = |message: String| Err(Exception::new(ACCESS_DENIED, "ACCESS_DENIED", message));
+        match (self, token.kind) {
+            (Self::Parenthesis, _) if !["CLICKHOUSE", "NULL"].iter().any(|name| token.is(text, name)) => {
+                refused(format!("Dictionaries from {} are not served", token.text(text)))
             }
-            Self::Word if token.kind == Kind::Open => Ok(Self::Parenthesis),
-            _ if token.is(text, "SOURCE") => Ok(Self::Word),
-            Self::Nowhere | Self::Word | Self::Parenthesis => Ok(Self::Nowhere),
+            (Self::Parenthesis, _) => Ok(Self::Arguments(0)),
+            (Self::Arguments(depth), Kind::Open) => Ok(Self::Arguments(depth + 1)),
+            (Self::Arguments(0 | 1), Kind::Close) => Ok(Self::Nowhere),
+            (Self::Arguments(depth), Kind::Close) => Ok(Self::Arguments(depth - 1)),
+            // An identifier in quotes may be any of the words, written with escapes.
+            (Self::Arguments(_), Kind::Quoted) if matches!(text.get(token.start), Some(b'`' | b'"')) => {
+                refused("A dictionary's source names its table in single quotes here".to_owned())
+            }
+            (Self::Arguments(_), _) if ELSEWHERE.iter().any(|word| token.is(text, word)) => {
+                refused("Dictionaries from other servers are not served".to_owned())
+            }
+            (Self::Arguments(depth), _) => Ok(Self::Arguments(*depth)),
+            (Self::Word, Kind::Open) => Ok(Self::Parenthesis),
+            (Self::Nowhere | Self::Word, _) if token.is(text, "SOURCE") => Ok(Self::Word),
+            (Self::Nowhere | Self::Word, _) => Ok(Self::Nowhere),
         }
     }
 }
@@ -274,6 +291,10 @@ mod tests {
             ("INSERT INTO t (a) (SELECT 1)", other(None)),
             ("CREATE TABLE t (a UInt8) ENGINE = Null", other(None)),
             ("CREATE DICTIONARY d (a UInt8) PRIMARY KEY a SOURCE(CLICKHOUSE(TABLE 't')) LAYOUT(FLAT())", other(None)),
+            (
+                "CREATE DICTIONARY d (host UInt8) SOURCE(CLICKHOUSE(TABLE 'host' DB d)) COMMENT host FORMAT TSV",
+                other(Some("TSV")),
+            ),
         ];
         for (text, expected) in cases {
             assert_eq!(parse(text.as_bytes()), Ok(expected), "{text}");
@@ -290,6 +311,14 @@ mod tests {
             ("INSERT INTO t FROM INFILE '/etc/passwd' FORMAT CSV", 497),
             ("CREATE DICTIONARY d (a UInt8) PRIMARY KEY a SOURCE(FILE(path '/x' format CSV)) LAYOUT(FLAT())", 497),
             ("EXPLAIN SELECT 1 into/**/outfile 'x'", 497),
+            (
+                "CREATE DICTIONARY d (a UInt8) PRIMARY KEY a SOURCE(CLICKHOUSE(TABLE 't' HOST 'far')) LAYOUT(FLAT())",
+                497,
+            ),
+            ("CREATE DICTIONARY d (a UInt8) PRIMARY KEY a SOURCE(clickhouse(port 9 table t))", 497),
+            ("CREATE DICTIONARY d (a UInt8) PRIMARY KEY a SOURCE(CLICKHOUSE(WHERE f(1) SECURE 1))", 497),
+            ("CREATE DICTIONARY d (a UInt8) PRIMARY KEY a SOURCE(CLICKHOUSE(`ho\\x73t` 'far'))", 497),
+            ("CREATE DICTIONARY d (a UInt8) SOURCE(NULL()) SOURCE(CLICKHOUSE(\"user\" 'x'))", 497),
         ];
         for (text, code) in cases {
             assert_eq!(parse(text.as_bytes()).map_err(|exception| exception.code), Err(code), "{text}");

@@ -7,11 +7,8 @@ use std::os::fd::AsFd as _;
 
 use crate::config::{self, Bind, CaptureMode, Spread};
 use crate::steering::{self, Steering};
-use crate::worker::{Sources, pin};
+use crate::worker::{Sources, layout, pin};
 use crate::{udp, xsk};
-
-/// Where nobody says how many workers there are, one in this many cores gets one: the rest is for inserting and the machine.
-const CORES_PER_WORKER: usize = 2;
 
 /// What takes datagrams off the wire.
 pub(super) struct Captured {
@@ -51,7 +48,7 @@ pub enum Error {
 /// # Errors
 /// When a UDP port cannot be bound, or with `--capture xdp` when XDP cannot run on an interface.
 pub(super) fn open(settings: &config::Capture) -> Result<Captured, Error> {
-    let workers = settings.workers.unwrap_or_else(|| default_workers(settings)).max(1);
+    let workers = worker_count(settings);
     let mut captured = Captured { interfaces: Vec::new(), sources: (0..workers).map(|_| Sources::default()).collect() };
     // The sockets come first: from the moment on when the program runs, what it passes up has somewhere to go.
     for socket in udp_settings(settings) {
@@ -77,9 +74,16 @@ pub(super) fn open(settings: &config::Capture) -> Result<Captured, Error> {
     Ok(captured)
 }
 
-/// Says early, before anything was started for them, that another program listens on one of the ports.
-pub(super) fn ensure_ports_unused(settings: &config::Capture) -> Result<(), Error> {
-    udp_settings(settings).try_for_each(|socket| Ok(udp::ensure_unused(&socket)?))
+/// Says early, before anything was started for them, that another program listens on one of the ports, or that an
+/// interface is not there: that is a mistake in its name, which plain UDP sockets must not hide.
+pub(super) fn ensure_usable(settings: &config::Capture) -> Result<(), Error> {
+    udp_settings(settings).try_for_each(|socket| udp::ensure_unused(&socket))?;
+    for name in settings.interfaces.iter().filter(|_| settings.mode != CaptureMode::Udp) {
+        if let Err(missing @ steering::Error::NoInterface { .. }) = steering::queues(name) {
+            return Err(missing.into());
+        }
+    }
+    Ok(())
 }
 
 fn udp_settings(settings: &config::Capture) -> impl Iterator<Item = udp::Settings> {
@@ -90,17 +94,14 @@ fn udp_settings(settings: &config::Capture) -> impl Iterator<Item = udp::Setting
     })
 }
 
-/// One for each receive queue, but no more than half the cores.
-fn default_workers(settings: &config::Capture) -> usize {
-    let cores = pin::allowed_cores().map_or(1, |cores| cores.len());
-    let queues = settings.interfaces.iter().filter_map(|name| steering::queues(name).ok()).max();
-    let most = cores / CORES_PER_WORKER;
-    queues.map_or(most, |queues| most.min(queues as usize)).max(1)
+fn worker_count(settings: &config::Capture) -> usize {
+    let most_queues = settings.interfaces.iter().filter_map(|name| steering::queues(name).ok()).max();
+    layout::workers(settings.workers, most_queues, pin::allowed_cores().map_or(1, |cores| cores.len()))
 }
 
 fn open_interface(settings: &config::Capture, name: &str, sources: &mut [Sources]) -> Result<Interface, Error> {
     let queues = steering::queues(name)?;
-    let sockets_per_queue = u32::try_from(sources.len()).unwrap_or(u32::MAX).div_ceil(queues).max(1);
+    let sockets_per_queue = layout::sockets_per_queue(sources.len(), queues);
     let ring = xsk::Settings {
         interface: name.to_owned(),
         queue: 0,
@@ -127,6 +128,9 @@ fn open_interface(settings: &config::Capture, name: &str, sources: &mut [Sources
         },
         frame_bytes_max: ring.largest_frame_bytes(),
     })?;
+    if let Some(refused) = steering.native_refused() {
+        tracing::warn!(interface = name, %refused, "XDP runs in generic mode, which takes more CPU for each datagram");
+    }
     let mut receivers = Vec::new();
     for queue in 0..queues {
         receivers.extend(xsk::open(&xsk::Settings { queue, ..ring.clone() })?);

@@ -63,8 +63,11 @@ pub enum Error {
     /// A worker ended although nobody asked it to.
     #[error("worker {0} ended unexpectedly: everything was stopped; the log has the reason")]
     Worker(usize),
+    /// An inserting thread ended although nobody asked it to.
+    #[error("an inserting thread ended unexpectedly: everything was stopped; the log has the reason")]
+    Inserter,
     /// Rows could not be stored before the end.
-    #[error("{0} rows could not be stored before the end: ClickHouse did not take them in time")]
+    #[error("{0} rows could not be stored before the end: ClickHouse did not take them in time, the log says why")]
     GivenUp(u64),
 }
 
@@ -81,7 +84,10 @@ impl Error {
 pub fn run(config: &Config) -> Result<(), Error> {
     let stop = stop_on_signals()?;
     let _state = StateDir::hold(&config.state_dir)?;
-    let mut running = Running::start(config)?;
+    let mut running = match Running::start(config, &stop) {
+        Err(Error::Store(crate::store::Error::Stopped)) => return Ok(()),
+        started => started?,
+    };
     let watched = running.watch(config, &stop);
     let stopped = running.stop(config);
     watched.and(stopped)

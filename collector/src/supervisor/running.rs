@@ -1,5 +1,6 @@
 //! The running collector: every part that was started, looked after, and stopped in reverse.
 
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -46,16 +47,17 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Starts everything.
-    pub(super) fn start(config: &Config) -> Result<Self, Error> {
-        capture::ensure_ports_unused(&config.capture)?;
+    /// Starts everything, unless `stop` is raised while the store starts, which may take minutes.
+    pub(super) fn start(config: &Config, stop: &AtomicBool) -> Result<Self, Error> {
+        capture::ensure_usable(&config.capture)?;
+        let listener = config.metrics.listen.map(listen_for_metrics).transpose()?;
         let published = Published::new(Geo::open(&config.geoip.files)?);
         let watcher = Watcher::start(enrich::watcher::Settings::new(config.geoip.files.clone()), published.clone())?;
         let names = Arc::new(config.names());
         let templates = restore_templates(&config.templates);
 
         let store = match config.clickhouse.url {
-            None => Some(store::Child::start(&config.embedded())?),
+            None => Some(store::Child::start(&config.embedded(), stop)?),
             Some(_) => None,
         };
         let client = clickhouse::Settings {
@@ -103,7 +105,7 @@ impl Running {
             stdout_skipped: stdout.as_ref().map(stdout::Writer::skipped),
             store_restarts: store.as_ref().map(|_| Counter::default()),
         });
-        let server = config.metrics.listen.map(|listen| serve_metrics(listen, &observed)).transpose()?;
+        let server = listener.map(|listener| serve_metrics(listener, &observed)).transpose()?;
         tracing::info!(
             capture = mode,
             ports = ?config.capture.ports,
@@ -135,6 +137,9 @@ impl Running {
             std::thread::sleep(ROUND);
             if let Some(ended) = self.workers.iter().find(|worker| worker.is_finished()) {
                 return Err(Error::Worker(ended.index()));
+            }
+            if !self.sink.is_healthy() {
+                return Err(Error::Inserter);
             }
             if counted.elapsed() >= KERNEL_COUNTERS {
                 counted = Instant::now();
@@ -176,16 +181,14 @@ impl Running {
         }
         self.observed.log_totals();
         drop(self.server);
-        if let Some(store) = self.store {
-            store.stop()?;
-        }
+        let store_ended = self.store.map_or(Ok(()), store::Child::stop);
         if let Some(index) = panicked {
             return Err(Error::Worker(index));
         }
         if drained.rows_given_up > 0 {
             return Err(Error::GivenUp(drained.rows_given_up));
         }
-        Ok(())
+        Ok(store_ended?)
     }
 }
 
@@ -248,10 +251,14 @@ fn start_workers(
     Ok(workers)
 }
 
-fn serve_metrics(listen: std::net::SocketAddr, observed: &Arc<Observed>) -> Result<Server, Error> {
+fn listen_for_metrics(address: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(address).map_err(|source| Error::Metrics { address, source })
+}
+
+fn serve_metrics(listener: TcpListener, observed: &Arc<Observed>) -> Result<Server, Error> {
     let observed = Arc::clone(observed);
     let render = Arc::new(move || observed.render());
-    Server::start(listen, render).map_err(|source| Error::Metrics { address: listen, source })
+    Server::start(listener, render).map_err(Error::system("start the metrics server"))
 }
 
 fn now_seconds() -> u64 {

@@ -17,9 +17,7 @@ pub(super) struct StateDir {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// It cannot be made or written.
-    #[error(
-        "state directory {path}: {operation}: {source}: make it writable for this user or choose another with --state-dir"
-    )]
+    #[error("state directory {path}: {operation}: {source}: {}, or choose another with --state-dir", remedy(source))]
     Io {
         /// The directory or the lock file in it.
         path: PathBuf,
@@ -33,6 +31,14 @@ pub enum Error {
         "state directory {0}: another collector is using it: stop that one or choose another directory with --state-dir"
     )]
     Held(PathBuf),
+}
+
+fn remedy(source: &io::Error) -> &'static str {
+    match source.raw_os_error() {
+        Some(libc::ENOSPC | libc::EDQUOT) => "free some space on its disk",
+        Some(libc::EROFS) => "mount its file system for writing",
+        _ => "make it writable for this user",
+    }
 }
 
 impl StateDir {

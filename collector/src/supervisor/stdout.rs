@@ -5,6 +5,7 @@
 use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use crossbeam::channel::{self, Receiver, Sender};
 
@@ -13,6 +14,8 @@ use crate::metrics::Counter;
 
 /// Blocks' texts that may wait for the reader.
 const WAITING: usize = 16;
+/// How long the reader may take over the last rows.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The thread that writes.
 pub(super) struct Writer {
@@ -57,10 +60,17 @@ impl Writer {
         Arc::clone(&self.skipped)
     }
 
-    /// Writes what waits and ends. All taps must be gone.
+    /// Writes what waits and ends, unless the reader does not read: the end of the collector does not wait for it for long.
+    /// All taps must be gone.
     pub(super) fn stop(self) {
         drop(self.texts);
-        let _ = self.thread.join();
+        let by = Instant::now() + PATIENCE;
+        while !self.thread.is_finished() && Instant::now() < by {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        if !self.thread.is_finished() {
+            tracing::warn!("standard output does not take the last rows: its reader does not read");
+        }
     }
 }
 

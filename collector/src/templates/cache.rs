@@ -5,13 +5,14 @@
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
-use netflow::options::{OptionValue, Options};
+use netflow::options::{OptionKey, OptionValue, Options};
 use netflow::store::{DomainKey, Learned, Store, TemplateKey};
 use netflow::template::{Kind, Template};
 
-use super::{Announced, Entry, Shared};
+use super::announced::Announced;
+use super::{Entry, Shared, touch};
 
 /// Slots for templates; a power of two.
 const TEMPLATE_SLOTS: usize = 4096;
@@ -48,25 +49,42 @@ impl Cache {
     pub fn set_now(&mut self, now: u64) {
         self.now = now;
     }
+
+    fn entry(&mut self, key: &TemplateKey) -> Option<&Entry> {
+        // Read before the map: see `Shard::changed`.
+        let generation = self.shared.shard(&key.domain.exporter).generation.load(Ordering::Acquire);
+        let slot = self.templates.slot(key, &self.shared.hasher);
+        let is_cached = slot.as_ref().is_some_and(|slot| slot.generation == generation && slot.key == *key);
+        if !is_cached {
+            *slot = Some(Slot { key: *key, generation, value: self.shared.find(key)? });
+        }
+        slot.as_ref().map(|slot| &*slot.value)
+    }
+
+    fn announced(&mut self, domain: &DomainKey) -> Option<&Announced> {
+        let generation = self.shared.shard(&domain.exporter).generation.load(Ordering::Acquire);
+        let slot = self.domains.slot(domain, &self.shared.hasher);
+        let is_cached = slot.as_ref().is_some_and(|slot| slot.generation == generation && slot.key == *domain);
+        if !is_cached {
+            *slot = Some(Slot { key: *domain, generation, value: self.shared.find_options(domain) });
+        }
+        slot.as_ref()?.value.as_deref()
+    }
 }
 
 impl Store for Cache {
     fn template(&mut self, key: &TemplateKey) -> Option<Arc<Template>> {
-        // Read before the map: see `Shard::changed`.
-        let generation = self.shared.shard(&key.domain.exporter).generation.load(Ordering::Acquire);
-        let slot = self.templates.slot(key, &self.shared.hasher);
-        if let Some(slot) = slot
-            && slot.generation == generation
-            && slot.key == *key
-        {
-            touch(&slot.value.seen_at, self.now);
-            return Some(Arc::clone(&slot.value.template));
-        }
-        let entry = self.shared.find(key)?;
-        touch(&entry.seen_at, self.now);
-        let template = Arc::clone(&entry.template);
-        *slot = Some(Slot { key: *key, generation, value: entry });
-        Some(template)
+        let now = self.now;
+        let entry = self.entry(key)?;
+        touch(&entry.used_at, now);
+        Some(Arc::clone(&entry.template))
+    }
+
+    fn known(&mut self, key: &TemplateKey) -> Option<Arc<Template>> {
+        let now = self.now;
+        let entry = self.entry(key)?;
+        touch(&entry.repeated_at, now);
+        Some(Arc::clone(&entry.template))
     }
 
     fn learn(&mut self, key: TemplateKey, template: Arc<Template>) -> Learned {
@@ -82,22 +100,18 @@ impl Store for Cache {
     }
 
     fn options(&mut self, domain: &DomainKey) -> Option<Arc<Options>> {
-        let generation = self.shared.shard(&domain.exporter).generation.load(Ordering::Acquire);
-        let slot = self.domains.slot(domain, &self.shared.hasher);
-        let known = match slot {
-            Some(slot) if slot.generation == generation && slot.key == *domain => &slot.value,
-            stale => {
-                let value = self.shared.find_options(domain);
-                &stale.insert(Slot { key: *domain, generation, value }).value
-            }
-        };
-        let announced = known.as_ref()?;
-        touch(&announced.seen_at, self.now);
-        Some(Arc::clone(&announced.options))
+        self.announced(domain).map(|announced| Arc::clone(&announced.options))
     }
 
     fn announce(&mut self, domain: &DomainKey, values: &[OptionValue]) {
-        self.shared.announce(domain, values, self.now);
+        self.shared.announce(domain, values.iter().map(|value| (value, self.now)));
+    }
+
+    fn repeated(&mut self, domain: &DomainKey, key: OptionKey) {
+        let now = self.now;
+        if let Some(announced) = self.announced(domain) {
+            announced.repeat(key, now);
+        }
     }
 }
 
@@ -110,12 +124,5 @@ impl<K: std::hash::Hash, V> Slots<K, V> {
         let hash = hasher.hash_one(key);
         let index = usize::try_from(hash & (self.0.len() as u64 - 1)).unwrap_or(0);
         &mut self.0[index]
-    }
-}
-
-/// Notes a use. Written at most once a second, so that the line stays shared between workers.
-fn touch(seen_at: &AtomicU64, now: u64) {
-    if seen_at.load(Ordering::Relaxed) < now {
-        seen_at.store(now, Ordering::Relaxed);
     }
 }

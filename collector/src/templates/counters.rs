@@ -15,8 +15,10 @@ pub struct Counters {
     pub refused: Counter,
     /// Templates that their exporter withdrew.
     pub withdrawn: Counter,
-    /// Templates and domains' option values forgotten for being idle.
+    /// Templates and option values forgotten for being idle.
     pub expired: Counter,
+    /// Templates forgotten to make room for new ones when the store was full.
+    pub evicted: Counter,
     /// Option values that were new or different.
     pub options_changed: Counter,
     /// Option values not kept for want of room.
@@ -40,6 +42,7 @@ impl Counters {
             ("refused", &self.refused),
             ("withdrawn", &self.withdrawn),
             ("expired", &self.expired),
+            ("evicted", &self.evicted),
         ];
         for (event, counter) in events {
             let help = "Changes of the template store by what happened.";

@@ -4,7 +4,7 @@
 //! sees as [`netflow::store::Store`]. Readers never wait: writers of one exporter wait for each other only, behind a lock that
 //! no reader takes. Not here: what a template means (`netflow`), and when to save, restore or expire (the supervisor).
 
-/// Questions about announced option values.
+/// One domain's option values in the store.
 mod announced;
 /// A worker's view of the store.
 mod cache;
@@ -14,6 +14,8 @@ mod counters;
 pub mod print;
 /// What each exporter has in the store, and the room that is left.
 mod room;
+/// What a snapshot holds.
+mod saved;
 /// The store's contents as a file.
 pub mod snapshot;
 
@@ -24,11 +26,10 @@ use std::time::Duration;
 
 use crossbeam::utils::CachePadded;
 use netflow::columns::Address;
-use netflow::options::{OptionValue, Options};
 use netflow::store::{DomainKey, Learned, TemplateKey};
 use netflow::template::{Kind, Template};
 
-use announced::{count_values, fits, is_announced, is_known};
+use announced::Announced;
 pub use cache::Cache;
 pub use counters::Counters;
 pub use room::Bounds;
@@ -37,6 +38,11 @@ pub use snapshot::Snapshot;
 
 /// Generation counters: exporters are spread over these, so that one exporter's changes leave most others' cache entries valid.
 const SHARDS: usize = 256;
+
+/// When the store is full, a template that no data set has used for this long after it was learned may go.
+const FIRST_USE_SECONDS: u64 = 60;
+/// When the store is full, a template that no data set has used for this long may go.
+const NEXT_USE_SECONDS: u64 = 600;
 
 type Map<K, V> = papaya::HashMap<K, V, foldhash::fast::RandomState>;
 
@@ -47,7 +53,8 @@ pub struct Settings {
     pub per_exporter: Bounds,
     /// The most that all exporters may have together.
     pub total: Bounds,
-    /// What has not been used or repeated for this long is forgotten; `None` keeps it for ever.
+    /// Templates neither used nor repeated and option values not repeated for this long are forgotten; `None` keeps them for
+    /// ever.
     pub idle_expiry: Option<Duration>,
 }
 
@@ -72,7 +79,7 @@ pub struct Restored {
     pub templates: usize,
     /// Option values that are in force now.
     pub option_values: usize,
-    /// Templates and domains left out: older than the idle expiry.
+    /// Templates and option values left out: older than the idle expiry.
     pub expired: usize,
     /// Templates and option values left out: no room, or not well-formed.
     pub refused: usize,
@@ -86,25 +93,20 @@ struct Shared {
     shards: Box<[CachePadded<Shard>]>,
     hasher: foldhash::fast::RandomState,
     room: Room,
+    /// When a full store was last looked through for what may go, seconds since 1970.
+    made_room_at: AtomicU64,
     counters: Counters,
 }
 
-/// One template in the store.
+/// One template in the store; times in seconds since 1970.
 #[derive(Debug)]
 struct Entry {
     template: Arc<Template>,
-    /// Seconds since 1970.
     learned_at: u64,
-    /// When it was last used or repeated, seconds since 1970.
-    seen_at: AtomicU64,
-}
-
-/// One domain's option values in the store.
-#[derive(Debug)]
-struct Announced {
-    options: Arc<Options>,
-    /// When they were last used or repeated, seconds since 1970.
-    seen_at: AtomicU64,
+    /// When its exporter last sent it.
+    repeated_at: AtomicU64,
+    /// When a data set was last decoded by it; 0 if none was.
+    used_at: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -125,6 +127,7 @@ impl Templates {
             shards: (0..SHARDS).map(|_| CachePadded::default()).collect(),
             hasher: foldhash::fast::RandomState::default(),
             room: Room::new(settings.per_exporter, settings.total),
+            made_room_at: AtomicU64::new(0),
             counters: Counters::default(),
         }))
     }
@@ -215,37 +218,53 @@ impl Shared {
     /// Keeps a template and counts what became of it. Two workers may meet the same new template at once: to the second one
     /// it is as new as to the first.
     fn learn(&self, key: TemplateKey, template: Arc<Template>, now: u64) -> Learned {
-        let Some(learned) = self.keep(key, template, now, now) else { return Learned::New };
+        let fields = template.fields().len();
+        let mut kept = self.keep(key, Entry::new(Arc::clone(&template), now));
+        if kept == Some(Learned::Refused) && self.room.is_full(fields) && self.make_room(now) {
+            kept = self.keep(key, Entry::new(template, now));
+        }
+        let Some(learned) = kept else { return Learned::New };
         self.counters.count(learned);
         learned
     }
 
     /// Keeps a template; `None` if the very same one was there. When a different one with this key is in force and there is
     /// no room for its successor, neither is kept: the exporter's data is no longer in the old one's layout.
-    fn keep(&self, key: TemplateKey, template: Arc<Template>, learned_at: u64, seen_at: u64) -> Option<Learned> {
+    fn keep(&self, key: TemplateKey, mut entry: Entry) -> Option<Learned> {
         let shard = self.shard(&key.domain.exporter);
         let mut exporters = shard.lock();
-        let before = self.find(&key);
-        if let Some(before) = &before {
-            if same(&before.template, &template) {
-                before.seen_at.fetch_max(seen_at, Ordering::Relaxed);
-                return None;
+        let fields = entry.template.fields().len();
+        let Some(before) = self.find(&key) else {
+            if !self.room.take_template(&mut exporters, key, fields) {
+                return Some(Learned::Refused);
             }
+            self.templates.pin().insert(key, Arc::new(entry));
+            return Some(Learned::New);
+        };
+        if same(&before.template, &entry.template) {
+            touch(&before.repeated_at, *entry.repeated_at.get_mut());
+            return None;
+        }
+        let has_room = self.room.resize_template(&mut exporters, &key, before.template.fields().len(), fields);
+        if has_room {
+            // In one step: a reader finds the old one or the new one, never none.
+            self.templates.pin().insert(key, Arc::new(entry));
+        } else {
             self.forget(&mut exporters, &key);
         }
-        let kept = self.room.take_template(&mut exporters, key, template.fields().len());
-        if kept {
-            let entry = Entry { template, learned_at, seen_at: AtomicU64::new(seen_at) };
-            self.templates.pin().insert(key, Arc::new(entry));
+        shard.changed();
+        Some(if has_room { Learned::Replaced } else { Learned::Refused })
+    }
+
+    /// Makes room when all exporters together have as much as they may, so that forged ones cannot keep new ones out until
+    /// the idle expiry. Looks through the whole store, hence at most once a second; whether anything was forgotten.
+    fn make_room(&self, now: u64) -> bool {
+        if self.made_room_at.swap(now, Ordering::Relaxed) == now {
+            return false;
         }
-        if before.is_some() {
-            shard.changed();
-        }
-        Some(match (kept, before.is_some()) {
-            (true, false) => Learned::New,
-            (true, true) => Learned::Replaced,
-            (false, _) => Learned::Refused,
-        })
+        let evicted = self.forget_all(|entry| entry.is_dispensable(now));
+        self.counters.evicted.add(evicted as u64);
+        evicted > 0
     }
 
     fn withdraw(&self, key: &TemplateKey) -> bool {
@@ -276,78 +295,29 @@ impl Shared {
         keys.len()
     }
 
-    /// Takes up option values; how many of them are in force afterwards.
-    fn announce(&self, domain: &DomainKey, values: &[OptionValue], seen_at: u64) -> usize {
-        if let Some(announced) = self.find_options(domain) {
-            announced.seen_at.fetch_max(seen_at, Ordering::Relaxed);
-            if values.iter().all(|value| is_known(&announced.options, value)) {
-                return values.len();
-            }
-        }
-        let shard = self.shard(&domain.exporter);
-        let mut exporters = shard.lock();
-        let mut options = self.find_options(domain).map(|announced| (*announced.options).clone()).unwrap_or_default();
-        let mut changed = 0;
-        let mut refused = 0;
-        for value in values {
-            if is_known(&options, value) {
-                continue;
-            }
-            let takes_room = !is_announced(&options, value);
-            if !fits(value) || takes_room && !self.room.take_value(&mut exporters, *domain) {
-                refused += 1;
-                continue;
-            }
-            if options.apply(value) {
-                changed += 1;
-                continue;
-            }
-            refused += 1;
-            if takes_room {
-                self.room.give_back_values(&mut exporters, domain, 1);
-            }
-        }
-        self.counters.options_refused.add(refused as u64);
-        if changed == 0 {
-            return values.len() - refused;
-        }
-        let announced = Announced { options: Arc::new(options), seen_at: AtomicU64::new(seen_at) };
-        self.options.pin().insert(*domain, Arc::new(announced));
-        shard.changed();
-        self.counters.options_changed.add(changed);
-        values.len() - refused
-    }
-
     fn expire(&self, now: u64) -> usize {
         let Some(idle_expiry) = self.settings.idle_expiry else { return 0 };
         let oldest = now.saturating_sub(idle_expiry.as_secs());
-        let mut expired = 0;
-        let idle: Vec<TemplateKey> =
-            self.templates.pin().iter().filter(|(_, entry)| entry.is_idle(oldest)).map(|(key, _)| *key).collect();
-        for key in idle {
+        let expired = self.forget_all(|entry| entry.seen_at() < oldest) + self.expire_values(oldest);
+        self.counters.expired.add(expired as u64);
+        expired
+    }
+
+    /// Forgets every template of which `which` holds; how many.
+    fn forget_all(&self, which: impl Fn(&Entry) -> bool) -> usize {
+        let keys: Vec<TemplateKey> =
+            self.templates.pin().iter().filter(|(_, entry)| which(entry)).map(|(key, _)| *key).collect();
+        let mut forgotten = 0;
+        for key in keys {
             let shard = self.shard(&key.domain.exporter);
             let mut exporters = shard.lock();
             // Looked at again under the lock: it may have been repeated or replaced meanwhile.
-            if self.find(&key).is_some_and(|entry| entry.is_idle(oldest)) && self.forget(&mut exporters, &key) {
+            if self.find(&key).is_some_and(|entry| which(&entry)) && self.forget(&mut exporters, &key) {
                 shard.changed();
-                expired += 1;
+                forgotten += 1;
             }
         }
-        let idle: Vec<DomainKey> =
-            self.options.pin().iter().filter(|(_, announced)| announced.is_idle(oldest)).map(|(key, _)| *key).collect();
-        for domain in idle {
-            let shard = self.shard(&domain.exporter);
-            let mut exporters = shard.lock();
-            let Some(announced) = self.find_options(&domain).filter(|announced| announced.is_idle(oldest)) else {
-                continue;
-            };
-            self.options.pin().remove(&domain);
-            self.room.give_back_values(&mut exporters, &domain, count_values(&announced.options));
-            shard.changed();
-            expired += 1;
-        }
-        self.counters.expired.add(expired as u64);
-        expired
+        forgotten
     }
 
     /// Removes a template and gives its room back; the caller raises the generation.
@@ -372,14 +342,28 @@ impl Shard {
 }
 
 impl Entry {
-    fn is_idle(&self, oldest: u64) -> bool {
-        self.seen_at.load(Ordering::Relaxed) < oldest
+    fn new(template: Arc<Template>, now: u64) -> Self {
+        Self { template, learned_at: now, repeated_at: AtomicU64::new(now), used_at: AtomicU64::new(0) }
+    }
+
+    /// When it was last used or repeated, seconds since 1970.
+    fn seen_at(&self) -> u64 {
+        self.repeated_at.load(Ordering::Relaxed).max(self.used_at.load(Ordering::Relaxed))
+    }
+
+    /// Whether it may go when there is no room. Repetitions do not count: they are as cheap to forge as the template was.
+    fn is_dispensable(&self, now: u64) -> bool {
+        match self.used_at.load(Ordering::Relaxed) {
+            0 => self.learned_at.saturating_add(FIRST_USE_SECONDS) < now,
+            used_at => used_at.saturating_add(NEXT_USE_SECONDS) < now,
+        }
     }
 }
 
-impl Announced {
-    fn is_idle(&self, oldest: u64) -> bool {
-        self.seen_at.load(Ordering::Relaxed) < oldest
+/// Notes a time. Written at most once a second, so that the line stays shared between workers.
+fn touch(at: &AtomicU64, now: u64) {
+    if at.load(Ordering::Relaxed) < now {
+        at.store(now, Ordering::Relaxed);
     }
 }
 

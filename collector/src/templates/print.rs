@@ -68,7 +68,7 @@ pub fn json(snapshot: &Snapshot, names: Names<'_>, out: &mut dyn Write) -> io::R
         let line = json!({
             "exporter": address(&template.domain), "version": template.domain.version, "domain": template.domain.domain,
             "template": template.id, "scope_fields": template.scope_fields, "fields": fields,
-            "learned_at": template.learned_at, "seen_at": template.seen_at,
+            "learned_at": template.learned_at, "seen_at": template.seen_at, "used_at": template.used_at,
         });
         writeln!(out, "{line}")?;
     }
@@ -76,14 +76,14 @@ pub fn json(snapshot: &Snapshot, names: Names<'_>, out: &mut dyn Write) -> io::R
         let sampling: Vec<_> = options
             .sampling
             .iter()
-            .map(|sampling| json!({ "scope": scope_text(sampling.scope), "rate": sampling.rate }))
+            .map(|sampling| json!({ "scope": scope_text(sampling.scope), "rate": sampling.rate, "seen_at": sampling.seen_at }))
             .collect();
         let applications: Vec<_> =
             options.applications.iter().map(|(id, name)| json!({ "id": id, "name": name })).collect();
         let line = json!({
             "exporter": address(&options.domain), "version": options.domain.version, "domain": options.domain.domain,
             "sampling": sampling, "applications": applications, "system_init_ms": options.system_init_ms,
-            "seen_at": options.seen_at,
+            "applications_seen_at": options.applications_seen_at, "system_init_seen_at": options.system_init_seen_at,
         });
         writeln!(out, "{line}")?;
     }
@@ -118,5 +118,6 @@ fn scope_text(scope: SavedScope) -> String {
         SavedScope::Domain => "domain".to_owned(),
         SavedScope::Sampler(id) => format!("sampler {id}"),
         SavedScope::Interface(index) => format!("interface {index}"),
+        SavedScope::EgressInterface(index) => format!("egress interface {index}"),
     }
 }

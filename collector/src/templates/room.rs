@@ -81,6 +81,33 @@ impl Room {
         })
     }
 
+    /// Takes or gives back the difference when a template that is there is replaced; false, and nothing changed, if there is
+    /// no room for its successor.
+    pub(super) fn resize_template(
+        &self,
+        exporters: &mut Exporters,
+        key: &TemplateKey,
+        before: usize,
+        fields: usize,
+    ) -> bool {
+        self.with(exporters, key.domain.exporter, |room, exporter| {
+            let more = fields.saturating_sub(before);
+            let fits_exporter = exporter.fields - before + fields <= room.per_exporter.fields;
+            if !fits_exporter || !take(&room.fields, more, room.total.fields) {
+                return false;
+            }
+            room.fields.fetch_sub(before.saturating_sub(fields), Ordering::Relaxed);
+            exporter.fields = exporter.fields - before + fields;
+            true
+        })
+    }
+
+    /// Whether all exporters together leave no room for a template of so many fields.
+    pub(super) fn is_full(&self, fields: usize) -> bool {
+        self.templates.load(Ordering::Relaxed) >= self.total.templates
+            || self.fields.load(Ordering::Relaxed) + fields > self.total.fields
+    }
+
     /// Gives back the room of a template that is there.
     pub(super) fn give_back_template(&self, exporters: &mut Exporters, key: &TemplateKey, fields: usize) {
         self.with(exporters, key.domain.exporter, |room, exporter| {

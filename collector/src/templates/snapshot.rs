@@ -10,108 +10,25 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use netflow::options::{OptionValue, SamplingScope};
+use netflow::options::{OptionKey, OptionValue, SamplingScope};
 use netflow::store::{DomainKey, Learned, TemplateKey};
 use netflow::template::{FieldSpecifier, Kind, MAX_FIELDS, Template};
 use rkyv::rancor::BoxedError;
 use rkyv::util::AlignedVec;
 
-use super::{Announced, Restored, Shared};
+use super::announced::Announced;
+pub use super::saved::{SavedDomain, SavedField, SavedOptions, SavedSampling, SavedScope, SavedTemplate, Snapshot};
+use super::{Entry, Restored, Shared};
 
 const MAGIC: [u8; 8] = *b"nftmplts";
 /// Raised whenever [`Snapshot`] or anything in it changes.
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 /// A multiple of 16, so that the body is as aligned as the buffer.
 const HEADER_BYTES: usize = 32;
 /// No store of ours is larger; a length beyond this is damage, and is not allocated.
 const MAX_BODY_BYTES: u64 = 1 << 30;
-
-/// Everything the store held at one moment.
-#[derive(Debug, Clone, Default, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub struct Snapshot {
-    /// When it was taken, seconds since 1970.
-    pub taken_at: u64,
-    /// All templates, sorted by exporter, version, domain, id.
-    pub templates: Vec<SavedTemplate>,
-    /// All domains with option values, sorted by exporter, version, domain.
-    pub options: Vec<SavedOptions>,
-}
-
-/// An exporter's observation domain: [`DomainKey`] in a form that can be saved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub struct SavedDomain {
-    /// Exporter address, IPv4 mapped.
-    pub exporter: [u8; 16],
-    /// 9 or 10.
-    pub version: u8,
-    /// Observation domain or source id.
-    pub domain: u32,
-}
-
-/// One template.
-#[derive(Debug, Clone, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub struct SavedTemplate {
-    /// Whose.
-    pub domain: SavedDomain,
-    /// Template id.
-    pub id: u16,
-    /// Number of scope fields of an options template; `None` for a template of flow records.
-    pub scope_fields: Option<u16>,
-    /// The fields in wire order.
-    pub fields: Vec<SavedField>,
-    /// When it was first seen in this form, seconds since 1970.
-    pub learned_at: u64,
-    /// When it was last used or repeated, seconds since 1970.
-    pub seen_at: u64,
-}
-
-/// One field specifier.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub struct SavedField {
-    /// Information element id.
-    pub element: u16,
-    /// Private enterprise number; 0 for IANA's.
-    pub enterprise: u32,
-    /// Length in bytes; 65535 for variable-length.
-    pub length: u16,
-}
-
-/// What one domain announced.
-#[derive(Debug, Clone, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub struct SavedOptions {
-    /// Whose.
-    pub domain: SavedDomain,
-    /// Sampling rates, sorted by scope.
-    pub sampling: Vec<SavedSampling>,
-    /// Application ids and names, sorted by id.
-    pub applications: Vec<(u64, String)>,
-    /// When the exporter started, milliseconds since 1970, if it said so.
-    pub system_init_ms: Option<i64>,
-    /// When they were last used or repeated, seconds since 1970.
-    pub seen_at: u64,
-}
-
-/// A sampling rate: one packet in `rate`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub struct SavedSampling {
-    /// For which flows.
-    pub scope: SavedScope,
-    /// One packet in this many.
-    pub rate: u64,
-}
-
-/// For which flows a sampling rate holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub enum SavedScope {
-    /// All of the domain.
-    Domain,
-    /// Those of one sampler.
-    Sampler(u64),
-    /// Those that came in by one interface.
-    Interface(u32),
-}
 
 /// Why a snapshot was not read or written.
 #[derive(Debug, thiserror::Error)]
@@ -234,7 +151,8 @@ pub(super) fn take(shared: &Shared, now: u64) -> Snapshot {
             },
             fields: entry.template.fields().iter().map(|field| (*field).into()).collect(),
             learned_at: entry.learned_at,
-            seen_at: entry.seen_at.load(Ordering::Relaxed),
+            seen_at: entry.seen_at(),
+            used_at: entry.used_at.load(Ordering::Relaxed),
         })
         .collect();
     templates.sort_unstable_by_key(|template| (template.domain, template.id));
@@ -262,23 +180,27 @@ pub(super) fn put_back(shared: &Shared, snapshot: &Snapshot, now: u64) -> Restor
             continue;
         }
         // A clock that was set back must not make a template immortal.
-        let (learned_at, seen_at) = (saved.learned_at.min(now), saved.seen_at.min(now));
-        match shared.keep(key, Arc::new(compile(saved)), learned_at, seen_at) {
+        let entry = Entry {
+            template: Arc::new(compile(saved)),
+            learned_at: saved.learned_at.min(now),
+            repeated_at: AtomicU64::new(saved.seen_at.min(now)),
+            used_at: AtomicU64::new(saved.used_at.min(now)),
+        };
+        match shared.keep(key, entry) {
             Some(Learned::New | Learned::Replaced) | None => restored.templates += 1,
             Some(Learned::Refused) => restored.refused += 1,
         }
     }
     for saved in &snapshot.options {
-        if saved.seen_at < oldest {
-            restored.expired += 1;
-            continue;
-        }
         let domain = DomainKey::from(saved.domain);
         if shared.find_options(&domain).is_some() {
             continue;
         }
-        let values = announced_values(saved);
-        let kept = shared.announce(&domain, &values, saved.seen_at.min(now));
+        let mut values = announced_values(saved);
+        let saved_values = values.len();
+        values.retain(|(_, seen_at)| *seen_at >= oldest);
+        let kept = shared.announce(&domain, values.iter().map(|(value, seen_at)| (value, (*seen_at).min(now))));
+        restored.expired += saved_values - values.len();
         restored.option_values += kept;
         restored.refused += values.len() - kept;
     }
@@ -340,14 +262,19 @@ fn compile(saved: &SavedTemplate) -> Template {
 }
 
 fn save_options(domain: DomainKey, announced: &Announced) -> SavedOptions {
-    let scope = |scope: &SamplingScope| match scope {
+    let scope = |scope: SamplingScope| match scope {
         SamplingScope::Domain => SavedScope::Domain,
-        SamplingScope::Sampler(id) => SavedScope::Sampler(*id),
-        SamplingScope::Interface(index) => SavedScope::Interface(*index),
+        SamplingScope::Sampler(id) => SavedScope::Sampler(id),
+        SamplingScope::Interface(index) => SavedScope::Interface(index),
+        SamplingScope::EgressInterface(index) => SavedScope::EgressInterface(index),
     };
     let options = &announced.options;
-    let mut sampling: Vec<SavedSampling> =
-        options.sampling.iter().map(|(of, rate)| SavedSampling { scope: scope(of), rate: *rate }).collect();
+    let seen_at = |key| announced.seen_at(key);
+    let mut sampling: Vec<SavedSampling> = options
+        .sampling
+        .iter()
+        .map(|(of, rate)| SavedSampling { scope: scope(of), rate, seen_at: seen_at(OptionKey::Sampling(of)) })
+        .collect();
     sampling.sort_unstable();
     let mut applications: Vec<(u64, String)> =
         options.applications.iter().map(|(id, name)| (*id, name.to_string())).collect();
@@ -357,44 +284,28 @@ fn save_options(domain: DomainKey, announced: &Announced) -> SavedOptions {
         sampling,
         applications,
         system_init_ms: options.system_init_ms,
-        seen_at: announced.seen_at.load(Ordering::Relaxed),
+        // All names have the same age, whatever the id.
+        applications_seen_at: seen_at(OptionKey::Application(0)),
+        system_init_seen_at: seen_at(OptionKey::SystemInit),
     }
 }
 
-fn announced_values(saved: &SavedOptions) -> Vec<OptionValue> {
+/// The saved values, each with the time when it was last announced.
+fn announced_values(saved: &SavedOptions) -> Vec<(OptionValue, u64)> {
     let scope = |scope| match scope {
         SavedScope::Domain => SamplingScope::Domain,
         SavedScope::Sampler(id) => SamplingScope::Sampler(id),
         SavedScope::Interface(index) => SamplingScope::Interface(index),
+        SavedScope::EgressInterface(index) => SamplingScope::EgressInterface(index),
     };
-    let rates =
-        saved.sampling.iter().map(|saved| OptionValue::Sampling { scope: scope(saved.scope), rate: saved.rate });
-    let names =
-        saved.applications.iter().map(|(id, name)| OptionValue::Application { id: *id, name: name.as_str().into() });
-    let start = saved.system_init_ms.map(|milliseconds| OptionValue::SystemInit { milliseconds });
+    let rates = saved
+        .sampling
+        .iter()
+        .map(|saved| (OptionValue::Sampling { scope: scope(saved.scope), rate: saved.rate }, saved.seen_at));
+    let names = saved.applications.iter().map(|(id, name)| {
+        (OptionValue::Application { id: *id, name: name.as_str().into() }, saved.applications_seen_at)
+    });
+    let start =
+        saved.system_init_ms.map(|milliseconds| (OptionValue::SystemInit { milliseconds }, saved.system_init_seen_at));
     rates.chain(names).chain(start).collect()
-}
-
-impl From<DomainKey> for SavedDomain {
-    fn from(key: DomainKey) -> Self {
-        Self { exporter: key.exporter, version: key.version, domain: key.domain }
-    }
-}
-
-impl From<SavedDomain> for DomainKey {
-    fn from(saved: SavedDomain) -> Self {
-        Self { exporter: saved.exporter, version: saved.version, domain: saved.domain }
-    }
-}
-
-impl From<FieldSpecifier> for SavedField {
-    fn from(field: FieldSpecifier) -> Self {
-        Self { element: field.element, enterprise: field.enterprise, length: field.length }
-    }
-}
-
-impl From<SavedField> for FieldSpecifier {
-    fn from(saved: SavedField) -> Self {
-        Self { element: saved.element, enterprise: saved.enterprise, length: saved.length }
-    }
 }

@@ -3,6 +3,8 @@
 //! A worker owns its rings and sockets, its block and its counters; it shares templates, GeoIP tables and the way to
 //! ClickHouse, none of which it ever waits for. Which rings it gets and when it stops is the supervisor's business.
 
+/// How many workers, how many sockets on a queue.
+pub mod layout;
 /// Which core a worker runs on.
 pub mod pin;
 /// What happens to a datagram once a worker has it in hand.
@@ -12,6 +14,7 @@ pub mod tally;
 
 use std::io;
 use std::os::fd::AsFd as _;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -24,7 +27,7 @@ use crate::worker::pipeline::Pipeline;
 use crate::worker::tally::{Path, Shared};
 use crate::xsk;
 
-/// While the rings are busy the sockets are looked at once in this many rounds; otherwise `poll` says when.
+/// While the rings are busy and the sockets were empty, the sockets are looked at once in this many rounds.
 const SOCKET_STRIDE: u32 = 16;
 /// How long an idle worker sleeps at most: blocks age and a stop is noticed within this time.
 const IDLE: Duration = Duration::from_millis(50);
@@ -70,7 +73,12 @@ impl Worker {
             {
                 tracing::warn!(worker = index, core, %error, "could not pin the worker: it may move between cores");
             }
-            Loop { sources, pipeline, shared: published, round: 0 }.run(&stop);
+            let mut work = Loop { sources, pipeline, shared: published, round: 0 };
+            let ended = catch_unwind(AssertUnwindSafe(|| work.run(&stop)));
+            if let Err(panic) = ended {
+                work.give_up();
+                resume_unwind(panic);
+            }
         })?;
         Ok(Self { index, thread, shared })
     }
@@ -108,34 +116,41 @@ struct Loop {
 }
 
 impl Loop {
-    fn run(mut self, stop: &AtomicBool) {
+    fn run(&mut self, stop: &AtomicBool) {
         let mut published = Instant::now();
         let mut sockets_ready = true;
         let mut stop_by: Option<Instant> = None;
         loop {
             self.round = self.round.wrapping_add(1);
+            let is_stopping = stop.load(Ordering::Relaxed);
             let received_ms = now_ms();
-            let mut received = self.take_from_rings(received_ms);
-            if sockets_ready || self.round.is_multiple_of(SOCKET_STRIDE) {
-                received += self.take_from_sockets(received_ms);
-            }
+            let from_rings = self.take_from_rings(received_ms);
+            let look_at_sockets = sockets_ready || is_stopping || self.round.is_multiple_of(SOCKET_STRIDE);
+            let from_sockets = if look_at_sockets { self.take_from_sockets(received_ms) } else { 0 };
+            let received = from_rings + from_sockets;
             let now = Instant::now();
             self.pipeline.tick(now, received_ms);
             if now.duration_since(published) >= PUBLISH {
                 published = now;
                 self.publish();
             }
-            if stop.load(Ordering::Relaxed) {
+            if is_stopping {
                 let by = *stop_by.get_or_insert(now + DRAIN);
                 if received == 0 || now >= by {
                     break;
                 }
-                sockets_ready = true;
                 continue;
             }
-            sockets_ready = if received == 0 { self.wait() } else { false };
+            // Sockets that had something are looked at again, so that busy rings do not starve them.
+            sockets_ready = if received == 0 { self.wait() } else { from_sockets > 0 };
         }
         self.pipeline.seal();
+        self.publish();
+    }
+
+    /// After a panic: says what went with it.
+    fn give_up(&mut self) {
+        self.pipeline.give_up();
         self.publish();
     }
 

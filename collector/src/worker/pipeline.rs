@@ -78,6 +78,11 @@ impl Pipeline {
         }
     }
 
+    /// Counts the rows of the open block as lost: after a panic nobody knows whether its columns are whole.
+    pub fn give_up(&mut self) {
+        self.tally.rows_lost += self.block.len() as u64;
+    }
+
     /// Hands on the block, whatever its age, unless it is empty.
     pub fn seal(&mut self) {
         self.opened = Instant::now();

@@ -71,6 +71,8 @@ pub struct Tally {
     pub socket_truncated: u64,
     /// Blocks handed on.
     pub blocks: u64,
+    /// Rows that went with a worker's panic.
+    pub rows_lost: u64,
     /// What decoding gave.
     pub report: Report,
     /// Per AF_XDP socket.
@@ -116,6 +118,7 @@ impl Tally {
         self.socket_drops += other.socket_drops;
         self.socket_truncated += other.socket_truncated;
         self.blocks += other.blocks;
+        self.rows_lost += other.rows_lost;
         self.report.merge(&other.report);
         self.rings.extend_from_slice(&other.rings);
     }
@@ -183,6 +186,8 @@ impl Tally {
             &worker_only,
             self.socket_truncated,
         );
+        let help = "Rows that went with a worker's panic.";
+        out.counter("collector_rows_lost_total", help, &worker_only, self.rows_lost);
         out.counter("collector_blocks_total", "Blocks handed on to the sink.", &worker_only, self.blocks);
         self.write_report(out, worker);
         self.write_rings(out, worker);

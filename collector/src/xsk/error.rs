@@ -60,17 +60,17 @@ fn remedy(operation: &str, errno: i32) -> &'static str {
         (CREATE, libc::EAFNOSUPPORT) => ": this kernel has no AF_XDP (CONFIG_XDP_SOCKETS): use --capture udp",
         (REGISTER, libc::ENOBUFS) => {
             ": the umem exceeds the memlock limit: raise it (`ulimit -l`, systemd: LimitMEMLOCK=infinity), grant \
-             CAP_IPC_LOCK, or use fewer frames"
+             CAP_IPC_LOCK, or use fewer frames (frames_per_socket in [capture])"
         }
         (REGISTER, libc::EPERM) => ": grant CAP_IPC_LOCK or raise the memlock limit (systemd: LimitMEMLOCK=infinity)",
-        (ALLOCATE | REGISTER, libc::ENOMEM) => ": not enough memory: use fewer frames",
+        (ALLOCATE | REGISTER, libc::ENOMEM) => ": not enough memory: use fewer frames (frames_per_socket in [capture])",
         (BIND, libc::EBUSY) => ": another AF_XDP socket holds this queue: stop that program or choose another queue",
         (BIND, libc::ENETDOWN) => ": the interface is down: `ip link set NAME up`",
         (BIND, libc::EINVAL) => {
             ": does the queue exist (`ethtool -l NAME`) and is the MTU below the frame size? Try copy mode"
         }
         (BIND, libc::EOPNOTSUPP | libc::EPROTONOSUPPORT) => {
-            ": driver or attach mode has no zero-copy: use copy mode, or let the mode be chosen"
+            ": driver or attach mode has no zero-copy: use copy mode, or let the mode be chosen (bind = \"auto\" in [capture])"
         }
         (BIND, libc::EPERM) => ": run as root or grant CAP_NET_ADMIN and CAP_NET_RAW",
         _ => "",

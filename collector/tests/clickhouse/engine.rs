@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use collector::clickhouse::{Client, Settings};
 use collector::store::{self, Child, locate};
@@ -42,7 +42,9 @@ impl Engine {
             until_stdin_closes: true,
         };
         let mut engine = Self { url: format!("http://{listen}"), child: None, data_dir };
-        let child = Child::start_program(Path::new(env!("CARGO_BIN_EXE_collector")), &settings).unwrap();
+        let child =
+            Child::start_program(Path::new(env!("CARGO_BIN_EXE_collector")), &settings, &AtomicBool::new(false))
+                .unwrap();
         engine.url = child.url();
         engine.child = Some(child);
         Some(engine)
@@ -51,6 +53,11 @@ impl Engine {
     /// Settings for a database that does not exist yet.
     pub(crate) fn settings(&self, database: &str) -> Settings {
         settings(&self.url, database)
+    }
+
+    /// Where its HTTP interface listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.url.trim_start_matches("http://").parse().unwrap()
     }
 
     pub(crate) fn client(&self, settings: &Settings) -> Client {

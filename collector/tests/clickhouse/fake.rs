@@ -34,6 +34,7 @@ struct Shared {
     script: VecDeque<Answer>,
     otherwise: Option<Answer>,
     inserts: Vec<Insert>,
+    requests: usize,
 }
 
 /// Runs on a thread of its own until dropped.
@@ -55,6 +56,7 @@ impl Fake {
             script: script.iter().copied().collect(),
             otherwise: Some(otherwise),
             inserts: Vec::new(),
+            requests: 0,
         }));
         let listener = TcpListener::bind(address).unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -74,6 +76,13 @@ impl Fake {
 
     pub(crate) fn inserts(&self) -> Vec<Insert> {
         self.shared.lock().unwrap().inserts.clone()
+    }
+}
+
+impl Fake {
+    /// Requests of any kind.
+    pub(crate) fn requests(&self) -> usize {
+        self.shared.lock().unwrap().requests
     }
 }
 
@@ -98,6 +107,7 @@ async fn answer(
 ) -> (StatusCode, &'static str) {
     let answer = {
         let mut shared = shared.lock().unwrap();
+        shared.requests += 1;
         if parameters.contains_key("query") {
             shared.inserts.push(Insert { parameters, body });
         }

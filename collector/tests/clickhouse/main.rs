@@ -16,3 +16,7 @@ mod rows;
 mod schema;
 /// Inserts that are repeated, given up, deduplicated.
 mod sink;
+/// TLS to ClickHouse: what is refused and why.
+mod tls;
+/// A proxy that takes TLS off.
+mod tls_proxy;

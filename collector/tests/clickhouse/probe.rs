@@ -64,17 +64,6 @@ fn no_answer_at_all() {
 }
 
 #[test]
-fn tls_to_a_port_without() {
-    let fake = Fake::start(&[], Answer::Fine(""));
-    // Some CA must be known before anything is sent, and a test machine may have none.
-    if let Err(error) = Client::new(&settings(format!("https://{}", fake.address))) {
-        eprintln!("SKIPPED: {error}");
-        return;
-    }
-    check(&settings(format!("https://{}", fake.address)), Class::Tls, &["TLS to ClickHouse", "HTTPS port"]);
-}
-
-#[test]
 fn settings_that_make_no_sense() {
     for (url, part) in [
         ("", "must be http://HOST:PORT"),

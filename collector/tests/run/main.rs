@@ -4,10 +4,19 @@
 
 /// Datagrams with known contents.
 mod datagrams;
+/// A disk that is full, at the start and while running.
+mod disk;
+/// What becomes of the interface: left as it was found, and pulled cables.
+mod interface;
+/// Network namespaces.
+#[path = "../common/netns.rs"]
+mod netns;
 /// The running binary.
 mod process;
 /// Starts that must fail, each with one line that says what to do.
 mod refusals;
+/// Starts without the rights or the driver that XDP needs.
+mod xdp_refusals;
 
 use std::time::Duration;
 

@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -9,18 +10,22 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::netns::Namespace;
+
 /// Long enough for a loaded machine; nothing waits for it unless something is wrong.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A directory with a configuration, and ports of its own.
-pub(crate) struct Place {
+pub(crate) struct Place<'n> {
+    /// Where the collector runs, if not where the test does.
+    namespace: Option<&'n Namespace>,
     directory: PathBuf,
     udp: u16,
     metrics: SocketAddr,
     store: SocketAddr,
 }
 
-impl Place {
+impl<'n> Place<'n> {
     /// A place for a test, or nothing (said aloud) where the engine is missing.
     pub(crate) fn with_engine(test: &str) -> Option<Self> {
         if !engine_present() {
@@ -31,12 +36,20 @@ impl Place {
         Some(Self::new(test))
     }
 
+    /// The same in a network namespace: the collector listens on all addresses there.
+    pub(crate) fn inside(namespace: &'n Namespace, test: &str) -> Option<Self> {
+        let mut place = Self::with_engine(test)?;
+        place.namespace = Some(namespace);
+        place.change_config("udp_address = \"127.0.0.1\"", "udp_address = \"::\"");
+        Some(place)
+    }
+
     /// A place for a test.
     pub(crate) fn new(test: &str) -> Self {
         let directory = std::env::temp_dir().join(format!("collector-run-{test}-{}", std::process::id()));
         std::fs::create_dir_all(&directory).expect("a directory in the temporary directory");
         let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr()).expect("a port");
-        let place = Self { directory, udp: udp.port(), metrics: free_tcp(), store: free_tcp() };
+        let place = Self { namespace: None, directory, udp: udp.port(), metrics: free_tcp(), store: free_tcp() };
         let text = format!(
             "state_dir = \"{0}/state\"\n[capture]\nports = [{1}]\nudp_address = \"127.0.0.1\"\n\
              [clickhouse]\nblock_age_ms = 60000\n[store]\nlisten = \"{2}\"\n[metrics]\nlisten = \"{3}\"\n\
@@ -55,20 +68,59 @@ impl Place {
         self.directory.join("collector.toml")
     }
 
+    /// Puts other text in the place of some of the configuration.
+    pub(crate) fn change_config(&self, old: &str, new: &str) {
+        let text = std::fs::read_to_string(self.config()).expect("the configuration was written before");
+        assert!(text.contains(old), "no {old:?} in {text}");
+        std::fs::write(self.config(), text.replace(old, new)).expect("write the configuration");
+    }
+
     /// The directory, for whatever else a test needs.
     pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }
 
+    /// The port for datagrams.
+    pub(crate) fn udp_port(&self) -> u16 {
+        self.udp
+    }
+
+    /// The addresses of the metrics and of the embedded store.
+    pub(crate) fn tcp_addresses(&self) -> (SocketAddr, SocketAddr) {
+        (self.metrics, self.store)
+    }
+
     /// The command with this place's configuration.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_collector"));
+        self.command_by(&[], arguments)
+    }
+
+    /// The same, run by other commands, which replace themselves with it: its process is theirs.
+    pub(crate) fn command_by(&self, by: &[&str], arguments: &[&str]) -> Command {
+        let inside = self.namespace.map(|namespace| ["ip", "netns", "exec", namespace.name()]);
+        let mut words = inside.into_iter().flatten().chain(by.iter().copied());
+        let binary = env!("CARGO_BIN_EXE_collector");
+        let mut command = Command::new(words.next().unwrap_or(binary));
+        command.args(words);
+        if command.get_program() != binary {
+            command.arg(binary);
+        }
+        // Whatever a crash leaves behind goes with the directory.
+        command.current_dir(&self.directory);
         command.arg("--config").arg(self.config()).arg("run").args(arguments);
         command
     }
+
+    /// The body of an answer over HTTP, or nothing when nobody answers.
+    fn http(&self, address: SocketAddr, request: &str, body: &str) -> Option<String> {
+        match self.namespace {
+            Some(namespace) => namespace.enter(|| http(address, request, body)),
+            None => http(address, request, body),
+        }
+    }
 }
 
-impl Drop for Place {
+impl Drop for Place<'_> {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.directory);
     }
@@ -86,17 +138,22 @@ pub(crate) fn engine_present() -> bool {
 
 /// The collector as a process; killed when dropped.
 pub(crate) struct Collector<'a> {
-    place: &'a Place,
+    place: &'a Place<'a>,
     child: Child,
     sender: UdpSocket,
 }
 
 impl<'a> Collector<'a> {
     /// Starts it and waits until it collects.
-    pub(crate) fn start(place: &'a Place, arguments: &[&str]) -> Self {
+    pub(crate) fn start(place: &'a Place<'a>, arguments: &[&str]) -> Self {
+        Self::start_by(place, &[], arguments)
+    }
+
+    /// The same, run by other commands as [`Place::command_by`] says.
+    pub(crate) fn start_by(place: &'a Place<'a>, by: &[&str], arguments: &[&str]) -> Self {
         let output = |name| std::fs::File::create(place.directory.join(name)).expect("an output file");
         let child = place
-            .command(arguments)
+            .command_by(by, arguments)
             .stdin(Stdio::null())
             .stdout(output("stdout"))
             .stderr(output("stderr"))
@@ -105,7 +162,7 @@ impl<'a> Collector<'a> {
         let sender = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let mut collector = Self { place, child, sender };
         let started = Instant::now();
-        while http(place.metrics, "GET /metrics HTTP/1.1\r\n", "").is_none() {
+        while place.http(place.metrics, "GET /metrics HTTP/1.1\r\n", "").is_none() {
             assert!(started.elapsed() < PATIENCE && collector.is_running(), "not started: {}", collector.log());
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -119,7 +176,7 @@ impl<'a> Collector<'a> {
 
     /// The text of `/metrics`.
     pub(crate) fn metrics(&self) -> String {
-        http(self.place.metrics, "GET /metrics HTTP/1.1\r\n", "").expect("metrics")
+        self.place.http(self.place.metrics, "GET /metrics HTTP/1.1\r\n", "").expect("metrics")
     }
 
     /// The sum of all samples whose line starts with or contains `part`.
@@ -136,7 +193,8 @@ impl<'a> Collector<'a> {
 
     /// Asks the embedded store.
     pub(crate) fn sql(&self, query: &str) -> String {
-        http(self.place.store, "POST / HTTP/1.1\r\n", query).unwrap_or_else(|| panic!("no answer: {}", self.log()))
+        let answer = self.place.http(self.place.store, "POST / HTTP/1.1\r\n", query);
+        answer.unwrap_or_else(|| panic!("no answer: {}", self.log()))
     }
 
     /// What it logged.
@@ -165,16 +223,21 @@ impl<'a> Collector<'a> {
         self.wait()
     }
 
-    /// Waits for its end; its exit status.
+    /// Waits for its end; its exit status, or the negative number of the signal that ended it.
     pub(crate) fn wait(&mut self) -> i32 {
         let started = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().expect("wait") {
-                return status.code().unwrap_or(-1);
+                return status.code().unwrap_or_else(|| -status.signal().unwrap_or_default());
             }
             assert!(started.elapsed() < PATIENCE, "it does not end: {}", self.log());
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// The process id of the embedded store.

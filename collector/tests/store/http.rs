@@ -84,6 +84,8 @@ fn errors_have_clickhouses_code_text_and_status() {
         ("SELECT * FROM url('http://127.0.0.1:1/', LineAsString)", 403, 497, "ACCESS_DENIED"),
         ("CREATE TABLE f (a UInt8) ENGINE = File(CSV)", 403, 497, "ACCESS_DENIED"),
         ("SELECT 1 INTO OUTFILE '/tmp/x'", 403, 497, "ACCESS_DENIED"),
+        ("SYSTEM SHUTDOWN", 403, 497, "ACCESS_DENIED"),
+        ("SYSTEM KILL", 403, 497, "ACCESS_DENIED"),
     ];
     for (sql, status, code, name) in cases {
         let answer = store.post(sql);

@@ -1,6 +1,6 @@
 //! Inserts: each format, large bodies, packed bodies, tokens, and bodies that break off.
 
-use crate::support::{Store, shared};
+use crate::support::{Store, shared, start};
 
 /// 1 + `count` little-endian numbers as a Native block of the column `a UInt64`.
 fn native(numbers: std::ops::Range<u64>) -> Vec<u8> {
@@ -122,6 +122,6 @@ fn a_body_that_breaks_off_inserts_nothing() {
     let settings = store.settings.clone();
     let mut store = store;
     store.child.take().expect("running").stop().expect("a clean end");
-    store.child = Some(collector::store::Child::start_program(crate::support::program(), &settings).expect("a start"));
+    store.child = Some(start(&settings).expect("a start"));
     assert_eq!(store.ok("SELECT count() FROM t"), "0\n");
 }

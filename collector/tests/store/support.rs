@@ -5,10 +5,10 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use collector::store::{Child, Settings, locate};
+use collector::store::{Child, Error, Settings, locate};
 
 /// A running store.
 pub(crate) struct Store {
@@ -71,6 +71,11 @@ pub(crate) fn settings(directory: &Path) -> Settings {
     }
 }
 
+/// Starts the collector's `store` command.
+pub(crate) fn start(settings: &Settings) -> Result<Child, Error> {
+    Child::start_program(program(), settings, &AtomicBool::new(false))
+}
+
 pub(crate) fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_collector"))
 }
@@ -96,7 +101,7 @@ impl Store {
         let directory = directory();
         let mut settings = settings(&directory);
         change(&mut settings);
-        let child = Child::start_program(program(), &settings).expect("a store that starts");
+        let child = start(&settings).expect("a store that starts");
         Some(Self { child: Some(child), settings, _directory: directory })
     }
 

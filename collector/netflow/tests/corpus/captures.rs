@@ -33,7 +33,6 @@ pub(crate) struct Packet {
     /// From 1, as in the capture.
     pub(crate) number: usize,
     pub(crate) exporter: Address,
-    pub(crate) port: u16,
     pub(crate) payload: Vec<u8>,
 }
 
@@ -57,13 +56,7 @@ pub(crate) fn packets(corpus: &Path, name: &str) -> Vec<Packet> {
         let udp = &ip[usize::from(ip[0] & 15) * 4..];
         let udp = &udp[..usize::from(u16::from_be_bytes([udp[4], udp[5]]))];
         let exporter = std::net::Ipv4Addr::new(ip[12], ip[13], ip[14], ip[15]).to_ipv6_mapped().octets();
-        let port = u16::from_be_bytes([udp[2], udp[3]]);
-        packets.push(Packet { number: packets.len() + 1, exporter, port, payload: udp[8..].to_vec() });
+        packets.push(Packet { number: packets.len() + 1, exporter, payload: udp[8..].to_vec() });
     }
     packets
-}
-
-/// All packets of a capture that are no sFlow.
-pub(crate) fn netflow_packets(corpus: &Path, name: &str) -> Vec<Packet> {
-    packets(corpus, name).into_iter().filter(|packet| packet.port != 6343).collect()
 }

@@ -1,6 +1,6 @@
 //! Every datagram of every capture, cut at every byte, with all templates known.
 
-use netflow::{FlowColumns, MapStore, Report, decode, dissect};
+use netflow::{FlowColumns, MapStore, Record, Report, decode, dissect};
 
 use crate::captures;
 
@@ -9,7 +9,7 @@ fn cut_at_every_byte() {
     let Some(corpus) = captures::corpus() else { return };
     for name in captures::captures(&corpus) {
         let (mut store, mut report, mut columns) = (MapStore::default(), Report::default(), FlowColumns::default());
-        let packets = captures::netflow_packets(&corpus, &name);
+        let packets = captures::packets(&corpus, &name);
         for packet in &packets {
             decode(&packet.datagram(), &mut store, &mut columns, &mut report);
         }
@@ -22,7 +22,7 @@ fn cut_at_every_byte() {
                 let mut column_report = Report::default();
                 decode(&datagram, &mut store, &mut columns, &mut column_report);
                 let mut row_report = Report::default();
-                dissect(&datagram, &mut store, &mut row_report, &mut |_| {});
+                dissect(&datagram, &mut store, &mut row_report, &mut |_: Record<'_>| {});
                 assert_eq!(
                     columns.len() as u64,
                     row_report.flow_records(),

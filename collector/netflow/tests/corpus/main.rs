@@ -6,3 +6,4 @@ mod captures;
 mod columns;
 mod hostile;
 mod records;
+mod samples;

@@ -45,12 +45,27 @@ pub(crate) fn ipfix(sets: &[Vec<u8>]) -> Vec<u8> {
     [header.concat(), DOMAIN.to_be_bytes().to_vec(), sets].concat()
 }
 
+/// A NetFlow v1 datagram with these records of 48 bytes.
+pub(crate) fn v1(records: &[[u8; 48]]) -> Vec<u8> {
+    [classic_header(1, records.len()), records.concat()].concat()
+}
+
+/// A NetFlow v7 datagram with these records of 52 bytes.
+pub(crate) fn v7(records: &[[u8; 52]]) -> Vec<u8> {
+    [classic_header(7, records.len()), 1_u32.to_be_bytes().to_vec(), vec![0; 4], records.concat()].concat()
+}
+
+/// What the headers of NetFlow v1, v5 and v7 begin with; exported half a second past [`EXPORT_S`].
+fn classic_header(version: u16, records: usize) -> Vec<u8> {
+    let count = u16::try_from(records).expect("few records");
+    let header = [&version.to_be_bytes()[..], &count.to_be_bytes(), &UPTIME_MS.to_be_bytes(), &EXPORT_S.to_be_bytes()];
+    [header.concat(), 500_000_000_u32.to_be_bytes().to_vec()].concat()
+}
+
 /// A NetFlow v5 datagram with these records of 48 bytes; `sampling` is the last field of the header.
 pub(crate) fn v5(sampling: u16, records: &[[u8; 48]]) -> Vec<u8> {
-    let count = u16::try_from(records.len()).expect("few records");
-    let header = [&5_u16.to_be_bytes()[..], &count.to_be_bytes(), &UPTIME_MS.to_be_bytes(), &EXPORT_S.to_be_bytes()];
-    let rest = [&500_000_000_u32.to_be_bytes()[..], &1_u32.to_be_bytes(), &[1, 2], &sampling.to_be_bytes()];
-    [header.concat(), rest.concat(), records.concat()].concat()
+    let rest = [&1_u32.to_be_bytes()[..], &[1, 2], &sampling.to_be_bytes()];
+    [classic_header(5, records.len()), rest.concat(), records.concat()].concat()
 }
 
 /// A datagram of the tests' exporter.

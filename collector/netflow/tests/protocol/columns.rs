@@ -177,6 +177,30 @@ fn constants_of_the_message() {
     assert_eq!(columns.mpls_labels.ends.len(), 3);
 }
 
+/// Bytes 36 to 47 are where the layouts differ.
+#[test]
+fn layouts_without_templates() {
+    let mut record = [0; 52];
+    record[..4].copy_from_slice(&[192, 0, 2, 9]);
+    record[16..24].copy_from_slice(&[0, 0, 0, 3, 0, 0, 2, 0]);
+    record[32..36].copy_from_slice(&[1, 0xbb, 0, 53]);
+    record[36..48].copy_from_slice(&[0, 0, 6, 0xb8, 0x1b, 0, 0, 0, 0, 0, 0, 0]);
+    let shorter = |record: &[u8; 52]| record[..48].try_into().expect("48 bytes");
+    let mut decoded = Decoded::of(encoder::v1(&[shorter(&record)]));
+    record[36..48].copy_from_slice(&[0, 0x1b, 6, 0xb8, 0xfd, 0xe8, 0, 9, 24, 16, 0, 0]);
+    decoded.feed(&encoder::v5(0, &[shorter(&record)])).feed(&encoder::v7(&[record]));
+    let columns = &decoded.columns;
+    assert_eq!(columns.version, [1, 5, 7]);
+    assert_eq!((&columns.domain[..], &columns.template_id[..]), (&[0, 0x0102, 0][..], &[0; 3][..]));
+    assert_eq!(columns.src_addr, [v4(192, 0, 2, 9); 3]);
+    assert_eq!((&columns.packets[..], &columns.bytes[..]), (&[3; 3][..], &[512; 3][..]));
+    assert_eq!((&columns.src_port[..], &columns.dst_port[..]), (&[443; 3][..], &[53; 3][..]));
+    assert_eq!((&columns.protocol[..], &columns.tos[..]), (&[6; 3][..], &[0xb8; 3][..]));
+    assert_eq!(columns.tcp_flags, [0x1b; 3]);
+    assert_eq!((&columns.src_as[..], &columns.dst_as[..]), (&[0, 65_000, 65_000][..], &[0, 9, 9][..]));
+    assert_eq!((&columns.src_prefix_len[..], &columns.dst_prefix_len[..]), (&[0, 24, 24][..], &[0, 16, 16][..]));
+}
+
 #[test]
 fn asa_translations() {
     let fields = [(40_001, 4), (40_002, 4), (40_003, 2), (40_004, 2)];

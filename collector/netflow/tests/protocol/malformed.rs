@@ -1,10 +1,10 @@
 //! Datagrams that break the protocol: each costs a counter with its name, and never what is sound beside it.
 
 use netflow::report::Class;
-use netflow::{Event, FlowColumns, MapStore, Report, decode, dissect};
+use netflow::{Event, FlowColumns, MapStore, Record, Report, decode, dissect};
 
 use crate::Decoded;
-use crate::encoder::{FieldOf, datagram, ipfix, set, template, v5, v9};
+use crate::encoder::{FieldOf, datagram, ipfix, set, template, v1, v5, v7, v9};
 
 const PORTS: [FieldOf; 2] = [(7, 2), (11, 2)];
 const DATA: [u8; 4] = [0, 1, 0, 2];
@@ -47,6 +47,8 @@ fn each_fault_has_its_name() {
     check("message shorter than the datagram", &short, Event::TrailingBytes, 1);
     check("v5 with more records counted", &with_length(v5(0, &[[0; 48]]), 9), Event::RecordsMissing, 1);
     check("v5 with fewer records counted", &with_length(v5(0, &[[0; 48]; 3]), 2), Event::TrailingBytes, 2);
+    check("v1 with more records counted", &with_length(v1(&[[0; 48]]), 9), Event::RecordsMissing, 1);
+    check("v7 with a record of 48 bytes", &v7(&[[0; 52]])[..72], Event::RecordsMissing, 0);
     check("v5 with six bytes more", &[v5(0, &[[0; 48]]), vec![0; 6]].concat(), Event::TrailingBytes, 1);
     let moving = vec![set(2, &template(256, &[(96, 65_535), (7, 2)])), set(256, &[1, b'a', 0, 1, 9, b'b', 0])];
     check("record past its set", &ipfix(&moving), Event::RecordTruncated, 1);
@@ -79,6 +81,8 @@ fn cut_and_changed_anywhere() {
     let options = [&300_u16.to_be_bytes()[..], &[0, 4, 0, 8, 0, 1, 0, 4, 0, 48, 0, 1, 0, 50, 0, 2]].concat();
     let datagrams = [
         v5(0x4064, &[[7; 48]; 3]),
+        v1(&[[7; 48]; 2]),
+        v7(&[[7; 52]; 2]),
         v9(&[set(0, &template(256, &PORTS)), set(1, &options), set(256, &DATA.repeat(3)), set(300, &[1; 14])]),
         ipfix(&[set(2, &template(256, &fields)), set(256, &moving.repeat(3)), set(2, &[0, 2, 0, 0])]),
     ];
@@ -100,7 +104,7 @@ fn agree(payload: &[u8]) {
     let (mut columns, mut column_report, mut row_report) =
         (FlowColumns::default(), Report::default(), Report::default());
     decode(&datagram(payload), &mut MapStore::default(), &mut columns, &mut column_report);
-    dissect(&datagram(payload), &mut MapStore::default(), &mut row_report, &mut |record| {
+    dissect(&datagram(payload), &mut MapStore::default(), &mut row_report, &mut |record: Record<'_>| {
         assert_eq!(record.fields().count(), record.template().fields().len(), "a record has all its fields");
     });
     assert_eq!(column_report, row_report, "{payload:02x?}");

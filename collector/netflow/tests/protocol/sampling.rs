@@ -1,13 +1,18 @@
 //! Where a flow's sampling rate and application name come from.
 
 use netflow::columns::SamplingSource::{self, Header, None as Nobody, Option as Announced, Record};
-use netflow::options::{APPLICATION_LIMIT, OptionValue, Options, SamplingScope};
+use netflow::options::{APPLICATION_LIMIT, OptionKey, OptionValue, Options, SamplingScope};
 use netflow::{Event, Report};
 
 use crate::Decoded;
 use crate::encoder::{self, FieldOf, set, template};
 
-fn check(name: &str, decoded: &Decoded, rates: &[(u64, SamplingSource)]) {
+/// A row's sampling rate and where it came from.
+type Rate = (u64, SamplingSource);
+/// Options data records of three bytes, or what they are made of.
+type Announcements<'a> = &'a [[u8; 3]];
+
+fn check(name: &str, decoded: &Decoded, rates: &[Rate]) {
     let columns = &decoded.columns;
     let found: Vec<(u64, u8)> =
         columns.sampling_rate.iter().copied().zip(columns.sampling_source.iter().copied()).collect();
@@ -105,9 +110,64 @@ fn announced_in_ipfix() {
     check("by probability for the domain", &decoded, &[(64, Announced), (1000, Announced)]);
 }
 
+/// Flow records that do not name the sampler that took them, after a table of samplers.
+#[test]
+fn announced_for_samplers_alone() {
+    let cases: [(&str, Announcements<'_>, FieldOf, u8, Rate); 6] = [
+        ("one sampler", &[[1, 3, 232]], (10, 1), 5, (1000, Announced)),
+        ("all agree", &[[1, 3, 232], [2, 3, 232]], (10, 1), 5, (1000, Announced)),
+        ("they disagree", &[[1, 3, 232], [2, 0, 100]], (10, 1), 5, (1, Nobody)),
+        ("they come to agree", &[[1, 3, 232], [2, 0, 100], [1, 0, 100]], (10, 1), 5, (100, Announced)),
+        ("the record says it", &[[1, 3, 232]], (34, 1), 5, (5, Record)),
+        ("the record names another", &[[1, 3, 232]], (48, 1), 5, (1, Nobody)),
+    ];
+    for (name, samplers, field, value, expected) in cases {
+        let mut decoded = Decoded::default();
+        let table = v9_options_template(300, &[(1, 1)], &[(48, 1), (50, 2)]);
+        decoded.feed(&encoder::v9(&[table, set(0, &template(256, &[field]))]));
+        for sampler in samplers {
+            decoded.feed(&encoder::v9(&[set(300, &[&[0][..], sampler].concat())]));
+        }
+        decoded.feed(&encoder::v9(&[set(256, &[value])]));
+        check(name, &decoded, &[expected]);
+    }
+}
+
+/// Input interface 5 and output interface 6; the direction says where the flow was metered.
+#[test]
+fn announced_for_interfaces() {
+    const INGRESS: u8 = 0;
+    const EGRESS: u8 = 1;
+    const UNKNOWN: u8 = 9;
+    // Rates as (scope element, interface, rate).
+    let cases: [(&str, Announcements<'_>, u8, Rate); 9] = [
+        ("ingress", &[[10, 5, 50], [10, 6, 60]], INGRESS, (50, Announced)),
+        ("egress", &[[10, 5, 50], [10, 6, 60]], EGRESS, (60, Announced)),
+        ("unknown is ingress", &[[10, 5, 50], [10, 6, 60]], UNKNOWN, (50, Announced)),
+        ("egress has its own", &[[10, 6, 60], [14, 6, 61]], EGRESS, (61, Announced)),
+        ("egress rate, ingress flow", &[[14, 5, 50], [14, 6, 60]], INGRESS, (1, Nobody)),
+        ("ingress rate, egress flow", &[[10, 5, 50]], EGRESS, (1, Nobody)),
+        ("egress rate, flow of unknown direction", &[[14, 6, 60]], UNKNOWN, (60, Announced)),
+        ("egress rate of another interface", &[[14, 5, 50]], UNKNOWN, (1, Nobody)),
+        ("both for unknown", &[[10, 5, 50], [14, 6, 60]], UNKNOWN, (50, Announced)),
+    ];
+    for (name, rates, direction, expected) in cases {
+        let mut decoded = Decoded::default();
+        let by_ingress = ipfix_options_template(310, 1, &[(10, 1), (34, 1)]);
+        let by_egress = ipfix_options_template(314, 1, &[(14, 1), (34, 1)]);
+        let flows = set(2, &template(256, &[(10, 1), (14, 1), (61, 1)]));
+        decoded.feed(&encoder::ipfix(&[by_ingress, by_egress, flows]));
+        for [scope, interface, rate] in rates {
+            decoded.feed(&encoder::ipfix(&[set(300 + u16::from(*scope), &[*interface, *rate])]));
+        }
+        decoded.feed(&encoder::ipfix(&[set(256, &[5, 6, direction])]));
+        check(name, &decoded, &[expected]);
+    }
+}
+
 #[test]
 fn a_repetition_is_not_announced() {
-    struct Counting(netflow::MapStore, usize);
+    struct Counting(netflow::MapStore, usize, Vec<OptionKey>);
     impl netflow::Store for Counting {
         fn template(&mut self, key: &netflow::store::TemplateKey) -> Option<std::sync::Arc<netflow::Template>> {
             self.0.template(key)
@@ -132,8 +192,11 @@ fn a_repetition_is_not_announced() {
             self.1 += 1;
             self.0.announce(domain, values);
         }
+        fn repeated(&mut self, _domain: &netflow::store::DomainKey, key: OptionKey) {
+            self.2.push(key);
+        }
     }
-    let mut store = Counting(netflow::MapStore::default(), 0);
+    let mut store = Counting(netflow::MapStore::default(), 0, Vec::new());
     let mut report = Report::default();
     let mut columns = netflow::FlowColumns::default();
     let payload = encoder::v9(&[
@@ -144,6 +207,8 @@ fn a_repetition_is_not_announced() {
         netflow::decode(&encoder::datagram(&payload), &mut store, &mut columns, &mut report);
     }
     assert_eq!(store.1, 1, "both values in one announcement, once");
+    let both = [1, 2].map(|sampler| OptionKey::Sampling(SamplingScope::Sampler(sampler)));
+    assert_eq!(store.2, [both, both].concat(), "the store hears of each repetition");
     assert_eq!(report.options_records(), 6);
 }
 

@@ -28,12 +28,15 @@ fn uptimes_of_v9() {
 }
 
 #[test]
-fn uptimes_of_v5_are_milliseconds() {
+fn uptimes_of_v1_v5_and_v7_are_milliseconds() {
     let mut record = [0; 48];
     record[24..28].copy_from_slice(&(UPTIME_MS - 15_000).to_be_bytes());
     record[28..32].copy_from_slice(&(UPTIME_MS - 250).to_be_bytes());
     // The header says half a second past the second of export.
     check("v5", &Decoded::of(encoder::v5(0, &[record])), EXPORT_MS + 500 - 15_000, EXPORT_MS + 500 - 250);
+    let longer: [u8; 52] = [&record[..], &[0; 4]].concat().try_into().expect("52 bytes");
+    check("v1", &Decoded::of(encoder::v1(&[record])), EXPORT_MS + 500 - 15_000, EXPORT_MS + 500 - 250);
+    check("v7", &Decoded::of(encoder::v7(&[longer])), EXPORT_MS + 500 - 15_000, EXPORT_MS + 500 - 250);
 }
 
 #[test]

@@ -9,9 +9,11 @@ use nix::sys::utsname::uname;
 use super::Finding;
 use crate::config::{CaptureMode, Config};
 use crate::steering;
+use crate::worker::layout;
 
-/// BPF links for XDP, which make the program go away with the process: Linux 5.9.
-const KERNEL_NEEDED: (u32, u32) = (5, 9);
+/// BPF links for XDP, which make the program go away with the process, came with Linux 5.9; all that the AF_XDP sockets use
+/// with 5.11.
+const KERNEL_NEEDED: (u32, u32) = (5, 11);
 /// `include/uapi/linux/capability.h`.
 const CAP_NET_ADMIN: u32 = 12;
 const CAP_IPC_LOCK: u32 = 14;
@@ -38,7 +40,7 @@ fn kernel(config: &Config) -> Finding {
     if version.is_some_and(|version| version >= KERNEL_NEEDED) || !wants_xdp(config) {
         return Finding::ok("kernel", release);
     }
-    let remedy = "XDP needs Linux 5.9 or later; --capture udp works without";
+    let remedy = "XDP needs Linux 5.11 or later; --capture udp works without";
     match config.capture.mode {
         CaptureMode::Xdp => Finding::fail("kernel", release, remedy),
         CaptureMode::Auto | CaptureMode::Udp => Finding::warn("kernel", release, remedy),
@@ -57,7 +59,7 @@ fn processors(config: &Config) -> Finding {
     match config.capture.workers {
         Some(workers) if workers > usable => Finding::warn(
             "CPUs",
-            format!("{text}, {workers} workers for each interface"),
+            format!("{text}, {workers} workers"),
             format!("workers that share a CPU wait for each other: use at most {usable}, or leave workers at 0"),
         ),
         _ => Finding::ok("CPUs", text),
@@ -94,8 +96,11 @@ fn kernel_types() -> Finding {
 /// (`xdp_umem_account_pages` in `net/xdp/xdp_umem.c`).
 fn locked_memory(config: &Config) -> Finding {
     let capture = &config.capture;
-    let queues: u64 = capture.interfaces.iter().map(|name| u64::from(steering::queues(name).unwrap_or(1))).sum();
-    let sockets = capture.workers.map_or(queues, |workers| workers as u64 * capture.interfaces.len() as u64);
+    let queues: Vec<u32> = capture.interfaces.iter().map(|name| steering::queues(name).unwrap_or(1)).collect();
+    let usable = std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = layout::workers(capture.workers, queues.iter().copied().max(), usable);
+    let sockets: u64 =
+        queues.iter().map(|queues| u64::from(*queues) * u64::from(layout::sockets_per_queue(workers, *queues))).sum();
     let wanted = sockets * u64::from(capture.frames_per_socket) * u64::from(capture.frame_bytes);
     if has_capability(CAP_IPC_LOCK) {
         return Finding::ok("locked memory", format!("{} for frames, no limit for this user", mebibytes(wanted)));

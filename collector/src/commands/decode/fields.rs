@@ -1,16 +1,37 @@
-//! One record as it came, as a JSON object: who sent it, the message it was in, and its fields by name in wire order.
+//! One record or sample as it came, as a JSON object: who sent it, the message it was in, and its fields by name in wire order.
 
 use std::io::Write as _;
 use std::net::Ipv6Addr;
 
 use netflow::neutral::{self, Names, Value};
 use netflow::template::Kind;
-use netflow::{Header, Record};
+use netflow::{Header, Record, Sample, Visit, sflow};
 
 use crate::batch::json::write_string;
 
-/// Appends `record`, which was in packet `packet` of the capture, to `out` as one JSON object without a line end.
-pub(super) fn write(record: &Record<'_>, packet: u64, names: Names, out: &mut Vec<u8>) {
+/// Writes what is in a datagram, one object a line.
+pub(super) struct Lines<'a> {
+    /// Number of the packet in the capture that the datagram ended with.
+    pub(super) packet: u64,
+    /// Which names fields of vendors get.
+    pub(super) names: Names,
+    /// The lines so far.
+    pub(super) out: &'a mut Vec<u8>,
+}
+
+impl Visit for Lines<'_> {
+    fn record(&mut self, record: Record<'_>) {
+        write_record(&record, self.packet, self.names, self.out);
+        self.out.push(b'\n');
+    }
+
+    fn sample(&mut self, sample: Sample<'_>) {
+        write_sample(&sample, self.packet, self.out);
+        self.out.push(b'\n');
+    }
+}
+
+fn write_record(record: &Record<'_>, packet: u64, names: Names, out: &mut Vec<u8>) {
     let header = record.header;
     let exporter = Ipv6Addr::from(header.exporter).to_canonical();
     put(out, format_args!("{{\"packet\":{packet},\"exporter\":\"{exporter}\",\"version\":{}", header.version));
@@ -26,8 +47,40 @@ pub(super) fn write(record: &Record<'_>, packet: u64, names: Names, out: &mut Ve
         }
     }
     write_header(header, out);
-    put(out, format_args!(",\"fields\":{{"));
-    for (index, (name, value)) in neutral::fields(record, names).iter().enumerate() {
+    put(out, format_args!(",\"fields\":"));
+    write_object(neutral::fields(record, names).iter().map(|(name, value)| (&**name, value)), out);
+    out.push(b'}');
+}
+
+/// The flow that its row tells comes apart from the fields, where the fields show another packet: that of a tunnel.
+fn write_sample(sample: &Sample<'_>, packet: u64, out: &mut Vec<u8>) {
+    let header = sample.header;
+    let exporter = Ipv6Addr::from(header.exporter).to_canonical();
+    let agent = Ipv6Addr::from(header.agent).to_canonical();
+    let kind = match sample.kind() {
+        sflow::Kind::Flow => "flow",
+        sflow::Kind::Counter => "counter",
+        sflow::Kind::Drop => "drop",
+    };
+    put(
+        out,
+        format_args!("{{\"packet\":{packet},\"exporter\":\"{exporter}\",\"version\":\"sflow5\",\"template_id\":null"),
+    );
+    put(out, format_args!(",\"domain\":{},\"kind\":\"{kind}\",\"agent\":\"{agent}\"", header.sub_agent));
+    put(out, format_args!(",\"sample_type\":\"0/{}\"", sample.format));
+    put(out, format_args!(",\"header\":{{\"seq\":{},\"sysUpTime\":{}}}", header.sequence, header.uptime_ms));
+    put(out, format_args!(",\"fields\":"));
+    write_object(neutral::sample_fields(sample).iter().map(|(name, value)| (*name, value)), out);
+    if let Some(flow) = neutral::sample_flow(sample) {
+        put(out, format_args!(",\"flow\":"));
+        write_object(flow.iter().map(|(name, value)| (*name, value)), out);
+    }
+    out.push(b'}');
+}
+
+fn write_object<'a>(fields: impl Iterator<Item = (&'a str, &'a Value<'a>)>, out: &mut Vec<u8>) {
+    out.push(b'{');
+    for (index, (name, value)) in fields.enumerate() {
         if index > 0 {
             out.push(b',');
         }
@@ -35,12 +88,16 @@ pub(super) fn write(record: &Record<'_>, packet: u64, names: Names, out: &mut Ve
         out.push(b':');
         write_value(value, out);
     }
-    out.extend_from_slice(b"}}");
+    out.push(b'}');
 }
 
 /// The header's facts under the words of its protocol; times in seconds since 1970 and milliseconds of uptime.
 fn write_header(header: &Header, out: &mut Vec<u8>) {
-    put(out, format_args!(",\"header\":{{\"exportTime\":{},\"seq\":{}", header.export_ms / 1000, header.sequence));
+    put(out, format_args!(",\"header\":{{\"exportTime\":{}", header.export_ms / 1000));
+    // NetFlow v1 has no sequence number.
+    if header.version != 1 {
+        put(out, format_args!(",\"seq\":{}", header.sequence));
+    }
     if let Some(uptime_ms) = header.uptime_ms {
         put(out, format_args!(",\"sysUpTime\":{uptime_ms}"));
     }
@@ -83,6 +140,7 @@ fn write_value(value: &Value<'_>, out: &mut Vec<u8>) {
             }
             out.push(b']');
         }
+        Value::Object(fields) => write_object(fields.iter().map(|(name, value)| (*name, value)), out),
     }
 }
 
@@ -118,5 +176,6 @@ mod tests {
         check(&Value::Mac([0, 1, 2, 0xab, 0xcd, 0xef]), "\"00:01:02:ab:cd:ef\"");
         check(&Value::Bytes(&[0, 0xff]), "\"00ff\"");
         check(&Value::List(vec![Value::Unsigned(1), Value::Null]), "[1,null]");
+        check(&Value::Object(vec![("a", Value::Unsigned(1)), ("b", Value::Null)]), "{\"a\":1,\"b\":null}");
     }
 }

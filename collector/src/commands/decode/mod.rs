@@ -3,7 +3,7 @@
 //! The same decoder, enrichment and row format as `collector run`, without capture, store or ClickHouse. What was not decoded
 //! is counted by reason on standard error.
 
-/// Records as they came, in JSON.
+/// Records and samples as they came, in JSON.
 mod fields;
 
 use std::io::Write as _;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use clap::Args;
 use netflow::neutral::Names;
 use netflow::report::Class;
-use netflow::{MapStore, Report};
+use netflow::{Event, MapStore, Report};
 
 use super::capture_file::{self, Capture};
 use super::output::Output;
@@ -21,7 +21,7 @@ use crate::batch::{Block, json};
 use crate::enrich::{self, Enricher, Geo, Published};
 use crate::pcap::{Datagram, Ports};
 
-/// Ports that are decoded when none is named: NetFlow's usual ones, IPFIX' own, and sFlow's for what is misdirected there.
+/// Ports that are decoded when none is named: NetFlow's usual ones, IPFIX' own, and sFlow's. What a datagram is, its bytes say.
 const USUAL_PORTS: [u16; 5] = [2055, 4739, 6343, 9995, 9996];
 
 /// Show the flow records of a capture
@@ -41,7 +41,7 @@ pub struct DecodeArgs {
     #[arg(short, long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Vec<u16>,
 
-    /// Every record as it came, options records too, with the exporter's fields instead of the flows table's columns
+    /// Every record and sample as it came, options and counters too, with the exporter's fields instead of the flows table's columns
     #[arg(long)]
     pub fields: bool,
 
@@ -63,7 +63,9 @@ Examples:
 Without --fields the keys are the columns of the flows table, which
 `collector schema print` describes. With --fields they are the names of IANA's
 information elements; unknown elements have their number, enterprise elements
-ENTERPRISE/NUMBER.";
+ENTERPRISE/NUMBER; those of sFlow follow its structures. A flow sample's row is
+the innermost packet of a tunnel; where its fields show another, the object
+`flow` shows what the row is made of.";
 
 /// Decodes and prints.
 pub(super) fn run(args: &DecodeArgs) -> anyhow::Result<()> {
@@ -121,10 +123,8 @@ fn print_fields(capture: &mut Capture, names: Names, report: &mut Report, out: &
     let mut lines = Vec::new();
     while let Some(datagram) = capture.next_datagram()? {
         lines.clear();
-        netflow::dissect(&received(&datagram, capture), &mut store, report, &mut |record| {
-            fields::write(&record, datagram.packet, names, &mut lines);
-            lines.push(b'\n');
-        });
+        let mut visit = fields::Lines { packet: datagram.packet, names, out: &mut lines };
+        netflow::dissect(&received(&datagram, capture), &mut store, report, &mut visit);
         out.write_all(&lines)?;
     }
     Ok(())
@@ -148,6 +148,10 @@ fn tell(args: &DecodeArgs, capture: &Capture, report: &Report) {
         report.flow_records(),
         report.options_records()
     );
+    let (counters, drops) = (report.get(Event::CounterSample), report.get(Event::DropSample));
+    if counters + drops > 0 {
+        eprintln!("decode: samples without a row: counters: {counters}, discarded packets: {drops}");
+    }
     let undecoded = report.iter().filter(|(event, count)| *count > 0 && event.class() != Class::Ordinary);
     for (event, count) in undecoded {
         eprintln!("decode: not decoded: {}: {count}", event.label());

@@ -1,16 +1,20 @@
 //! The template store: keys never mix, whatever threads do; bounds hold; what is idle goes.
 
-use std::collections::{HashMap, HashSet};
+/// Random steps, compared with a plain map.
+mod model;
+/// Several threads at once.
+mod threads;
+
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use collector::metrics::Exposition;
 use collector::templates::{Bounds, Cache, Settings, Templates};
-use netflow::options::{OptionValue, SamplingScope};
+use netflow::options::{OptionKey, OptionValue, SamplingScope};
 use netflow::store::{DomainKey, Learned, Store, TemplateKey};
 use netflow::template::{FieldSpecifier, Kind, Template};
-use proptest::prelude::*;
 
 fn domain(exporter: u8, version: u8, domain: u32) -> DomainKey {
     let mut address = [0; 16];
@@ -67,9 +71,9 @@ fn workers_see_each_others_changes_at_once() {
 
     assert!(one.options(&of.domain).is_none());
     other.announce(&of.domain, &[sampling(100)]);
-    assert_eq!(one.options(&of.domain).expect("announced").sampling[&SamplingScope::Domain], 100);
+    assert_eq!(one.options(&of.domain).expect("announced").sampling.get(&SamplingScope::Domain), Some(100));
     other.announce(&of.domain, &[sampling(200)]);
-    assert_eq!(one.options(&of.domain).expect("announced").sampling[&SamplingScope::Domain], 200);
+    assert_eq!(one.options(&of.domain).expect("announced").sampling.get(&SamplingScope::Domain), Some(200));
     let counters = templates.counters();
     let counted = [&counters.learned, &counters.replaced, &counters.withdrawn, &counters.options_changed];
     assert_eq!(counted.map(|counter| counter.get()), [1, 1, 1, 2]);
@@ -173,115 +177,126 @@ fn what_is_idle_goes_and_makes_room() {
     assert_eq!(templates.counters().expired.get(), 2);
 }
 
-/// Threads learn, use and withdraw templates under the same ids in different domains. Nobody may ever get another domain's
-/// template, and what one thread alone writes is what it reads.
+fn rate_of(cache: &mut Cache, scope: SamplingScope) -> Option<u64> {
+    cache.options(&domain(1, 9, 1)).and_then(|options| options.sampling.get(&scope))
+}
+
+/// A use does not keep an option value, and neither does another value of the same domain; only its repetition does.
 #[test]
-fn threads_never_see_anothers_template() {
+fn option_values_age_each_for_itself() {
+    let templates = bounded(ROOMY, Bounds { option_values: 4, ..ROOMY });
+    let mut cache = templates.cache();
+    let of = domain(1, 9, 1);
+    let (one, other) = (SamplingScope::Sampler(1), SamplingScope::Sampler(2));
+    let values = [
+        OptionValue::Sampling { scope: one, rate: 1000 },
+        OptionValue::Sampling { scope: other, rate: 100 },
+        OptionValue::Application { id: 1, name: "web".into() },
+        OptionValue::SystemInit { milliseconds: 5 },
+    ];
+    cache.set_now(1000);
+    cache.announce(&of, &values);
+    cache.set_now(1090);
+    cache.repeated(&of, OptionKey::Sampling(other));
+    cache.repeated(&of, OptionKey::Application(1));
+    assert_eq!((rate_of(&mut cache, one), templates.expire(1100)), (Some(1000), 0));
+    assert_eq!(templates.expire(1101), 2, "the first sampler and the start");
+    assert_eq!((rate_of(&mut cache, one), rate_of(&mut cache, other)), (None, Some(100)));
+    let options = cache.options(&of).expect("announced");
+    assert_eq!((options.sampling.of_every_sampler(), options.system_init_ms), (Some(100), None));
+    assert_eq!(&*options.applications[&1], "web");
+    // A new value makes no other one younger, and the room of those that went is there again.
+    cache.set_now(1150);
+    cache.announce(&of, &[values[0].clone(), OptionValue::Sampling { scope: SamplingScope::Domain, rate: 7 }]);
+    assert_eq!(templates.expire(1191), 2, "the second sampler and the name");
+    assert_eq!((rate_of(&mut cache, one), rate_of(&mut cache, other)), (Some(1000), None));
+    assert_eq!(templates.expire(1251), 2);
+    assert!(cache.options(&of).is_none());
+    assert_eq!(templates.counters().options_refused.get(), 0);
+}
+
+/// A change copies only the part that it changes, and what is refused copies nothing.
+#[test]
+fn option_values_are_shared() {
+    let templates = bounded(Bounds { option_values: 2, ..ROOMY }, ROOMY);
+    let mut cache = templates.cache();
+    let of = domain(1, 9, 1);
+    let name = |id, name: &str| OptionValue::Application { id, name: name.into() };
+    cache.announce(&of, &[name(1, "web"), sampling(10)]);
+    let first = cache.options(&of).expect("announced");
+    cache.announce(&of, &[name(2, "too many")]);
+    cache.announce(&of, &[name(1, &"x".repeat(10_000))]);
+    assert!(Arc::ptr_eq(&first, &cache.options(&of).expect("announced")), "refused");
+    cache.announce(&of, &[sampling(20)]);
+    let second = cache.options(&of).expect("announced");
+    assert!(Arc::ptr_eq(&first.applications, &second.applications), "names are not touched");
+    cache.announce(&of, &[name(1, "mail")]);
+    assert!(Arc::ptr_eq(&second.sampling, &cache.options(&of).expect("announced").sampling), "rates are not touched");
+}
+
+/// Exporters that only send templates do not keep others out for long, however often they repeat them.
+#[test]
+fn a_full_store_makes_room_for_new_exporters() {
+    let templates = bounded(ROOMY, Bounds { templates: 4, ..ROOMY });
+    let mut cache = templates.cache();
+    let (honest, late) = (key(100, 9, 1, 256), key(101, 9, 1, 256));
+    cache.set_now(1000);
+    for of in [honest, key(1, 9, 1, 256), key(2, 9, 1, 256), key(3, 9, 1, 256)] {
+        cache.learn(of, marked(&of, 0, 2));
+    }
+    assert!(cache.template(&honest).is_some());
+    let mut learn_late = |now| {
+        cache.set_now(now);
+        (1..4).for_each(|forged| assert_eq!(cache.known(&key(forged, 9, 1, 256)).is_some(), now <= 1061));
+        let learned = cache.learn(late, marked(&late, 0, 2));
+        (learned, templates.counters().evicted.get())
+    };
+    assert_eq!(learn_late(1060), (Learned::Refused, 0));
+    assert_eq!(learn_late(1061), (Learned::New, 3));
+    assert!(cache.template(&honest).is_some() && cache.template(&late).is_some());
+    // What was used goes only after a longer time without use; within a second nobody looks again.
+    for of in [key(4, 9, 1, 256), key(5, 9, 1, 256)] {
+        assert_eq!(cache.learn(of, marked(&of, 0, 2)), Learned::New);
+        assert!(cache.template(&of).is_some());
+    }
+    let of = key(6, 9, 1, 256);
+    cache.set_now(1661);
+    assert!(cache.template(&honest).is_some());
+    assert_eq!(cache.learn(of, marked(&of, 0, 2)), Learned::Refused);
+    cache.set_now(1662);
+    assert_eq!(cache.learn(of, marked(&of, 0, 2)), Learned::New);
+    assert!(cache.template(&honest).is_some() && cache.template(&late).is_none());
+    assert_eq!(templates.counters().evicted.get(), 6);
+}
+
+/// While one worker replaces a template, another one finds it at every moment.
+#[test]
+fn a_replacement_leaves_no_gap() {
     let templates = Templates::new(Settings::default());
-    let domains: Vec<DomainKey> = [(1, 9, 1), (1, 9, 2), (1, 10, 1), (2, 9, 1)]
-        .map(|(exporter, version, of)| domain(exporter, version, of))
-        .into();
+    let of = key(1, 9, 1, 256);
+    templates.cache().learn(of, marked(&of, 0, 2));
+    let done = AtomicBool::new(false);
     thread::scope(|scope| {
-        for (worker, own) in domains.iter().enumerate() {
-            let (templates, domains) = (&templates, &domains);
-            scope.spawn(move || stress(&mut templates.cache(), *own, domains, worker as u32));
+        scope.spawn(|| {
+            let mut cache = templates.cache();
+            for round in 1..20_000 {
+                cache.learn(of, marked(&of, round, 2 + round as usize % 3));
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+        let mut missing = 0;
+        let mut cache = templates.cache();
+        while !done.load(Ordering::Relaxed) {
+            missing += u32::from(cache.template(&of).is_none());
         }
+        assert_eq!(missing, 0);
     });
-    for saved in &templates.snapshot(0).templates {
-        let owner = TemplateKey { domain: saved.domain.into(), id: saved.id };
-        assert_eq!(saved.fields[0].enterprise, mark_of(&marked(&owner, 0, 2)).0);
-    }
+    let mut out = Exposition::default();
+    templates.write(&mut out);
+    let fields = fields_in(&templates);
+    assert!(out.finish().contains(&format!("collector_template_fields {fields}\n")), "the account is right");
 }
 
-fn stress(cache: &mut Cache, own: DomainKey, domains: &[DomainKey], worker: u32) {
-    let mut random = worker.wrapping_mul(0x9e37_79b9) | 1;
-    let mut model: HashMap<u16, u32> = HashMap::new();
-    for round in 0..20_000 {
-        // Xorshift: the same rounds at every run.
-        random ^= random << 13;
-        random ^= random >> 17;
-        random ^= random << 5;
-        let id = 256 + u16::try_from(random % 16).expect("small");
-        let of = TemplateKey { domain: own, id };
-        match random >> 16 & 7 {
-            0 => {
-                assert_ne!(cache.learn(of, marked(&of, round, 2)), Learned::Refused);
-                model.insert(id, round);
-            }
-            1 => assert_eq!(cache.withdraw(&of), model.remove(&id).is_some()),
-            2 if round % 64 == 0 => {
-                assert_eq!(cache.withdraw_all(&own, Kind::Data), model.len());
-                model.clear();
-            }
-            3 => cache.announce(&own, &[sampling(u64::from(worker) + 1)]),
-            4 => {
-                let rate = cache.options(&own).map(|options| options.sampling[&SamplingScope::Domain]);
-                assert!(rate.is_none_or(|rate| rate == u64::from(worker) + 1));
-            }
-            5 => assert_eq!(cache.template(&of).map(|template| mark_of(&template).1), model.get(&id).copied()),
-            _ => {
-                let anyones = TemplateKey { domain: domains[(random >> 8) as usize % domains.len()], id };
-                let found = cache.template(&anyones).map(|template| mark_of(&template).0);
-                assert!(found.is_none_or(|owner| owner == mark_of(&marked(&anyones, 0, 2)).0));
-            }
-        }
-    }
-}
-
-/// One thing that an exporter or a worker does.
-#[derive(Debug, Clone)]
-enum Step {
-    Learn(TemplateKey, u32),
-    Withdraw(TemplateKey),
-    WithdrawAll(DomainKey),
-    Look(TemplateKey),
-}
-
-fn any_domain() -> impl Strategy<Value = DomainKey> {
-    (1_u8..4, prop_oneof![Just(9_u8), Just(10)], 0_u32..3)
-        .prop_map(|(exporter, version, of)| domain(exporter, version, of))
-}
-
-fn any_step() -> impl Strategy<Value = Step> {
-    let any_key = || (any_domain(), 256_u16..260).prop_map(|(domain, id)| TemplateKey { domain, id });
-    prop_oneof![
-        4 => (any_key(), 0_u32..3).prop_map(|(key, mark)| Step::Learn(key, mark)),
-        1 => any_key().prop_map(Step::Withdraw),
-        1 => any_domain().prop_map(Step::WithdrawAll),
-        4 => any_key().prop_map(Step::Look),
-    ]
-}
-
-proptest! {
-    /// Two workers take turns at random; the store does what a plain map with these keys does.
-    #[test]
-    fn keys_never_mix(steps in proptest::collection::vec((any::<bool>(), any_step()), 1..200)) {
-        let templates = Templates::new(Settings::default());
-        let mut caches = [templates.cache(), templates.cache()];
-        let mut model: HashMap<TemplateKey, u32> = HashMap::new();
-        for (worker, step) in steps {
-            let cache = &mut caches[usize::from(worker)];
-            match step {
-                Step::Learn(key, mark) => {
-                    cache.learn(key, marked(&key, mark, 2));
-                    model.insert(key, mark);
-                }
-                Step::Withdraw(key) => prop_assert_eq!(cache.withdraw(&key), model.remove(&key).is_some()),
-                Step::WithdrawAll(domain) => {
-                    let before = model.len();
-                    model.retain(|key, _| key.domain != domain);
-                    prop_assert_eq!(cache.withdraw_all(&domain, Kind::Data), before - model.len());
-                }
-                Step::Look(key) => {
-                    let expected = model.get(&key).map(|mark| mark_of(&marked(&key, *mark, 2)));
-                    prop_assert_eq!(cache.template(&key).map(|template| mark_of(&template)), expected);
-                }
-            }
-        }
-        let listed = templates.snapshot(0).templates;
-        let keys: HashSet<TemplateKey> =
-            listed.iter().map(|saved| TemplateKey { domain: saved.domain.into(), id: saved.id }).collect();
-        prop_assert_eq!(keys, model.keys().copied().collect::<HashSet<_>>());
-        prop_assert_eq!(listed.len(), templates.len());
-    }
+fn fields_in(templates: &Templates) -> usize {
+    templates.snapshot(0).templates.iter().map(|template| template.fields.len()).sum()
 }

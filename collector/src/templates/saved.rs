@@ -1,0 +1,121 @@
+//! What a snapshot holds, as plain values: the archive's layout. Not here: the file, and what is kept or left out.
+
+use netflow::store::DomainKey;
+use netflow::template::FieldSpecifier;
+
+/// Everything the store held at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Snapshot {
+    /// When it was taken, seconds since 1970.
+    pub taken_at: u64,
+    /// All templates, sorted by exporter, version, domain, id.
+    pub templates: Vec<SavedTemplate>,
+    /// All domains with option values, sorted by exporter, version, domain.
+    pub options: Vec<SavedOptions>,
+}
+
+/// An exporter's observation domain: [`DomainKey`] in a form that can be saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct SavedDomain {
+    /// Exporter address, IPv4 mapped.
+    pub exporter: [u8; 16],
+    /// 9 or 10.
+    pub version: u8,
+    /// Observation domain or source id.
+    pub domain: u32,
+}
+
+/// One template.
+#[derive(Debug, Clone, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct SavedTemplate {
+    /// Whose.
+    pub domain: SavedDomain,
+    /// Template id.
+    pub id: u16,
+    /// Number of scope fields of an options template; `None` for a template of flow records.
+    pub scope_fields: Option<u16>,
+    /// The fields in wire order.
+    pub fields: Vec<SavedField>,
+    /// When it was first seen in this form, seconds since 1970.
+    pub learned_at: u64,
+    /// When it was last used or repeated, seconds since 1970.
+    pub seen_at: u64,
+    /// When a data set was last decoded by it, seconds since 1970; 0 if none was.
+    pub used_at: u64,
+}
+
+/// One field specifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct SavedField {
+    /// Information element id.
+    pub element: u16,
+    /// Private enterprise number; 0 for IANA's.
+    pub enterprise: u32,
+    /// Length in bytes; 65535 for variable-length.
+    pub length: u16,
+}
+
+/// What one domain announced.
+#[derive(Debug, Clone, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct SavedOptions {
+    /// Whose.
+    pub domain: SavedDomain,
+    /// Sampling rates, sorted by scope.
+    pub sampling: Vec<SavedSampling>,
+    /// Application ids and names, sorted by id.
+    pub applications: Vec<(u64, String)>,
+    /// When the exporter started, milliseconds since 1970, if it said so.
+    pub system_init_ms: Option<i64>,
+    /// When any application name was last announced, seconds since 1970.
+    pub applications_seen_at: u64,
+    /// When the exporter's start was last announced, seconds since 1970.
+    pub system_init_seen_at: u64,
+}
+
+/// A sampling rate: one packet in `rate`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct SavedSampling {
+    /// For which flows.
+    pub scope: SavedScope,
+    /// One packet in this many.
+    pub rate: u64,
+    /// When it was last announced, seconds since 1970.
+    pub seen_at: u64,
+}
+
+/// For which flows a sampling rate holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub enum SavedScope {
+    /// All of the domain.
+    Domain,
+    /// Those of one sampler.
+    Sampler(u64),
+    /// Those metered at one interface.
+    Interface(u32),
+    /// Those that went out by one interface.
+    EgressInterface(u32),
+}
+
+impl From<DomainKey> for SavedDomain {
+    fn from(key: DomainKey) -> Self {
+        Self { exporter: key.exporter, version: key.version, domain: key.domain }
+    }
+}
+
+impl From<SavedDomain> for DomainKey {
+    fn from(saved: SavedDomain) -> Self {
+        Self { exporter: saved.exporter, version: saved.version, domain: saved.domain }
+    }
+}
+
+impl From<FieldSpecifier> for SavedField {
+    fn from(field: FieldSpecifier) -> Self {
+        Self { element: field.element, enterprise: field.enterprise, length: field.length }
+    }
+}
+
+impl From<SavedField> for FieldSpecifier {
+    fn from(saved: SavedField) -> Self {
+        Self { element: saved.element, enterprise: saved.enterprise, length: saved.length }
+    }
+}
