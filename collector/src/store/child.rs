@@ -285,8 +285,6 @@ fn command(program: &Path, settings: &Settings) -> Command {
         Some(password) => command.env(PASSWORD_VARIABLE, password),
         None => command.env_remove(PASSWORD_VARIABLE),
     };
-    // Ctrl-C of a terminal goes to the whole process group; the store must outlive what the collector still has to insert.
-    command.process_group(0);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // A group of its own: the Ctrl-C of a terminal goes to the parent alone, which stores what it holds before it stops
     // the child; and signals that the engine sends to its group do not reach the parent.
