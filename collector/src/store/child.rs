@@ -14,7 +14,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::{Error, Settings};
-use crate::metrics::{Counter, Exposition};
+use crate::metrics::Counter;
 
 /// The environment variable by which the child gets its password: arguments are visible to every user.
 pub(super) const PASSWORD_VARIABLE: &str = "COLLECTOR_STORE_PASSWORD";
@@ -105,14 +105,6 @@ impl Child {
     #[must_use]
     pub fn restarts(&self) -> u64 {
         self.shared.restarts.get()
-    }
-
-    /// Writes the counters.
-    pub fn expose(&self, exposition: &mut Exposition) {
-        let help = "Whether the embedded store runs.";
-        exposition.gauge("collector_store_running", help, &[], u8::from(self.is_running()));
-        let help = "Times the embedded store was started again after it died.";
-        exposition.counter("collector_store_restarts_total", help, &[], self.restarts());
     }
 
     /// Stops the store: closes its standard input, waits, and kills it when it does not end.

@@ -9,7 +9,7 @@ use super::socket::{Socket, Statistics};
 use super::umem::Umem;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// One AF_XDP socket. The fields are dropped in order: ring unmapped, socket closed, the queue's memory last.
 pub struct Receiver {
@@ -55,15 +55,6 @@ impl Receiver {
             self.wake();
         }
         consumed
-    }
-
-    /// Makes the system call that the kernel asks for, if it asks (`XDP_USE_NEED_WAKEUP`). [`Receiver::receive`] does
-    /// this too; a worker needs it only before it waits by other means than `poll`, which wakes by itself.
-    pub fn wake_if_needed(&mut self) {
-        let needed = self.queue.fill.lock().unwrap_or_else(PoisonError::into_inner).needs_wakeup();
-        if needed {
-            self.wake();
-        }
     }
 
     fn wake(&mut self) {
