@@ -78,6 +78,8 @@ events! {
     TemplateWithdrawn "template_withdrawn" Ordinary;
     /// An option value taken up: new or changed.
     OptionLearned "option_learned" Ordinary;
+    /// A sampling rate announced that differs from the one announced for the same thing before.
+    SamplingRateChanged "sampling_rate_changed" Ordinary;
     /// Zeros where the next set would begin; they end the datagram.
     ZeroTail "zero_tail" Ordinary;
     /// A well-formed template that the keeper has no room for.
