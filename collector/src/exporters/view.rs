@@ -10,7 +10,7 @@ use netflow::{FlowColumns, Outcome};
 
 use super::directory::{Directory, Entry};
 use super::exporter::{Refusal, SampleHeard};
-use crate::ledger::{Book, Cell, Key};
+use crate::ledger::{Book, Key};
 
 /// What the decoder told of one datagram beside its outcome. Kept and reused.
 #[derive(Debug, Default)]
@@ -38,7 +38,7 @@ impl Heard {
             Detail::Counter => (Kind::Counter as u8, None),
             Detail::Drop { drops, .. } => (Kind::Drop as u8, Some(drops)),
         };
-        let source = (sample.header.domain, kind, sample.source_type, sample.source_index);
+        let source = (sample.header.sub_agent, kind, sample.source_type, sample.source_index);
         self.samples.push(SampleHeard { source, sequence: sample.sequence, drops });
     }
 

@@ -60,8 +60,9 @@ struct State {
     horizons: Vec<i64>,
     /// Minutes before this one are settled.
     settled: u32,
+    /// What the sockets have dropped and no minute was settled with yet, and each worker's totals.
     drops: RingDrops,
-    drops_read: RingDrops,
+    drops_read: Vec<RingDrops>,
     folded: u64,
 }
 
@@ -84,15 +85,17 @@ impl Account {
             horizons: vec![0; workers],
             settled: 0,
             drops: RingDrops::default(),
-            drops_read: RingDrops::default(),
+            drops_read: vec![RingDrops::default(); workers],
             folded: 0,
         })))
     }
 
-    /// Takes over what a worker counted. Every frame of its rings that was received before `horizon_ms` is in it.
-    pub fn take_over(&self, worker: usize, book: &mut Book, horizon_ms: i64) {
+    /// Takes over what a worker counted. Every frame of its rings that was received before `horizon_ms` is in it; `drops` is
+    /// what its rings have lost since they were opened.
+    pub fn take_over(&self, worker: usize, book: &mut Book, horizon_ms: i64, drops: RingDrops) {
         let mut state = self.lock();
         state.folded += book.take_folded();
+        state.take_drops(worker, drops);
         for (key, cells) in book.drain() {
             state.take_row(key, &cells);
         }
@@ -144,14 +147,6 @@ impl Account {
             sides.steered.datagrams += counted.steered.datagrams;
             sides.steered.bytes += counted.steered.bytes;
         }
-    }
-
-    /// Takes the totals of what the sockets dropped.
-    pub fn drops(&self, total: RingDrops) {
-        let mut state = self.lock();
-        let before = std::mem::replace(&mut state.drops_read, total);
-        state.drops.ring_full += total.ring_full.saturating_sub(before.ring_full);
-        state.drops.fill_ring_empty += total.fill_ring_empty.saturating_sub(before.fill_ring_empty);
     }
 
     /// Settles the minutes before `end_minute`, as far as every worker has emptied its rings of them: what went in and did not
@@ -225,6 +220,13 @@ impl State {
             sides.received.bytes += received.bytes;
         }
         self.count(Key { domain: 0, ..key }, &seen);
+    }
+
+    fn take_drops(&mut self, worker: usize, total: RingDrops) {
+        let Some(read) = self.drops_read.get_mut(worker) else { return };
+        let before = std::mem::replace(read, total);
+        self.drops.ring_full += total.ring_full.saturating_sub(before.ring_full);
+        self.drops.fill_ring_empty += total.fill_ring_empty.saturating_sub(before.fill_ring_empty);
     }
 
     fn count(&mut self, key: Key, cells: &Cells) {
@@ -332,12 +334,12 @@ mod tests {
         }
         book.datagram(Arrival::Ring, EXPORTER, 100, MS, &Outcome { fault: Some(Event::VersionUnknown), ..heard(0) });
         book.datagram(Arrival::Ring, EXPORTER, 100, MS + 60_000, &heard(5));
-        account.drops(RingDrops { ring_full: 1, fill_ring_empty: 1 });
+        let drops = RingDrops { ring_full: 1, fill_ring_empty: 1 };
         account.steered(&[minute(EXPORTER, 11, 4), minute(NOBODY, 0, 0)]);
-        account.take_over(0, &mut book, MS + 59_999);
+        account.take_over(0, &mut book, MS + 59_999, drops);
         account.settle(MINUTE + 1);
         assert_eq!(account.totals().0.get(Cell::RingFull), 0, "the worker may have frames of this minute yet");
-        account.take_over(0, &mut book, MS + 60_000);
+        account.take_over(0, &mut book, MS + 60_000, drops);
         account.settle(MINUTE + 1);
         let cells = account.of_exporter(&EXPORTER).expect("known");
         for (cell, count) in [
@@ -368,7 +370,7 @@ mod tests {
         for number in 1..=10 {
             book.datagram(Arrival::Ring, [number; 16], 100, MS, &heard(0));
         }
-        account.take_over(0, &mut book, i64::MAX);
+        account.take_over(0, &mut book, i64::MAX, RingDrops::default());
         account.steered(&[minute(NOBODY, 12, 0)]);
         account.settle_all();
         let (totals, _) = account.totals();
@@ -383,7 +385,7 @@ mod tests {
         let mut book = Book::default();
         book.datagram(Arrival::Socket, EXPORTER, 100, MS, &heard(7));
         book.refused(EXPORTER, 50, MS, Cell::NotAllowed, Cell::NotAllowedBytes);
-        account.take_over(1, &mut book, MS);
+        account.take_over(1, &mut book, MS, RingDrops::default());
         account.lost_in_socket(Cell::SocketOverflow, 5, MS);
         let changes = account.take_changes();
         let found: Vec<_> = changes.iter().map(|(key, cells)| (key.domain, cells.get(Cell::SeenUdp))).collect();
