@@ -19,6 +19,8 @@ const ESTABLISHED_MAX: usize = 4_096;
 const STRANGERS_MAX: usize = 256;
 /// An exporter that was not heard for this long makes room for another: a day.
 const IDLE_MS: i64 = 86_400_000;
+/// How often a full part looks for idle exporters.
+const LOOK_INTERVAL_MS: i64 = 60_000;
 
 /// The exporters. Clones are handles to the same directory.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +42,8 @@ struct Shard {
     established: usize,
     /// Strangers in the order in which they came; some have become established since.
     strangers: VecDeque<Address>,
+    /// When idle exporters may be looked for again: it is a walk through all of them.
+    look_again_ms: i64,
 }
 
 /// One exporter in the directory.
@@ -86,7 +90,8 @@ impl Directory {
     /// The exporter has sent something that decodes: it keeps its place. `now_ms` is the time, milliseconds since 1970.
     pub(super) fn establish(&self, exporter: &Address, now_ms: i64) {
         let mut shard = self.shard(exporter);
-        if shard.established >= ESTABLISHED_MAX {
+        if shard.established >= ESTABLISHED_MAX && now_ms >= shard.look_again_ms {
+            shard.look_again_ms = now_ms + LOOK_INTERVAL_MS;
             self.0.evicted.add(shard.remove_idle(now_ms - IDLE_MS));
         }
         if shard.established >= ESTABLISHED_MAX {
@@ -123,7 +128,9 @@ impl Directory {
     pub(super) fn all(&self) -> Vec<(Address, Arc<Entry>)> {
         let shards = self.0.shards.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner));
         let mut all: Vec<_> = shards
-            .flat_map(|shard| shard.entries.iter().map(|(address, entry)| (*address, Arc::clone(entry))).collect::<Vec<_>>())
+            .flat_map(|shard| {
+                shard.entries.iter().map(|(address, entry)| (*address, Arc::clone(entry))).collect::<Vec<_>>()
+            })
             .collect();
         all.sort_unstable_by_key(|(address, _)| *address);
         all
@@ -200,7 +207,7 @@ mod tests {
         }
         assert_eq!(directory.take_established().len(), 100);
         let stranger = directory.entry(&address(1_000));
-        for number in 2_000..200_000 {
+        for number in 2_000..20_000 {
             directory.entry(&address(number));
         }
         assert!(stranger.is_gone());
@@ -213,7 +220,7 @@ mod tests {
     #[test]
     fn idle_exporters_make_room_when_all_places_are_taken() {
         let directory = Directory::default();
-        for number in 0..200_000 {
+        for number in 0..80_000 {
             directory.entry(&address(number));
             directory.establish(&address(number), 0);
         }

@@ -95,7 +95,13 @@ pub(super) struct Exporter {
 
 impl Exporter {
     /// Takes one datagram; `book` takes what its sequence tells: minute, cell, count.
-    pub(super) fn heard(&mut self, bytes: usize, received_ms: i64, outcome: &Outcome, book: &mut impl FnMut(u32, Cell, i64)) {
+    pub(super) fn heard(
+        &mut self,
+        bytes: usize,
+        received_ms: i64,
+        outcome: &Outcome,
+        book: &mut impl FnMut(u32, Cell, i64),
+    ) {
         if self.first_ms == 0 {
             self.first_ms = received_ms;
         }

@@ -4,6 +4,8 @@
 //! cannot be pushed out by newcomers, so a flood of forged addresses finds its own end. Not here: the account of datagrams
 //! (`crate::ledger`), templates, and what the front door lets through.
 
+/// What is wrong with an exporter, in words, and the configuration line that mends it.
+pub mod advice;
 /// All exporters.
 mod directory;
 /// One exporter.
@@ -16,6 +18,8 @@ mod rate;
 mod sampling;
 /// Sequence numbers.
 pub mod sequence;
+/// What is told of an exporter: the JSON of `GET /exporters`.
+pub mod status;
 /// What a sequence counts.
 mod unit;
 /// A worker's way to the directory.

@@ -39,7 +39,8 @@ impl Rate {
             false => (whole * SLOT_SECONDS) as f64,
         };
         let slots = self.slots.iter().filter(|(slot, ..)| (oldest..=newest).contains(slot));
-        let (datagrams, records) = slots.fold((0, 0), |sum, (_, datagrams, records)| (sum.0 + datagrams, sum.1 + records));
+        let (datagrams, records) =
+            slots.fold((0, 0), |sum, (_, datagrams, records)| (sum.0 + datagrams, sum.1 + records));
         (datagrams as f64 / seconds, records as f64 / seconds)
     }
 }
@@ -67,7 +68,8 @@ impl Loss {
     /// Units missing of a thousand sent; nothing where nothing was sent lately.
     pub(super) fn per_mille(&self, now: u32) -> Option<f64> {
         let recent = self.minutes.iter().filter(|(minute, ..)| now.saturating_sub(*minute) < LOSS_MINUTES as u32);
-        let (received, missing) = recent.fold((0, 0), |sum, (_, received, missing)| (sum.0 + received, sum.1 + missing));
+        let (received, missing) =
+            recent.fold((0, 0), |sum, (_, received, missing)| (sum.0 + received, sum.1 + missing));
         let missing = missing.max(0);
         (received + missing > 0).then(|| missing as f64 * 1000.0 / (received + missing) as f64)
     }

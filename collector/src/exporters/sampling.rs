@@ -13,7 +13,7 @@ const LOGGED_MAX: usize = 64;
 
 /// A rate and where it came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sampled {
+pub(super) struct Sampled {
     /// One packet in this many was looked at.
     pub rate: u64,
     /// A [`SamplingSource`] by its number.
@@ -23,7 +23,7 @@ pub struct Sampled {
 impl Sampled {
     /// Where the rate came from, in a word.
     #[must_use]
-    pub fn source_label(self) -> &'static str {
+    pub(super) fn source_label(self) -> &'static str {
         match self.source {
             source if source == SamplingSource::Record as u8 => "record",
             source if source == SamplingSource::Option as u8 => "option",

@@ -13,7 +13,7 @@ use super::cell::{Cell, Cells};
 use super::rings::{RingDrops, Split};
 use super::rows::{Run, runs};
 use super::{Key, NOBODY, minute_of};
-use crate::batch::Block;
+use crate::batch::Provenance;
 
 /// Rows that may wait for the table; what comes beyond stands under the exporter `::`.
 const PENDING_MAX: usize = 262_144;
@@ -119,10 +119,10 @@ impl Account {
         self.lock().count(Key { exporter: NOBODY, domain: 0, minute: minute_of(now_ms) }, &cells);
     }
 
-    /// Counts every row of a block in `cell`.
-    pub fn rows(&self, block: &Block, cell: Cell) {
+    /// Counts every row of a table in `cell`.
+    pub fn rows(&self, provenance: Provenance<'_>, cell: Cell) {
         let mut state = self.lock();
-        runs(block, &mut |Run { key, rows, .. }| {
+        runs(provenance, &[], &mut |Run { key, rows, .. }| {
             let mut cells = Cells::default();
             cells.add(cell, rows.cast_signed());
             state.count(key, &cells);
@@ -183,7 +183,8 @@ impl Account {
     pub fn of_exporters(&self, most: usize) -> Vec<(Address, Cells)> {
         let mut exporters: Vec<(Address, Cells)> =
             self.lock().of_exporters.iter().map(|(exporter, cells)| (*exporter, cells.clone())).collect();
-        let datagrams = |cells: &Cells| cells.get(Cell::SeenXdp).max(cells.get(Cell::ReceivedXdp)) + cells.get(Cell::SeenUdp);
+        let datagrams =
+            |cells: &Cells| cells.get(Cell::SeenXdp).max(cells.get(Cell::ReceivedXdp)) + cells.get(Cell::SeenUdp);
         exporters.sort_by_key(|(exporter, cells)| (std::cmp::Reverse(datagrams(cells)), *exporter));
         exporters.truncate(most);
         exporters
@@ -262,7 +263,8 @@ impl State {
             beyond.bytes += sides.received.bytes.saturating_sub(sides.steered.bytes);
         }
         // What a worker had to count under `::` for want of room is not lost for the exporter that the kernel counted.
-        let nobody = exporters.iter().find(|(exporter, _)| *exporter == NOBODY).map_or(Sides::default(), |(_, nobody)| *nobody);
+        let nobody =
+            exporters.iter().find(|(exporter, _)| *exporter == NOBODY).map_or(Sides::default(), |(_, nobody)| *nobody);
         let mut unplaced = nobody.received.datagrams.saturating_sub(nobody.steered.datagrams);
         for (exporter, sides) in &mut exporters {
             let moved = unplaced.min(sides.steered.datagrams.saturating_sub(sides.received.datagrams));
@@ -309,8 +311,7 @@ mod tests {
     const MS: i64 = 60_000 * MINUTE as i64;
 
     fn heard(domain: u32) -> Outcome {
-        let message =
-            Message { exporter: EXPORTER, version: 9, domain, sequence: 0, export_ms: None, uptime_ms: None };
+        let message = Message { exporter: EXPORTER, version: 9, domain, sequence: 0, export_ms: None, uptime_ms: None };
         Outcome { message: Some(message), flow_records: 3, ..Outcome::default() }
     }
 

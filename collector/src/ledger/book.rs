@@ -123,7 +123,8 @@ mod tests {
             book.datagram(Arrival::Socket, [number; 16], 100, 60_000, &Outcome::default());
         }
         assert_eq!(book.take_folded(), 3);
-        let rows: Vec<_> = book.drain().map(|(key, cells)| (key.exporter, key.minute, cells.get(Cell::Decoded))).collect();
+        let rows: Vec<_> =
+            book.drain().map(|(key, cells)| (key.exporter, key.minute, cells.get(Cell::Decoded))).collect();
         assert_eq!(rows, [([1; 16], 1, 2), ([2; 16], 1, 1), (NOBODY, 1, 3)]);
         assert_eq!(book.drain().count(), 0);
     }

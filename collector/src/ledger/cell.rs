@@ -2,6 +2,8 @@
 
 use netflow::Event;
 
+use crate::batch::Column;
+
 macro_rules! cells {
     ($($(#[doc = $doc:literal])* $name:ident $label:literal $kind:ident;)*) => {
         /// One number of the ledger.
@@ -26,19 +28,25 @@ macro_rules! cells {
             /// What it counts, for the table's comments and the metrics' help.
             #[must_use]
             pub fn comment(self) -> &'static str {
-                match self {
-                    $(Self::$name => concat!($($doc),*).trim_start(),)*
-                }
+                COLUMNS[self as usize].comment
             }
 
-            /// ClickHouse's type: signed where a count may be taken back.
+            /// Whether a count may be taken back.
             #[must_use]
-            pub fn column_type(self) -> &'static str {
-                match self {
-                    $(Self::$name => stringify!($kind),)*
-                }
+            pub fn is_signed(self) -> bool {
+                COLUMNS[self as usize].kind == "Int64"
             }
         }
+
+        /// The columns of the table, one for each cell.
+        pub(super) const COLUMNS: [Column; Cell::ALL.len()] = [
+            $(Column {
+                name: $label,
+                kind: stringify!($kind),
+                codec: "ZSTD(1)",
+                comment: concat!($($doc),*).trim_ascii_start(),
+            },)*
+        ];
     };
 }
 
@@ -183,11 +191,6 @@ impl Cells {
         }
     }
 
-    pub(super) fn clear(&mut self) {
-        self.counts = [0; CELLS];
-        self.malformed.clear();
-    }
-
     /// Datagrams seen by all ways less those decoded and given up: zero once the minute is settled.
     #[must_use]
     pub fn unaccounted_datagrams(&self) -> i64 {
@@ -243,7 +246,5 @@ mod tests {
         let mut sum = cells.clone();
         sum.merge(&cells);
         assert_eq!((sum.get(Cell::Decoded), sum.faults()), (4, &[(Event::SetTruncated, 2)][..]));
-        cells.clear();
-        assert_eq!(cells, Cells::default());
     }
 }

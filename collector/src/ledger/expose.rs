@@ -42,9 +42,9 @@ fn write_exporter(exporter: &str, cells: &Cells, out: &mut Exposition) {
 
 /// What may be taken back is no counter to Prometheus.
 fn kind(cell: Cell) -> Kind {
-    if cell.column_type() == "Int64" { Kind::Gauge } else { Kind::Counter }
+    if cell.is_signed() { Kind::Gauge } else { Kind::Counter }
 }
 
 fn suffix(cell: Cell) -> &'static str {
-    if cell.column_type() == "Int64" { "" } else { "_total" }
+    if cell.is_signed() { "" } else { "_total" }
 }

@@ -15,24 +15,27 @@
 //!
 //! Not here: sequence numbers (see `crate::exporters`), and how rows come into ClickHouse.
 
-/// What is counted, by name.
-mod cell;
-/// A worker's account in plain integers.
-mod book;
 /// The account of all workers.
 mod account;
+/// A worker's account in plain integers.
+mod book;
+/// What is counted, by name.
+mod cell;
+/// The text of `/metrics`.
+mod expose;
 /// What was lost between the XDP program and the workers.
 mod rings;
 /// Rows of blocks, by exporter and minute.
 mod rows;
-/// The text of `/metrics`.
-mod expose;
+/// The table.
+pub mod table;
 
 pub use account::{Account, KernelMinute, Quantity};
 pub use book::{Arrival, Book};
 pub use cell::{Cell, Cells};
 pub use rings::RingDrops;
 pub use rows::{Run, runs};
+pub use table::LedgerRows;
 
 use netflow::columns::Address;
 

@@ -43,8 +43,7 @@ impl Split {
         let rest = lost - ring_full;
         // Rounding must not leave more for the last reason than is left of it.
         let least = rest.saturating_sub(self.other);
-        let fill_ring_empty =
-            share(self.fill_ring_empty, rest, self.fill_ring_empty + self.other).max(least).min(rest);
+        let fill_ring_empty = share(self.fill_ring_empty, rest, self.fill_ring_empty + self.other).max(least).min(rest);
         let part = Self { ring_full, fill_ring_empty, other: rest - fill_ring_empty };
         self.ring_full -= part.ring_full;
         self.fill_ring_empty -= part.fill_ring_empty;

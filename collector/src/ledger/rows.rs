@@ -1,9 +1,9 @@
-//! Rows of blocks, by exporter, domain and minute: each table's columns are looked through for runs of the same.
+//! Rows by exporter, domain and minute: a table's columns are looked through for runs of the same.
 
-use netflow::columns::{Address, flags};
+use netflow::columns::flags;
 
 use super::{Key, minute_of};
-use crate::batch::Block;
+use crate::batch::Provenance;
 
 /// Some rows of one key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,18 +16,10 @@ pub struct Run {
     pub clamped: u64,
 }
 
-/// Shows `take` the rows of a block, of all tables. Rows of one datagram stand together, so there are few runs.
-pub fn runs(block: &Block, take: &mut impl FnMut(Run)) {
-    let tables = &block.decoded;
-    let flows = &tables.flows;
-    table(&flows.exporter, &flows.domain, &flows.received_ms, &flows.flags, take);
-    let events = &tables.nat_events;
-    table(&events.exporter, &events.domain, &events.received_ms, &[], take);
-    let counters = &tables.interface_counters;
-    table(&counters.exporter, &counters.domain, &counters.received_ms, &[], take);
-}
-
-fn table(exporters: &[Address], domains: &[u32], received_ms: &[i64], flags: &[u8], take: &mut impl FnMut(Run)) {
+/// Shows `take` the rows of a table by whose datagrams gave them; `flags` are those of flow records, if there are any. Rows of one
+/// datagram stand together, so there are few runs.
+pub fn runs(provenance: Provenance<'_>, flags: &[u8], take: &mut impl FnMut(Run)) {
+    let Provenance { exporters, domains, received_ms } = provenance;
     let mut start = 0;
     while let (Some(exporter), Some(domain), Some(received)) =
         (exporters.get(start), domains.get(start), received_ms.get(start))
@@ -51,6 +43,7 @@ const CLAMPED: u8 = flags::START_CLAMPED | flags::END_CLAMPED;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::batch::Block;
 
     #[test]
     fn runs_end_where_exporter_domain_or_minute_changes() {
@@ -70,10 +63,13 @@ mod tests {
             flows.exporter[row] = [exporter; 16];
             (flows.domain[row], flows.received_ms[row], flows.flags[row]) = (domain, received_ms, flags);
         }
-        block.decoded.nat_events.resize(2);
+        let part = block.parts().next().expect("flows");
         let mut found = Vec::new();
-        runs(&block, &mut |run| found.push((run.key.exporter[0], run.key.domain, run.key.minute, run.rows, run.clamped)));
-        let expected = [(1, 5, 0, 3, 2), (1, 5, 1, 1, 0), (1, 6, 1, 1, 0), (2, 6, 1, 1, 0), (1, 6, 1, 1, 0), (0, 0, 0, 2, 0)];
+        let provenance = part.provenance().expect("flows come from datagrams");
+        runs(provenance, &block.decoded.flows.flags, &mut |run| {
+            found.push((run.key.exporter[0], run.key.domain, run.key.minute, run.rows, run.clamped))
+        });
+        let expected = [(1, 5, 0, 3, 2), (1, 5, 1, 1, 0), (1, 6, 1, 1, 0), (2, 6, 1, 1, 0), (1, 6, 1, 1, 0)];
         assert_eq!(found, expected);
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use netflow::columns::Address;
 use netflow::{Datagram, decode};
 
-use crate::batch::{Block, Pool};
+use crate::batch::{self, Block, Pool};
 use crate::enrich::Enricher;
 use crate::exporters::{self, View};
 use crate::ledger::{Account, Arrival, Book, Cell, Key, NOBODY, Run, minute_of, runs};
@@ -159,17 +159,19 @@ impl Pipeline {
 impl Books {
     /// Counts the rows of a block that is complete, and takes the sampling rates in them.
     fn enter(&mut self, block: &Block) {
-        let flows = &block.decoded.flows;
-        let mut start = 0;
-        runs(block, &mut |Run { key, rows, clamped }| {
-            self.book.add(key, Cell::RowsDecoded, rows.cast_signed());
-            self.book.add(key, Cell::TimesClamped, clamped.cast_signed());
-            // The flows table comes first, in the order of its rows.
-            if start < flows.len() {
+        for part in block.parts() {
+            let Some(provenance) = part.provenance() else { continue };
+            let flows = std::ptr::eq(part.table(), &batch::flows::TABLE).then_some(&block.decoded.flows);
+            let mut start = 0;
+            runs(provenance, flows.map_or(&[], |flows| &flows.flags), &mut |Run { key, rows, clamped }| {
+                self.book.add(key, Cell::RowsDecoded, rows.cast_signed());
+                self.book.add(key, Cell::TimesClamped, clamped.cast_signed());
                 let end = start + rows as usize;
-                self.exporters.sampling(key.exporter, key.domain, flows, start, end);
+                if let Some(flows) = flows {
+                    self.exporters.sampling(key.exporter, key.domain, flows, start, end);
+                }
                 start = end;
-            }
-        });
+            });
+        }
     }
 }
