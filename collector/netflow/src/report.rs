@@ -96,6 +96,8 @@ events! {
     OptionRefused "option_refused" Unused;
     /// A sampling rate of zero, announced or in an sFlow sample.
     SamplingRateZero "sampling_rate_zero" Unused;
+    /// A list in a data record (RFC 6313) whose lengths do not fit each other, or nested too deep; the record was decoded.
+    ListBroken "list_broken" Unused;
     /// A withdrawal of a template that is not known.
     WithdrawalUnknown "withdrawal_unknown" Unused;
     /// An sFlow sample of a format that is not known; passed over by its length.
