@@ -9,7 +9,7 @@ use crate::batch::Pool;
 use crate::clickhouse::client::Compression;
 use crate::clickhouse::{self, Batch, BatchSender, Sink};
 use crate::config::{self, Config, StdoutFormat};
-use crate::enrich::{self, Enricher, Geo, Published, Watcher};
+use crate::enrich::{self, Enricher, Geo, Published, PublishedRates, Watcher};
 use crate::metrics::Counter;
 use crate::metrics::server::Server;
 use crate::store;
@@ -54,6 +54,7 @@ impl Running {
         let published = Published::new(Geo::open(&config.geoip.files)?);
         let watcher = Watcher::start(enrich::watcher::Settings::new(config.geoip.files.clone()), published.clone())?;
         let names = Arc::new(config.names());
+        let rates = PublishedRates::new(config.sampling_rates());
         let templates = restore_templates(&config.templates);
 
         let store = match config.clickhouse.url {
@@ -69,7 +70,7 @@ impl Running {
         let mut captured = capture::open(&config.capture)?;
         let counters = Arc::new(clickhouse::Counters::default());
         let blocks = (captured.sources.len() + config.clickhouse.inserters) * IDLE_BLOCKS_EACH;
-        let pool = Arc::new(Pool::new(blocks, config.clickhouse.block_rows));
+        let pool = Arc::new(Pool::new(blocks, config.clickhouse.block_rows).keep_unknown(config.decode.keep_unknown));
         let sink =
             Sink::start(&client, &config.clickhouse.sink(), Arc::clone(&counters), Arc::clone(&pool), Arc::new(()))?;
         let stdout = match config.stdout {
@@ -84,7 +85,7 @@ impl Running {
         let settings =
             pipeline::Settings { block_rows: config.clickhouse.block_rows, block_age: config.clickhouse.block_age };
         let pipelines = std::mem::take(&mut captured.sources).into_iter().map(|sources| {
-            let enricher = Enricher::new(&published, Arc::clone(&names));
+            let enricher = Enricher::new(&published, Arc::clone(&names)).with_rates(&rates);
             let hand_on = hand_on(stdout.as_ref().map(stdout::Writer::tap), tokens.clone(), sink.sender());
             (sources, Pipeline::new(settings, templates.cache(), enricher, Arc::clone(&pool), hand_on))
         });
