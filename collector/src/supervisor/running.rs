@@ -9,7 +9,7 @@ use crate::batch::Pool;
 use crate::clickhouse::client::Compression;
 use crate::clickhouse::{self, Batch, BatchSender, Sink};
 use crate::config::{self, Config, StdoutFormat};
-use crate::enrich::{self, Enricher, Geo, Published, Watcher};
+use crate::enrich::{self, Enricher, Geo, Published, PublishedRates, Watcher};
 use crate::exporters;
 use crate::ledger::Account;
 use crate::metrics::Counter;
@@ -60,6 +60,7 @@ impl Running {
         let published = Published::new(Geo::open(&config.geoip.files)?);
         let watcher = Watcher::start(enrich::watcher::Settings::new(config.geoip.files.clone()), published.clone())?;
         let names = Arc::new(config.names());
+        let rates = PublishedRates::new(config.sampling_rates());
         let templates = restore_templates(&config.templates);
 
         let store = match config.clickhouse.url {
@@ -75,7 +76,7 @@ impl Running {
         let mut captured = capture::open(&config.capture)?;
         let counters = Arc::new(clickhouse::Counters::default());
         let blocks = (captured.sources.len() + config.clickhouse.inserters) * IDLE_BLOCKS_EACH;
-        let pool = Arc::new(Pool::new(blocks, config.clickhouse.block_rows));
+        let pool = Arc::new(Pool::new(blocks, config.clickhouse.block_rows).keep_unknown(config.decode.keep_unknown));
         let account = Account::new(captured.sources.len());
         let exporters = exporters::Directory::default();
         let rows_observer = Arc::new(RowsOfAccount(account.clone()));
@@ -93,7 +94,7 @@ impl Running {
         let settings =
             pipeline::Settings { block_rows: config.clickhouse.block_rows, block_age: config.clickhouse.block_age };
         let pipelines = std::mem::take(&mut captured.sources).into_iter().enumerate().map(|(index, sources)| {
-            let enricher = Enricher::new(&published, Arc::clone(&names));
+            let enricher = Enricher::new(&published, Arc::clone(&names)).with_rates(&rates);
             let hand_on = hand_on(stdout.as_ref().map(stdout::Writer::tap), tokens.clone(), sink.sender());
             let books = Books::new(index, account.clone(), exporters.clone());
             (sources, Pipeline::new(settings, templates.cache(), enricher, Arc::clone(&pool), hand_on, books))
