@@ -4,19 +4,24 @@ use std::fs;
 use std::net::Ipv6Addr;
 use std::path::Path;
 
-use netflow::columns::{Address, SamplingSource};
+use netflow::columns::{Address, SamplingSource, flags};
 use netflow::{FlowColumns, MapStore, Report, Tables, decode};
 use serde_json::Value as Json;
 
 use crate::captures;
 
+/// Decodes a capture into tables.
+fn tables_of(corpus: &Path, name: &str) -> (Tables, Report) {
+    let (mut store, mut report, mut tables) = (MapStore::default(), Report::default(), Tables::default());
+    for packet in captures::packets(corpus, name) {
+        decode(&packet.datagram(), &mut store, &mut tables, &mut report);
+    }
+    (tables, report)
+}
+
 /// Decodes a capture into columns.
 pub(crate) fn columns_of(corpus: &Path, name: &str) -> FlowColumns {
-    let (mut store, mut report, mut columns) = (MapStore::default(), Report::default(), Tables::default());
-    for packet in captures::packets(corpus, name) {
-        decode(&packet.datagram(), &mut store, &mut columns, &mut report);
-    }
-    columns.flows
+    tables_of(corpus, name).0.flows
 }
 
 type Number = fn(&FlowColumns, usize) -> u64;
@@ -72,7 +77,9 @@ fn columns_are_what_the_fields_say() {
         let columns = columns_of(&corpus, &name);
         let is_ours = |record: &&Json| record["kind"] == "data";
         let records = expected["records"].as_array().expect("records").iter().filter(is_ours);
-        for (row, record) in records.enumerate() {
+        // The rows of the other direction of biflows are no records of their own.
+        let rows = (0..columns.len()).filter(|row| columns.flags[*row] & flags::REVERSE == 0);
+        for (row, record) in rows.zip(records) {
             checked += check(&name, &columns, row, &record["fields"]);
         }
     }
