@@ -32,11 +32,11 @@ fn address(text: &str) -> Address {
 /// Adds rows of (exporter, source, destination).
 fn add(block: &mut Block, rows: &[(&str, &str, &str)]) {
     let start = block.len();
-    block.flows.resize(start + rows.len());
+    block.decoded.flows.resize(start + rows.len());
     for (row, (exporter, src, dst)) in rows.iter().enumerate() {
-        block.flows.exporter[start + row] = address(exporter);
-        block.flows.src_addr[start + row] = address(src);
-        block.flows.dst_addr[start + row] = address(dst);
+        block.decoded.flows.exporter[start + row] = address(exporter);
+        block.decoded.flows.src_addr[start + row] = address(src);
+        block.decoded.flows.dst_addr[start + row] = address(dst);
     }
 }
 

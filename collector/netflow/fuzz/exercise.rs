@@ -1,7 +1,7 @@
 //! What the fuzz targets, and the test that replays their seeds, do with bytes.
 
 use netflow::neutral::{Names, fields, sample_fields, sample_flow};
-use netflow::{Datagram, FlowColumns, MapStore, Record, Report, Sample, Visit, decode, dissect};
+use netflow::{Datagram, MapStore, Record, Report, Sample, Tables, Visit, decode, dissect};
 
 /// Makes names and values of everything.
 struct Showing;
@@ -24,13 +24,14 @@ impl Visit for Showing {
 pub(crate) fn datagrams<'a>(payloads: impl Iterator<Item = &'a [u8]>) {
     let (mut row_store, mut column_store) = (MapStore::default(), MapStore::default());
     let (mut row_report, mut column_report) = (Report::default(), Report::default());
-    let mut columns = FlowColumns::default();
+    let mut columns = Tables::default();
     for payload in payloads {
         let datagram = Datagram { payload, exporter: [1; 16], received_ms: 1_700_000_000_000 };
         dissect(&datagram, &mut row_store, &mut row_report, &mut Showing);
         decode(&datagram, &mut column_store, &mut columns, &mut column_report);
         assert_eq!(column_report, row_report, "columns and rows agree");
     }
+    let columns = columns.flows;
     let rows = columns.len();
     assert_eq!(u64::try_from(rows), Ok(column_report.flow_records()), "a row for each flow record");
     let lengths =

@@ -1,6 +1,8 @@
 //! Decoded flow records as a struct of arrays, in host byte order: what ClickHouse's Native format wants, column by column.
 
+use crate::arrays::struct_of_arrays;
 use crate::plan::{SLOTS, Slot};
+use crate::raw::Raw;
 use crate::text::Text;
 
 /// An address as 16 bytes in network order; IPv4 is mapped (`::ffff:a.b.c.d`). All zero where the record has none.
@@ -20,6 +22,20 @@ pub enum SamplingSource {
     Header = 3,
     /// The collector's configuration.
     Configuration = 4,
+}
+
+/// Bits of the column `flags`.
+pub mod flags {
+    /// The start told by the exporter cannot be: it was moved to the end.
+    pub const START_CLAMPED: u8 = 1;
+    /// The end told by the exporter cannot be: it was moved to the time of receipt.
+    pub const END_CLAMPED: u8 = 1 << 1;
+    /// The exporter's clock differs by more than a day from the collector's.
+    pub const CLOCK_OFF: u8 = 1 << 2;
+    /// The other direction of a record that tells of both.
+    pub const REVERSE: u8 = 1 << 3;
+    /// Its data set waited for a template.
+    pub const HELD: u8 = 1 << 4;
 }
 
 /// A column of arrays of MPLS label stack entries, top first (label in the upper 20 of 24 bits, RFC 3032 without TTL).
@@ -57,142 +73,118 @@ impl Scratch {
     }
 }
 
-macro_rules! flow_columns {
-    ($($(#[$doc:meta])* $name:ident: $type:ty,)*) => {
-        /// Flow records, one `Vec` for each column; all are [`FlowColumns::len`] long.
-        #[derive(Debug, Clone, Default)]
-        pub struct FlowColumns {
-            $($(#[$doc])* pub $name: Vec<$type>,)*
-            /// MPLS label stack, top first.
-            pub mpls_labels: Labels,
-            /// Application name, from the record (element 96) or from the exporter's options.
-            pub application_name: Text,
-            pub(crate) scratch: Scratch,
-        }
-
-        impl FlowColumns {
-            /// Makes every column `rows` long, new cells zero.
-            pub fn resize(&mut self, rows: usize) {
-                $(self.$name.resize(rows, Default::default());)*
-                self.mpls_labels.resize(rows);
-                self.application_name.resize(rows);
-            }
-
-            /// Makes room for `rows` in all, so that decoding up to there does not allocate.
-            pub fn reserve(&mut self, rows: usize) {
-                $(self.$name.reserve(rows.saturating_sub(self.$name.len()));)*
-                self.mpls_labels.ends.reserve(rows.saturating_sub(self.mpls_labels.ends.len()));
-                self.application_name.reserve(rows);
-            }
-
-            /// Forgets the rows, keeps the memory.
-            pub fn clear(&mut self) {
-                self.resize(0);
-                self.application_name.clear();
-            }
-        }
-    };
-}
-
-flow_columns! {
-    /// When the datagram was received, milliseconds since 1970.
-    received_ms: i64,
-    /// Start of the flow, milliseconds since 1970; the receive time where the exporter does not say.
-    start_ms: i64,
-    /// End of the flow, milliseconds since 1970; the receive time where the exporter does not say.
-    end_ms: i64,
-    /// Exporter address: source of the datagram.
-    exporter: Address,
-    /// Observation domain (IPFIX), source id (NetFlow v9), engine type * 256 + engine id (NetFlow v5), sub-agent
-    /// id (sFlow); 0 in NetFlow v1 and v7.
-    domain: u32,
-    /// 1, 5, 7, 9 or 10; 105 is sFlow v5.
-    version: u8,
-    /// Template id; 0 where the protocol has no templates.
-    template_id: u16,
-    /// Source address.
-    src_addr: Address,
-    /// Destination address.
-    dst_addr: Address,
-    /// Source transport port.
-    src_port: u16,
-    /// Destination transport port.
-    dst_port: u16,
-    /// IP protocol number.
-    protocol: u8,
-    /// IPv4 TOS or IPv6 traffic class byte.
-    tos: u8,
-    /// TCP flags seen (element 6, 16 bits).
-    tcp_flags: u16,
-    /// ICMP or ICMPv6 type.
-    icmp_type: u8,
-    /// ICMP or ICMPv6 code.
-    icmp_code: u8,
-    /// Next hop.
-    next_hop: Address,
-    /// BGP next hop.
-    bgp_next_hop: Address,
-    /// Input interface index.
-    in_if: u32,
-    /// Output interface index.
-    out_if: u32,
-    /// Source AS as the exporter says.
-    src_as: u32,
-    /// Destination AS as the exporter says.
-    dst_as: u32,
-    /// Source prefix length.
-    src_prefix_len: u8,
-    /// Destination prefix length.
-    dst_prefix_len: u8,
-    /// VLAN of the incoming frame (elements 58, 243).
-    src_vlan: u16,
-    /// VLAN of the outgoing frame (elements 59, 254).
-    dst_vlan: u16,
-    /// Source MAC address in the lower 48 bits.
-    src_mac: u64,
-    /// Destination MAC address in the lower 48 bits.
-    dst_mac: u64,
-    /// 0 unknown, 1 ingress, 2 egress (element 61 plus one).
-    direction: u8,
-    /// Forwarding status (element 89, RFC 7270 section 4.12).
-    forwarding_status: u8,
-    /// Flow end reason (element 136).
-    flow_end_reason: u8,
-    /// Octets, as counted by the exporter: not multiplied by the sampling rate.
-    bytes: u64,
-    /// Packets, as counted by the exporter: not multiplied by the sampling rate.
-    packets: u64,
-    /// One packet in this many was looked at; 1 where nobody says.
-    sampling_rate: u64,
-    /// Where `sampling_rate` came from: a [`SamplingSource`].
-    sampling_source: u8,
-    /// Application id (element 95): classification engine in the top byte of its wire form, then the selector.
-    application_id: u64,
-    /// Source address after NAT.
-    post_nat_src_addr: Address,
-    /// Destination address after NAT.
-    post_nat_dst_addr: Address,
-    /// Source port after NAPT.
-    post_nat_src_port: u16,
-    /// Destination port after NAPT.
-    post_nat_dst_port: u16,
-    /// VRF id of the incoming side (element 234).
-    ingress_vrf: u32,
-    /// VRF id of the outgoing side (element 235).
-    egress_vrf: u32,
-}
-
-impl FlowColumns {
-    /// Flow records in the block.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.received_ms.len()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.received_ms.is_empty()
+struct_of_arrays! {
+    /// Flow records, one `Vec` for each column; all are [`FlowColumns::len`] long.
+    FlowColumns {
+        /// When the datagram was received, milliseconds since 1970.
+        received_ms: Vec<i64>,
+        /// Start of the flow, milliseconds since 1970; the receive time where the exporter does not say.
+        start_ms: Vec<i64>,
+        /// End of the flow, milliseconds since 1970; the receive time where the exporter does not say.
+        end_ms: Vec<i64>,
+        /// Exporter address: source of the datagram.
+        exporter: Vec<Address>,
+        /// Observation domain (IPFIX), source id (NetFlow v9), engine type * 256 + engine id (NetFlow v5), sub-agent
+        /// id (sFlow); 0 in NetFlow v1 and v7.
+        domain: Vec<u32>,
+        /// 1, 5, 7, 9 or 10; 105 is sFlow v5.
+        version: Vec<u8>,
+        /// Template id; 0 where the protocol has no templates.
+        template_id: Vec<u16>,
+        /// Source address.
+        src_addr: Vec<Address>,
+        /// Destination address.
+        dst_addr: Vec<Address>,
+        /// Source transport port.
+        src_port: Vec<u16>,
+        /// Destination transport port.
+        dst_port: Vec<u16>,
+        /// IP protocol number.
+        protocol: Vec<u8>,
+        /// IPv4 TOS or IPv6 traffic class byte.
+        tos: Vec<u8>,
+        /// TCP flags seen (element 6, 16 bits).
+        tcp_flags: Vec<u16>,
+        /// ICMP or ICMPv6 type.
+        icmp_type: Vec<u8>,
+        /// ICMP or ICMPv6 code.
+        icmp_code: Vec<u8>,
+        /// Next hop.
+        next_hop: Vec<Address>,
+        /// BGP next hop.
+        bgp_next_hop: Vec<Address>,
+        /// Input interface index.
+        in_if: Vec<u32>,
+        /// Output interface index.
+        out_if: Vec<u32>,
+        /// Source AS as the exporter says.
+        src_as: Vec<u32>,
+        /// Destination AS as the exporter says.
+        dst_as: Vec<u32>,
+        /// Source prefix length.
+        src_prefix_len: Vec<u8>,
+        /// Destination prefix length.
+        dst_prefix_len: Vec<u8>,
+        /// VLAN of the incoming frame (elements 58, 243).
+        src_vlan: Vec<u16>,
+        /// VLAN of the outgoing frame (elements 59, 254).
+        dst_vlan: Vec<u16>,
+        /// Source MAC address in the lower 48 bits.
+        src_mac: Vec<u64>,
+        /// Destination MAC address in the lower 48 bits.
+        dst_mac: Vec<u64>,
+        /// 0 unknown, 1 ingress, 2 egress (element 61 plus one).
+        direction: Vec<u8>,
+        /// Forwarding status (element 89, RFC 7270 section 4.12).
+        forwarding_status: Vec<u8>,
+        /// Flow end reason (element 136).
+        flow_end_reason: Vec<u8>,
+        /// Octets, as counted by the exporter: not multiplied by the sampling rate.
+        bytes: Vec<u64>,
+        /// Packets, as counted by the exporter: not multiplied by the sampling rate.
+        packets: Vec<u64>,
+        /// One packet in this many was looked at; 1 where nobody says.
+        sampling_rate: Vec<u64>,
+        /// Where `sampling_rate` came from: a [`SamplingSource`].
+        sampling_source: Vec<u8>,
+        /// Application id (element 95): classification engine in the top byte of its wire form, then the selector.
+        application_id: Vec<u64>,
+        /// Source address after NAT.
+        post_nat_src_addr: Vec<Address>,
+        /// Destination address after NAT.
+        post_nat_dst_addr: Vec<Address>,
+        /// Source port after NAPT.
+        post_nat_src_port: Vec<u16>,
+        /// Destination port after NAPT.
+        post_nat_dst_port: Vec<u16>,
+        /// VRF id of the incoming side (element 234).
+        ingress_vrf: Vec<u32>,
+        /// VRF id of the outgoing side (element 235).
+        egress_vrf: Vec<u32>,
+        /// MPLS label stack, top first.
+        mpls_labels: Labels,
+        /// Application name, from the record (element 96, Palo Alto's App-ID) or from the exporter's options.
+        application_name: Text,
+        /// User name, where a firewall says.
+        user_name: Text,
+        /// Name of the input interface, from the record or from the exporter's options.
+        in_if_name: Text,
+        /// Name of the output interface, from the record or from the exporter's options.
+        out_if_name: Text,
+        /// Name of the VRF of the incoming side, from the record or from the exporter's options.
+        ingress_vrf_name: Text,
+        /// Name of the VRF of the outgoing side, from the record or from the exporter's options.
+        egress_vrf_name: Text,
+        /// What a firewall did (element 233, Cisco's 40005): 0 nothing told, 1 created, 2 deleted, 3 denied, 4 alert, 5 update.
+        firewall_event: Vec<u8>,
+        /// Cisco's extended event code (element 33002): why.
+        firewall_ext_event: Vec<u16>,
+        /// Bits of [`flags`].
+        flags: Vec<u8>,
+        /// Fields that no other column takes, if asked for.
+        raw: Raw,
+        ;
+        scratch: Scratch,
     }
 }
 
@@ -220,6 +212,17 @@ impl Labels {
         }
         let end = u64::try_from(self.values.len()).unwrap_or(u64::MAX);
         self.ends.resize(rows, end);
+    }
+
+    /// Makes room for `rows` in all.
+    pub fn reserve(&mut self, rows: usize) {
+        self.ends.reserve(rows.saturating_sub(self.ends.len()));
+    }
+
+    /// Forgets the rows, keeps the memory.
+    pub fn clear(&mut self) {
+        self.ends.clear();
+        self.values.clear();
     }
 
     /// One row's labels.

@@ -1,20 +1,21 @@
 //! The two ways to decode a datagram: into columns, and record by record.
 
-use crate::columns::FlowColumns;
 use crate::fill;
 use crate::header::Datagram;
 use crate::options::Options;
+use crate::outcome::Outcome;
 use crate::record::{DataSet, Record};
 use crate::report::Report;
 use crate::sflow::{Sample, Sampled, Samples};
 use crate::store::Store;
+use crate::tables::Tables;
 use crate::template::Kind;
 use crate::walk::{Sink, Taken, walk};
 
-/// Appends the flow records of a datagram to `out`; templates and option values go to `store`, everything is counted in
+/// Appends what a datagram tells to `out`; templates and option values go to `store`, everything is counted in
 /// `report`. Allocates nothing once `out` has room and the templates are known.
-pub fn decode(datagram: &Datagram<'_>, store: &mut impl Store, out: &mut FlowColumns, report: &mut Report) {
-    walk(datagram, store, report, &mut Columns { out });
+pub fn decode(datagram: &Datagram<'_>, store: &mut impl Store, out: &mut Tables, report: &mut Report) -> Outcome {
+    walk(datagram, store, report, &mut Columns { out })
 }
 
 /// Who is shown what is in datagrams. A closure that takes a [`Record`] is one that leaves samples aside.
@@ -33,36 +34,42 @@ impl<F: FnMut(Record<'_>)> Visit for F {
 }
 
 /// Shows `visit` each record or sample of a datagram, in wire order. Templates, options and counts as in [`decode`].
-pub fn dissect(datagram: &Datagram<'_>, store: &mut impl Store, report: &mut Report, visit: &mut impl Visit) {
-    walk(datagram, store, report, &mut Rows { visit });
+pub fn dissect(
+    datagram: &Datagram<'_>,
+    store: &mut impl Store,
+    report: &mut Report,
+    visit: &mut impl Visit,
+) -> Outcome {
+    walk(datagram, store, report, &mut Rows { visit })
 }
 
 struct Columns<'a> {
-    out: &'a mut FlowColumns,
+    out: &'a mut Tables,
 }
 
 impl Sink for Columns<'_> {
     fn data_set(&mut self, set: &DataSet<'_>, options: Option<&Options>) -> Taken {
         match set.template.kind() {
-            Kind::Data => fill::fill(set, options, self.out),
+            Kind::Data => fill::fill(set, options, &mut self.out.flows),
             Kind::Options { .. } => visit_all(set, &mut |_: Record<'_>| {}),
         }
     }
 
     fn samples(&mut self, samples: Samples<'_, '_>) {
-        let mut row = self.out.len();
+        let flows = &mut self.out.flows;
+        let mut row = flows.len();
         // Rows are made for all samples at once; those of broken ones are taken back.
         let end = row.saturating_add(samples.flow_samples());
         if row < end {
-            self.out.resize(end);
+            flows.resize(end);
         }
         for Sampled { sample, flow } in samples {
             let Some(flow) = flow else { continue };
-            flow.write(&sample, row, self.out);
+            flow.write(&sample, row, flows);
             row = row.saturating_add(1);
         }
         if row < end {
-            self.out.resize(row);
+            flows.resize(row);
         }
     }
 }

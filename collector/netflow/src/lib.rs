@@ -19,6 +19,10 @@ pub mod map_store;
 pub mod neutral;
 /// What exporters announce in options data records.
 pub mod options;
+/// What became of one datagram.
+pub mod outcome;
+/// A column of maps of what no other column takes.
+pub mod raw;
 /// Records as they came.
 pub mod record;
 /// What happened while decoding, counted by name.
@@ -27,12 +31,15 @@ pub mod report;
 pub mod sflow;
 /// What the decoder asks of the keeper of templates and option values.
 pub mod store;
+/// The rows that datagrams give, table by table.
+pub mod tables;
 /// Templates and their fields.
 pub mod template;
 /// A dictionary-encoded column of strings.
 pub mod text;
 
 mod announce;
+mod arrays;
 mod clock;
 mod constant;
 mod derive;
@@ -48,9 +55,12 @@ pub use columns::FlowColumns;
 pub use decode::{Visit, decode, dissect};
 pub use header::{Datagram, Header};
 pub use map_store::MapStore;
+pub use outcome::{Message, Outcome};
+pub use raw::Raw;
 pub use record::{Field, Record};
 pub use report::{Event, Report};
 pub use sflow::Sample;
 pub use store::Store;
+pub use tables::Tables;
 pub use template::Template;
 pub use text::Text;

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use crate::columns::Address;
+use crate::header::Header;
 use crate::options::{OptionKey, OptionValue, Options};
 use crate::template::{Kind, Template};
 
@@ -43,6 +44,15 @@ pub enum Learned {
     Refused,
 }
 
+/// A data set that waited for its template.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// Header of the message it came in, with its own receive time.
+    pub header: Header,
+    /// The set without its header.
+    pub bytes: Box<[u8]>,
+}
+
 /// The keeper of templates and option values.
 pub trait Store {
     /// The template with this key, for a data set.
@@ -64,4 +74,14 @@ pub trait Store {
     fn announce(&mut self, domain: &DomainKey, values: &[OptionValue]);
     /// Hears that a known value was announced once more, unchanged: for stores that keep ages.
     fn repeated(&mut self, _domain: &DomainKey, _key: OptionKey) {}
+    /// Keeps a data set whose template is not known, until it comes. False if there is no room: the set is given up.
+    fn hold(&mut self, _key: &TemplateKey, _header: &Header, _set: &[u8]) -> bool {
+        false
+    }
+    /// The data sets that wait for a template that is known now, oldest first; they wait no longer.
+    fn release(&mut self, _key: &TemplateKey) -> Vec<Held> {
+        Vec::new()
+    }
+    /// Hears that so many records of a data set were decoded; of one that was held, if `is_late`.
+    fn decoded(&mut self, _key: &TemplateKey, _header: &Header, _records: usize, _is_late: bool) {}
 }

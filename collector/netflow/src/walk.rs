@@ -5,6 +5,7 @@ use crate::announce;
 use crate::constant;
 use crate::header::{Datagram, Header, IPFIX_HEADER, V1_HEADER, V5_HEADER, V9_HEADER};
 use crate::options::Options;
+use crate::outcome::Outcome;
 use crate::record::DataSet;
 use crate::report::{Event, Report};
 use crate::sets::{self, FIRST_TEMPLATE_ID, Templates};
@@ -35,7 +36,17 @@ pub(crate) struct Taken {
 }
 
 /// Walks through one datagram.
-pub(crate) fn walk(datagram: &Datagram<'_>, store: &mut impl Store, report: &mut Report, sink: &mut impl Sink) {
+pub(crate) fn walk(
+    datagram: &Datagram<'_>,
+    store: &mut impl Store,
+    report: &mut Report,
+    sink: &mut impl Sink,
+) -> Outcome {
+    walk_datagram(datagram, store, report, sink);
+    Outcome::default()
+}
+
+fn walk_datagram(datagram: &Datagram<'_>, store: &mut impl Store, report: &mut Report, sink: &mut impl Sink) {
     if sflow::is_sflow(datagram.payload) {
         if let Some(samples) = Samples::new(datagram, report) {
             sink.samples(samples);

@@ -10,7 +10,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use encoder::{datagram, ipfix, set, template, v1, v5, v7, v9};
-use netflow::{FlowColumns, MapStore, Report, decode};
+use netflow::{MapStore, Report, Tables, decode};
 
 thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
@@ -37,13 +37,13 @@ static ALLOCATOR: Counting = Counting;
 
 /// Decodes the datagrams until all is warm, then counts the allocations of another hundred rounds.
 fn check(name: &str, payloads: &[Vec<u8>]) {
-    let (mut store, mut columns, mut report) = (MapStore::default(), FlowColumns::default(), Report::default());
+    let (mut store, mut columns, mut report) = (MapStore::default(), Tables::default(), Report::default());
     let mut round = || {
         columns.clear();
         for payload in payloads {
             decode(&datagram(payload), &mut store, &mut columns, &mut report);
         }
-        columns.len()
+        columns.flows.len()
     };
     let rows = round();
     round();

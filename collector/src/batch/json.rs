@@ -146,16 +146,16 @@ mod tests {
     #[test]
     fn every_column_is_there_under_its_name() {
         let mut block = Block::default();
-        block.flows.resize(2);
-        block.flows.received_ms[1] = 1_767_323_045_678;
-        block.flows.src_addr[1] = "::ffff:192.0.2.7".parse::<Ipv6Addr>().unwrap().octets();
-        block.flows.dst_addr[1] = "2001:db8::1".parse::<Ipv6Addr>().unwrap().octets();
-        block.flows.src_mac[1] = 0x0011_2233_44ff;
-        block.flows.direction[0] = 77;
-        block.flows.direction[1] = 2;
-        block.flows.bytes[1] = u64::MAX;
-        block.flows.mpls_labels.values.extend([16, 1_048_575]);
-        block.flows.mpls_labels.ends[1] = 2;
+        block.decoded.flows.resize(2);
+        block.decoded.flows.received_ms[1] = 1_767_323_045_678;
+        block.decoded.flows.src_addr[1] = "::ffff:192.0.2.7".parse::<Ipv6Addr>().unwrap().octets();
+        block.decoded.flows.dst_addr[1] = "2001:db8::1".parse::<Ipv6Addr>().unwrap().octets();
+        block.decoded.flows.src_mac[1] = 0x0011_2233_44ff;
+        block.decoded.flows.direction[0] = 77;
+        block.decoded.flows.direction[1] = 2;
+        block.decoded.flows.bytes[1] = u64::MAX;
+        block.decoded.flows.mpls_labels.values.extend([16, 1_048_575]);
+        block.decoded.flows.mpls_labels.ends[1] = 2;
         for text in [&mut block.exporter_name, &mut block.src.country, &mut block.src.city, &mut block.src.as_name] {
             let key = text.key("a \"name\"");
             text.resize(1);

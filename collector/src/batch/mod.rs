@@ -12,13 +12,13 @@ pub mod pool;
 
 pub use pool::Pool;
 
-use netflow::{FlowColumns, Text};
+use netflow::{Tables, Text};
 
 /// Rows of the flows table: what was decoded, and what was added. All columns are [`Block::len`] long once enriched.
 #[derive(Debug, Clone, Default)]
 pub struct Block {
-    /// What the exporter said.
-    pub flows: FlowColumns,
+    /// What the exporter said, table by table.
+    pub decoded: Tables,
     /// Name of the exporter; empty where none is configured.
     pub exporter_name: Text,
     /// Places and autonomous system of the source address.
@@ -44,18 +44,18 @@ impl Block {
     /// Rows in the block.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.flows.len()
+        self.decoded.flows.len()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.flows.is_empty()
+        self.decoded.flows.is_empty()
     }
 
     /// Makes room for `rows` in all.
     pub fn reserve(&mut self, rows: usize) {
-        self.flows.reserve(rows);
+        self.decoded.flows.reserve(rows);
         for asn in [&mut self.src.asn, &mut self.dst.asn] {
             asn.reserve(rows.saturating_sub(asn.len()));
         }
@@ -70,7 +70,7 @@ impl Block {
     /// Bytes of memory the block holds, rows and room together.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        self.bytes_for(self.flows.received_ms.capacity())
+        self.bytes_for(self.decoded.flows.received_ms.capacity())
     }
 
     fn bytes_for(&self, rows: usize) -> usize {
@@ -85,7 +85,7 @@ impl Block {
 
     /// Forgets the rows, keeps the memory.
     pub fn clear(&mut self) {
-        self.flows.clear();
+        self.decoded.clear();
         self.exporter_name.clear();
         self.src.clear();
         self.dst.clear();

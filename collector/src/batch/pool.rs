@@ -32,7 +32,7 @@ impl Pool {
 
     /// Empties a block and keeps it, unless enough lie idle or it has too little room to be worth keeping.
     pub fn give(&self, mut block: Box<Block>) {
-        if block.flows.received_ms.capacity() < self.block_rows {
+        if block.decoded.flows.received_ms.capacity() < self.block_rows {
             return;
         }
         block.clear();
@@ -49,12 +49,12 @@ mod tests {
     fn a_given_block_comes_back_empty_with_its_memory() {
         let pool = Pool::new(1, 100);
         let mut block = pool.take();
-        block.flows.resize(100);
-        let column = block.flows.bytes.as_ptr();
+        block.decoded.flows.resize(100);
+        let column = block.decoded.flows.bytes.as_ptr();
         pool.give(block);
         let again = pool.take();
         assert!(again.is_empty());
-        assert_eq!(again.flows.bytes.as_ptr(), column);
+        assert_eq!(again.decoded.flows.bytes.as_ptr(), column);
     }
 
     #[test]

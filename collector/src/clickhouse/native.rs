@@ -177,7 +177,7 @@ mod tests {
 
     fn block(rows: usize) -> Block {
         let mut block = Block::default();
-        block.flows.resize(rows);
+        block.decoded.flows.resize(rows);
         block.exporter_name.resize(rows);
         for origin in [&mut block.src, &mut block.dst] {
             origin.country.resize(rows);
@@ -203,13 +203,13 @@ mod tests {
     #[test]
     fn columns_are_their_bytes() {
         let mut block = block(2);
-        block.flows.received_ms = vec![0x0102_0304_0506, -1];
-        block.flows.src_addr = vec![[0; 16], std::array::from_fn(|byte| byte as u8)];
-        block.flows.src_port = vec![0x1234, 1];
-        block.flows.in_if = vec![0x1234_5678, 1];
-        block.flows.src_mac = vec![0x0011_2233_4455, 1];
-        block.flows.direction = vec![2, 3];
-        block.flows.mpls_labels = Labels { ends: vec![0, 2], values: vec![7, 0x000f_ffff] };
+        block.decoded.flows.received_ms = vec![0x0102_0304_0506, -1];
+        block.decoded.flows.src_addr = vec![[0; 16], std::array::from_fn(|byte| byte as u8)];
+        block.decoded.flows.src_port = vec![0x1234, 1];
+        block.decoded.flows.in_if = vec![0x1234_5678, 1];
+        block.decoded.flows.src_mac = vec![0x0011_2233_4455, 1];
+        block.decoded.flows.direction = vec![2, 3];
+        block.decoded.flows.mpls_labels = Labels { ends: vec![0, 2], values: vec![7, 0x000f_ffff] };
         let key = block.exporter_name.key("é");
         block.exporter_name.keys_mut()[1] = key;
 
@@ -269,11 +269,11 @@ mod tests {
         type Break = fn(&mut Block);
         let cases: [(Break, EncodeError); 6] = [
             (Block::clear, EncodeError::Empty),
-            (|block| block.flows.src_port.truncate(1), EncodeError::Ragged("src_port")),
+            (|block| block.decoded.flows.src_port.truncate(1), EncodeError::Ragged("src_port")),
             (|block| block.src.country.resize(3), EncodeError::Ragged("src_country")),
             (|block| block.dst.city.keys_mut()[1] = 1, EncodeError::Dangling("dst_city")),
-            (|block| block.flows.mpls_labels.values.push(1), EncodeError::Dangling("mpls_labels")),
-            (|block| block.flows.mpls_labels.ends = vec![1, 0], EncodeError::Dangling("mpls_labels")),
+            (|block| block.decoded.flows.mpls_labels.values.push(1), EncodeError::Dangling("mpls_labels")),
+            (|block| block.decoded.flows.mpls_labels.ends = vec![1, 0], EncodeError::Dangling("mpls_labels")),
         ];
         for (fault, expected) in cases {
             let mut block = block(2);

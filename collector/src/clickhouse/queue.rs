@@ -165,7 +165,7 @@ mod tests {
     fn batch(token: &str, rows: usize, room: usize) -> Batch {
         let mut block = Box::<Block>::default();
         block.reserve(room);
-        block.flows.resize(rows);
+        block.decoded.flows.resize(rows);
         Batch { block, token: token.to_owned() }
     }
 
@@ -221,7 +221,7 @@ mod tests {
         let state = queue.lock();
         let [first, second] = [&state.waiting[0], &state.waiting[1]];
         assert!(first.bytes > 50 * second.bytes, "{} {}", first.bytes, second.bytes);
-        assert!(queue.pool.take().flows.bytes.capacity() >= 1000);
+        assert!(queue.pool.take().decoded.flows.bytes.capacity() >= 1000);
     }
 
     #[test]

@@ -61,11 +61,11 @@ impl Enricher {
             self.dst.clear();
             self.exporters.clear();
         }
-        let exporters = &block.flows.exporter[done..];
+        let exporters = &block.decoded.flows.exporter[done..];
         fill_names(exporters, &self.names, &mut self.exporters, &mut block.exporter_name);
-        find_places(&block.flows.src_addr[done..], geo, &mut self.places);
+        find_places(&block.decoded.flows.src_addr[done..], geo, &mut self.places);
         fill_places(&self.places, geo, &mut self.src, &mut block.src);
-        find_places(&block.flows.dst_addr[done..], geo, &mut self.places);
+        find_places(&block.decoded.flows.dst_addr[done..], geo, &mut self.places);
         fill_places(&self.places, geo, &mut self.dst, &mut block.dst);
         self.valid_for = Some(Dictionaries::of(block, geo));
     }

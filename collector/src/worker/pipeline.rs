@@ -62,7 +62,7 @@ impl Pipeline {
     pub fn datagram(&mut self, exporter: Address, payload: &[u8], received_ms: i64, path: Path) {
         self.tally.datagram(path, payload.len());
         let datagram = Datagram { payload, exporter, received_ms };
-        decode(&datagram, &mut self.templates, &mut self.block.flows, &mut self.tally.report);
+        decode(&datagram, &mut self.templates, &mut self.block.decoded, &mut self.tally.report);
         if self.block.len() >= self.settings.block_rows {
             self.seal();
         }

@@ -30,8 +30,8 @@ impl Numbers {
 /// A block of `rows` rows whose `application_id` counts on from `first_id`, with up to `names` different strings a column.
 pub(crate) fn block(first_id: u64, rows: usize, names: u64, numbers: &mut Numbers) -> Block {
     let mut block = Block::default();
-    block.flows.resize(rows);
-    let flows = &mut block.flows;
+    block.decoded.flows.resize(rows);
+    let flows = &mut block.decoded.flows;
     macro_rules! fill {
         ($($column:ident)*) => { $(flows.$column.fill_with(|| numbers.cell() as _);)* };
     }
@@ -69,7 +69,7 @@ pub(crate) fn block(first_id: u64, rows: usize, names: u64, numbers: &mut Number
         }
     }
     fill(&mut block.exporter_name, rows, names, numbers);
-    fill(&mut block.flows.application_name, rows, names, numbers);
+    fill(&mut block.decoded.flows.application_name, rows, names, numbers);
     block
 }
 

@@ -5,18 +5,18 @@ use std::net::Ipv6Addr;
 use std::path::Path;
 
 use netflow::columns::{Address, SamplingSource};
-use netflow::{FlowColumns, MapStore, Report, decode};
+use netflow::{FlowColumns, MapStore, Report, Tables, decode};
 use serde_json::Value as Json;
 
 use crate::captures;
 
 /// Decodes a capture into columns.
 pub(crate) fn columns_of(corpus: &Path, name: &str) -> FlowColumns {
-    let (mut store, mut report, mut columns) = (MapStore::default(), Report::default(), FlowColumns::default());
+    let (mut store, mut report, mut columns) = (MapStore::default(), Report::default(), Tables::default());
     for packet in captures::packets(corpus, name) {
         decode(&packet.datagram(), &mut store, &mut columns, &mut report);
     }
-    columns
+    columns.flows
 }
 
 type Number = fn(&FlowColumns, usize) -> u64;

@@ -1,6 +1,6 @@
 //! Every datagram of every capture, cut at every byte, with all templates known.
 
-use netflow::{FlowColumns, MapStore, Record, Report, decode, dissect};
+use netflow::{MapStore, Record, Report, Tables, decode, dissect};
 
 use crate::captures;
 
@@ -8,7 +8,7 @@ use crate::captures;
 fn cut_at_every_byte() {
     let Some(corpus) = captures::corpus() else { return };
     for name in captures::captures(&corpus) {
-        let (mut store, mut report, mut columns) = (MapStore::default(), Report::default(), FlowColumns::default());
+        let (mut store, mut report, mut columns) = (MapStore::default(), Report::default(), Tables::default());
         let packets = captures::packets(&corpus, &name);
         for packet in &packets {
             decode(&packet.datagram(), &mut store, &mut columns, &mut report);
@@ -24,7 +24,7 @@ fn cut_at_every_byte() {
                 let mut row_report = Report::default();
                 dissect(&datagram, &mut store, &mut row_report, &mut |_: Record<'_>| {});
                 assert_eq!(
-                    columns.len() as u64,
+                    columns.flows.len() as u64,
                     row_report.flow_records(),
                     "{name}, packet {}, cut at {length}",
                     packet.number

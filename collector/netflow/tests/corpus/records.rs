@@ -7,7 +7,7 @@ use std::path::Path;
 use netflow::neutral::{self, Names, Value};
 use netflow::sflow;
 use netflow::template::Kind;
-use netflow::{FlowColumns, MapStore, Record, Report, Sample, Visit, decode, dissect};
+use netflow::{MapStore, Record, Report, Sample, Tables, Visit, decode, dissect};
 use serde_json::{Map, Value as Json, json};
 
 use crate::captures;
@@ -188,11 +188,11 @@ fn columns_and_rows_agree() {
     for name in captures::captures(&corpus) {
         let (mut row_store, mut column_store) = (MapStore::default(), MapStore::default());
         let (mut row_report, mut column_report) = (Report::default(), Report::default());
-        let (mut rows, mut columns) = (Rows::default(), FlowColumns::default());
+        let (mut rows, mut columns) = (Rows::default(), Tables::default());
         for packet in captures::packets(&corpus, &name) {
             dissect(&packet.datagram(), &mut row_store, &mut row_report, &mut rows);
             decode(&packet.datagram(), &mut column_store, &mut columns, &mut column_report);
-            assert_eq!(columns.len(), rows.0, "{name}, packet {}", packet.number);
+            assert_eq!(columns.flows.len(), rows.0, "{name}, packet {}", packet.number);
         }
         assert_eq!(row_report, column_report, "{name}");
     }

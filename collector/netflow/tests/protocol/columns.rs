@@ -19,7 +19,7 @@ fn check<T: PartialEq + std::fmt::Debug>(
     expected: T,
 ) {
     for (version, decoded) in [(9, Decoded::of_v9(fields, data)), (10, Decoded::of_ipfix(fields, data))] {
-        let cells = cell(&decoded.columns);
+        let cells = cell(&decoded.tables.flows);
         assert_eq!(cells.first(), Some(&expected), "{name} in version {version}");
         assert_eq!(cells.len(), 1, "{name} in version {version}");
     }
@@ -129,14 +129,14 @@ fn labels() {
     for decoded in
         [Decoded::of_v9(&[(70, 3), (71, 3), (72, 3)], &data), Decoded::of_ipfix(&[(70, 3), (71, 3), (72, 3)], &data)]
     {
-        assert_eq!(stack(&decoded.columns), [16, 100_000]);
+        assert_eq!(stack(&decoded.tables.flows), [16, 100_000]);
     }
     let out_of_order = Decoded::of_v9(&[(71, 3), (70, 3)], &[0, 0, 0x21, 0, 0, 0x10]);
-    assert_eq!(stack(&out_of_order.columns), [1, 2], "the top of the stack comes first");
+    assert_eq!(stack(&out_of_order.tables.flows), [1, 2], "the top of the stack comes first");
     let explicit_null = Decoded::of_v9(&[(70, 3), (71, 3)], &[0, 0, 1, 0, 0, 0]);
-    assert_eq!(stack(&explicit_null.columns), [0], "label 0 at the bottom of the stack");
+    assert_eq!(stack(&explicit_null.tables.flows), [0], "label 0 at the bottom of the stack");
     let none = Decoded::of_v9(&[(1, 4)], &[0; 4]);
-    assert!(stack(&none.columns).is_empty());
+    assert!(stack(&none.tables.flows).is_empty());
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn variable_length_fields_move_the_rest() {
     let records = [record(&[0], "dns"), record(&[3, b'e', b't', b'h'], ""), record(&long, "ssl\0")].concat();
     let many: Vec<u8> = records.repeat(30);
     for decoded in [Decoded::of_ipfix(&fields, &many), Decoded::of_v9(&fields, &many)] {
-        let columns = &decoded.columns;
+        let columns = &decoded.tables.flows;
         assert_eq!(columns.len(), 90, "records are decoded in groups, and none is lost between");
         for row in 0..90 {
             assert_eq!((columns.src_port[row], columns.bytes[row]), (443, 512), "row {row}");
@@ -164,13 +164,13 @@ fn variable_length_fields_move_the_rest() {
 #[test]
 fn constants_of_the_message() {
     let mut decoded = Decoded::of_ipfix(&[(4, 1)], &[6, 17]);
-    let columns = &decoded.columns;
+    let columns = &decoded.tables.flows;
     assert_eq!(columns.received_ms, [encoder::RECEIVED_MS; 2]);
     assert_eq!(columns.exporter, [encoder::EXPORTER; 2]);
     assert_eq!((&columns.domain[..], &columns.version[..]), (&[7, 7][..], &[10, 10][..]));
     assert_eq!(columns.template_id, [256; 2]);
     decoded.feed(&encoder::v5(0, &[[0; 48]]));
-    let columns = &decoded.columns;
+    let columns = &decoded.tables.flows;
     assert_eq!((columns.domain[2], columns.version[2], columns.template_id[2]), (0x0102, 5, 0));
     assert_eq!(columns.len(), 3);
     assert_eq!(columns.application_name.keys().len(), 3);
@@ -189,7 +189,7 @@ fn layouts_without_templates() {
     let mut decoded = Decoded::of(encoder::v1(&[shorter(&record)]));
     record[36..48].copy_from_slice(&[0, 0x1b, 6, 0xb8, 0xfd, 0xe8, 0, 9, 24, 16, 0, 0]);
     decoded.feed(&encoder::v5(0, &[shorter(&record)])).feed(&encoder::v7(&[record]));
-    let columns = &decoded.columns;
+    let columns = &decoded.tables.flows;
     assert_eq!(columns.version, [1, 5, 7]);
     assert_eq!((&columns.domain[..], &columns.template_id[..]), (&[0, 0x0102, 0][..], &[0; 3][..]));
     assert_eq!(columns.src_addr, [v4(192, 0, 2, 9); 3]);
@@ -205,7 +205,7 @@ fn layouts_without_templates() {
 fn asa_translations() {
     let fields = [(40_001, 4), (40_002, 4), (40_003, 2), (40_004, 2)];
     let decoded = Decoded::of_v9(&fields, &[192, 0, 2, 9, 192, 0, 2, 8, 4, 1, 4, 2]);
-    let columns = &decoded.columns;
+    let columns = &decoded.tables.flows;
     assert_eq!((columns.post_nat_src_addr[0], columns.post_nat_dst_addr[0]), (v4(192, 0, 2, 9), v4(192, 0, 2, 8)));
     assert_eq!((columns.post_nat_src_port[0], columns.post_nat_dst_port[0]), (1025, 1026));
 }

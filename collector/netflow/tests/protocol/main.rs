@@ -11,19 +11,19 @@ mod sampling;
 mod templates;
 mod times;
 
-use netflow::{FlowColumns, MapStore, Report, decode};
+use netflow::{MapStore, Report, Tables, decode};
 
 /// What came of some datagrams.
 #[derive(Default)]
 struct Decoded {
     store: MapStore,
-    columns: FlowColumns,
+    tables: Tables,
     report: Report,
 }
 
 impl Decoded {
     fn feed(&mut self, payload: &[u8]) -> &mut Self {
-        decode(&encoder::datagram(payload), &mut self.store, &mut self.columns, &mut self.report);
+        decode(&encoder::datagram(payload), &mut self.store, &mut self.tables, &mut self.report);
         self
     }
 

@@ -1,7 +1,7 @@
 //! Datagrams that break the protocol: each costs a counter with its name, and never what is sound beside it.
 
 use netflow::report::Class;
-use netflow::{Event, FlowColumns, MapStore, Record, Report, decode, dissect};
+use netflow::{Event, MapStore, Record, Report, Tables, decode, dissect};
 
 use crate::Decoded;
 use crate::encoder::{FieldOf, datagram, ipfix, set, template, v1, v5, v7, v9};
@@ -101,28 +101,27 @@ fn cut_and_changed_anywhere() {
 }
 
 fn agree(payload: &[u8]) {
-    let (mut columns, mut column_report, mut row_report) =
-        (FlowColumns::default(), Report::default(), Report::default());
+    let (mut columns, mut column_report, mut row_report) = (Tables::default(), Report::default(), Report::default());
     decode(&datagram(payload), &mut MapStore::default(), &mut columns, &mut column_report);
     dissect(&datagram(payload), &mut MapStore::default(), &mut row_report, &mut |record: Record<'_>| {
         assert_eq!(record.fields().count(), record.template().fields().len(), "a record has all its fields");
     });
     assert_eq!(column_report, row_report, "{payload:02x?}");
-    assert_eq!(u64::try_from(columns.len()).expect("few rows"), column_report.flow_records());
-    assert_eq!(columns.src_addr.len(), columns.len());
-    assert_eq!(columns.application_name.keys().len(), columns.len());
-    assert_eq!(columns.mpls_labels.ends.len(), columns.len());
+    assert_eq!(u64::try_from(columns.flows.len()).expect("few rows"), column_report.flow_records());
+    assert_eq!(columns.flows.src_addr.len(), columns.flows.len());
+    assert_eq!(columns.flows.application_name.keys().len(), columns.flows.len());
+    assert_eq!(columns.flows.mpls_labels.ends.len(), columns.flows.len());
 }
 
 #[test]
 fn output_is_bounded_by_the_datagram() {
     let body = vec![0; 65_000];
     let decoded = Decoded::of(v9(&[set(0, &template(256, &[(4, 1)])), set(256, &body)]));
-    assert_eq!(decoded.columns.len(), body.len(), "at most one row for each byte");
+    assert_eq!(decoded.tables.flows.len(), body.len(), "at most one row for each byte");
     let decoded = Decoded::of_ipfix(&[(96, 65_535), (82, 65_535)], &body);
-    assert_eq!(decoded.columns.len(), body.len() / 2);
+    assert_eq!(decoded.tables.flows.len(), body.len() / 2);
     let sets: Vec<Vec<u8>> = (0..16_000).map(|_| set(256, &[])).collect();
-    assert!(Decoded::of(v9(&sets)).columns.is_empty());
+    assert!(Decoded::of(v9(&sets)).tables.flows.is_empty());
 }
 
 #[test]

@@ -13,7 +13,7 @@ type Rate = (u64, SamplingSource);
 type Announcements<'a> = &'a [[u8; 3]];
 
 fn check(name: &str, decoded: &Decoded, rates: &[Rate]) {
-    let columns = &decoded.columns;
+    let columns = &decoded.tables.flows;
     let found: Vec<(u64, u8)> =
         columns.sampling_rate.iter().copied().zip(columns.sampling_source.iter().copied()).collect();
     let expected: Vec<(u64, u8)> = rates.iter().map(|(rate, source)| (*rate, *source as u8)).collect();
@@ -71,7 +71,7 @@ fn announced_in_v9() {
     decoded.feed(&encoder::v9(&[set(300, &[0, 0, 0, 0, 0, 0, 0, 100, 2])])).feed(&flows(1, 5));
     check("for the domain", &decoded, &[(1, Nobody), (100, Announced)]);
 
-    decoded.columns.clear();
+    decoded.tables.flows.clear();
     let samplers = [[0, 0, 0, 0, 1, 2, 0, 200], [0, 0, 0, 0, 2, 2, 1, 0]].concat();
     decoded.feed(&encoder::v9(&[set(301, &samplers), set(302, &[0, 0, 0, 5, 0, 0, 0, 50])]));
     decoded.feed(&flows(1, 5)).feed(&flows(2, 5)).feed(&flows(3, 5)).feed(&flows(3, 6));
@@ -83,7 +83,7 @@ fn announced_in_v9() {
 
     decoded.feed(&encoder::v9(&[set(300, &[0, 0, 0, 0, 0, 0, 0, 0, 2])]));
     assert_eq!(decoded.report.get(Event::SamplingRateZero), 1);
-    decoded.columns.clear();
+    decoded.tables.flows.clear();
     decoded.feed(&flows(9, 9));
     check("a rate of zero is refused", &decoded, &[(100, Announced)]);
     assert_eq!(decoded.report.get(Event::OptionLearned), 4);
@@ -99,7 +99,7 @@ fn announced_in_ipfix() {
     decoded.feed(&encoder::ipfix(&[selectors, set(300, &selector)])).feed(&flows(7)).feed(&flows(8));
     check("by selector", &decoded, &[(512, Announced), (1, Nobody)]);
 
-    decoded.columns.clear();
+    decoded.tables.flows.clear();
     let interfaces = ipfix_options_template(301, 1, &[(10, 4), (34, 4)]);
     let process = ipfix_options_template(302, 1, &[(144, 4), (311, 8)]);
     let probability = [&[0, 0, 0, 1][..], &0.001_f64.to_be_bytes()].concat();
@@ -198,7 +198,7 @@ fn a_repetition_is_not_announced() {
     }
     let mut store = Counting(netflow::MapStore::default(), 0, Vec::new());
     let mut report = Report::default();
-    let mut columns = netflow::FlowColumns::default();
+    let mut columns = netflow::Tables::default();
     let payload = encoder::v9(&[
         v9_options_template(300, &[(1, 4)], &[(48, 1), (50, 1)]),
         set(300, &[0, 0, 0, 0, 1, 10, 0, 0, 0, 0, 2, 20]),
@@ -221,9 +221,9 @@ fn application_names() {
     let mut decoded = Decoded::default();
     decoded.feed(&encoder::v9(&[options, set(300, &table), set(0, &template(256, &[(95, 4)]))]));
     decoded.feed(&encoder::v9(&[set(256, &[&ids[0][..], &ids[1], &[13, 0, 0, 9], &[0; 4], &ids[0]].concat())]));
-    let names: Vec<&str> = (0..5).map(|row| decoded.columns.application_name.get(row)).collect();
+    let names: Vec<&str> = (0..5).map(|row| decoded.tables.flows.application_name.get(row)).collect();
     assert_eq!(names, ["http", "names", "", "", "http"]);
-    assert_eq!(decoded.columns.application_id[..2], [0x0d00_0050, 0x0d00_0035]);
+    assert_eq!(decoded.tables.flows.application_id[..2], [0x0d00_0050, 0x0d00_0035]);
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn the_newest_definition_holds() {
     decoded.feed(&v9(&[set(0, &template(256, &PORTS)), set(256, &DATA)]));
     decoded.feed(&v9(&[set(0, &template(256, &OCTETS)), set(256, &DATA)]));
     assert_eq!(decoded.report.get(Event::TemplateReplaced), 1);
-    assert_eq!((&decoded.columns.dst_port[..], &decoded.columns.bytes[..]), (&[2, 0][..], &[0, 0x10002][..]));
+    assert_eq!((&decoded.tables.flows.dst_port[..], &decoded.tables.flows.bytes[..]), (&[2, 0][..], &[0, 0x10002][..]));
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn templates_of_versions_domains_and_exporters_are_apart() {
     let mine = v9(&[set(256, &DATA)]);
     let mut other = encoder::datagram(&mine);
     other.exporter[15] ^= 1;
-    netflow::decode(&other, &mut decoded.store, &mut decoded.columns, &mut decoded.report);
+    netflow::decode(&other, &mut decoded.store, &mut decoded.tables, &mut decoded.report);
     assert_eq!(decoded.report.get(Event::SetWithoutTemplate), 3);
     decoded.feed(&mine);
     assert_eq!(decoded.report.flow_records(), 1);
@@ -74,7 +74,7 @@ fn an_absurd_template_is_refused_and_the_old_one_no_longer_holds() {
         decoded.feed(&v9(&[set(0, &template(256, fields)), set(256, &DATA)]));
         assert_eq!(decoded.report.get(event), 1, "{name}");
         assert_eq!(decoded.report.get(Event::SetWithoutTemplate), 1, "{name}");
-        assert_eq!(decoded.columns.len(), 0, "{name}");
+        assert_eq!(decoded.tables.flows.len(), 0, "{name}");
     };
     check("no field", &[], Event::TemplateEmpty);
     check("only fields of length zero", &[(0, 0), (0, 0), (1, 0)], Event::TemplateEmpty);
@@ -107,8 +107,8 @@ fn enterprise_fields_are_skipped_by_length() {
     let fields = [&fields[..], &[0x80, 1, 0xff, 0xff], &9_u32.to_be_bytes()].concat();
     let data = [9, 9, 9, 1, 0xbb, 2, 8, 8, 9, 9, 9, 0, 53, 0];
     let decoded = Decoded::of(ipfix(&[set(2, &fields), set(256, &data)]));
-    assert_eq!(decoded.columns.src_port, [443, 53]);
-    assert_eq!(decoded.columns.bytes, [0, 0], "element 1 of an enterprise is not IANA's");
+    assert_eq!(decoded.tables.flows.src_port, [443, 53]);
+    assert_eq!(decoded.tables.flows.bytes, [0, 0], "element 1 of an enterprise is not IANA's");
 }
 
 #[test]

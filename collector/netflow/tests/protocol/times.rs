@@ -6,7 +6,7 @@ use crate::encoder::{self, EXPORT_S, FieldOf, RECEIVED_MS, UPTIME_MS};
 const EXPORT_MS: i64 = EXPORT_S as i64 * 1000;
 
 fn check(name: &str, decoded: &Decoded, start_ms: i64, end_ms: i64) {
-    let columns = &decoded.columns;
+    let columns = &decoded.tables.flows;
     assert_eq!((&columns.start_ms[..], &columns.end_ms[..]), (&[start_ms][..], &[end_ms][..]), "{name}");
 }
 

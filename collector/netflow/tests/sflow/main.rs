@@ -18,7 +18,7 @@ mod seeds;
 mod values;
 
 use netflow::columns::Address;
-use netflow::{Datagram, FlowColumns, MapStore, Report, Sample, Visit, decode, dissect};
+use netflow::{Datagram, FlowColumns, MapStore, Report, Sample, Tables, Visit, decode, dissect};
 
 /// When the tests' datagrams are received, milliseconds since 1970.
 const RECEIVED_MS: i64 = 1_700_000_001_250;
@@ -31,9 +31,9 @@ fn received(payload: &[u8]) -> Datagram<'_> {
 
 /// What comes of one datagram in columns.
 fn columns(payload: &[u8]) -> (FlowColumns, Report) {
-    let (mut columns, mut report) = (FlowColumns::default(), Report::default());
+    let (mut columns, mut report) = (Tables::default(), Report::default());
     decode(&received(payload), &mut MapStore::default(), &mut columns, &mut report);
-    (columns, report)
+    (columns.flows, report)
 }
 
 /// Shows each sample of a datagram.

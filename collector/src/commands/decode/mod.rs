@@ -106,7 +106,7 @@ fn print_columns(capture: &mut Capture, geo: Geo, report: &mut Report, out: &mut
     let mut line = Vec::new();
     while let Some(datagram) = capture.next_datagram()? {
         block.clear();
-        netflow::decode(&received(&datagram, capture), &mut store, &mut block.flows, report);
+        netflow::decode(&received(&datagram, capture), &mut store, &mut block.decoded, report);
         enricher.enrich(&mut block);
         for row in 0..block.len() {
             line.clear();

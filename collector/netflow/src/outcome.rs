@@ -1,0 +1,40 @@
+//! What became of one datagram, for whoever keeps account of them.
+
+use crate::columns::Address;
+use crate::report::Event;
+
+/// What became of one datagram.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// What its header says; `None` if it has none that can be read.
+    pub message: Option<Message>,
+    /// Data records and options data records decoded, those of sets that were held apart; sFlow: samples.
+    pub records: u32,
+    /// Of these, flow records; sFlow: flow samples.
+    pub flow_records: u32,
+    /// Whether `records` are all that the datagram has: no set was without template, reserved or broken.
+    pub is_complete: bool,
+    /// Data sets that wait for their template now.
+    pub sets_held: u32,
+    /// Data sets given up for want of a template.
+    pub sets_refused: u32,
+    /// The first thing about it that breaks the protocol.
+    pub fault: Option<Event>,
+}
+
+/// What the header of a datagram says, in host byte order, for any version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Message {
+    /// Source address of the datagram.
+    pub exporter: Address,
+    /// 1, 5, 7, 9 or 10; 105 is sFlow v5.
+    pub version: u8,
+    /// Observation domain, source id, engine or sub-agent.
+    pub domain: u32,
+    /// Sequence number as the version counts: flows (v5, v7), datagrams (v9, sFlow), data records (IPFIX); 0 in v1.
+    pub sequence: u32,
+    /// When the message left the exporter, milliseconds since 1970; sFlow does not say.
+    pub export_ms: Option<i64>,
+    /// Milliseconds since the exporter started, wrapping; IPFIX does not say.
+    pub uptime_ms: Option<u32>,
+}

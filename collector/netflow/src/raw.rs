@@ -1,0 +1,47 @@
+//! A column of maps from element names to values: what no other column takes, kept if asked for.
+
+/// One column of maps. Empty unless [`Raw::keep`] is set before decoding.
+#[derive(Debug, Clone, Default)]
+pub struct Raw {
+    /// Whether fields that no column takes are kept here. Survives [`Raw::clear`].
+    pub keep: bool,
+    /// End of each row's entries in `names` and `values`.
+    pub ends: Vec<u64>,
+    /// Names of the entries, a row's one after the other: the element's name, or `enterprise/number` where it has none.
+    pub names: crate::text::Text,
+    /// Values of the entries, as text; in step with `names`.
+    pub values: Vec<Box<str>>,
+}
+
+impl Raw {
+    /// Makes the column `rows` long: appends empty maps, or cuts.
+    pub fn resize(&mut self, rows: usize) {
+        if rows < self.ends.len() {
+            let last = rows.checked_sub(1).and_then(|last| self.ends.get(last)).copied().unwrap_or(0);
+            let entries = usize::try_from(last).unwrap_or(0);
+            self.values.truncate(entries);
+            self.names.resize(entries);
+        }
+        self.ends.resize(rows, u64::try_from(self.values.len()).unwrap_or(u64::MAX));
+    }
+
+    /// Makes room for `rows` in all.
+    pub fn reserve(&mut self, rows: usize) {
+        self.ends.reserve(rows.saturating_sub(self.ends.len()));
+    }
+
+    /// Forgets rows and dictionary, keeps the memory of the rows.
+    pub fn clear(&mut self) {
+        self.ends.clear();
+        self.names.clear();
+        self.values.clear();
+    }
+
+    /// One row's entries: names and values.
+    pub fn get(&self, row: usize) -> impl Iterator<Item = (&str, &str)> {
+        let start = row.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+        let end = self.ends.get(row).copied().unwrap_or(start);
+        let range = usize::try_from(start).unwrap_or(0)..usize::try_from(end).unwrap_or(0);
+        range.filter_map(|entry| Some((self.names.get(entry), &**self.values.get(entry)?)))
+    }
+}
