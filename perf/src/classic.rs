@@ -90,7 +90,8 @@ pub fn datagram(version: Version, header: &Header, flows: &[Flow]) -> Vec<u8> {
 #[must_use]
 pub fn carried(version: Version, clock: Clock, flow: &Flow) -> Flow {
     let four = |address: Option<IpAddr>| address.filter(IpAddr::is_ipv4);
-    let (kind, code) = if is_icmp(flow.protocol) { (flow.destination_port >> 8, flow.destination_port & 0xff) } else { (0, 0) };
+    let (kind, code) =
+        if is_icmp(flow.protocol) { (flow.destination_port >> 8, flow.destination_port & 0xff) } else { (0, 0) };
     let has_routes = version != Version::V1;
     Flow {
         start_ms: flow.start_ms.or(Some(clock.boot_ms())),

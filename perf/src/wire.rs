@@ -55,8 +55,13 @@ mod tests {
 
     #[test]
     fn numbers_of_every_width() {
-        let cases: &[(u64, usize, &[u8])] =
-            &[(0x0102, 1, &[2]), (0x0102, 2, &[1, 2]), (0x0102, 3, &[0, 1, 2]), (1, 0, &[]), (1, 10, &[0, 0, 0, 0, 0, 0, 0, 0, 0, 1])];
+        let cases: &[(u64, usize, &[u8])] = &[
+            (0x0102, 1, &[2]),
+            (0x0102, 2, &[1, 2]),
+            (0x0102, 3, &[0, 1, 2]),
+            (1, 0, &[]),
+            (1, 10, &[0, 0, 0, 0, 0, 0, 0, 0, 0, 1]),
+        ];
         for (value, width, expected) in cases {
             assert_eq!(&number(*value, *width), expected, "{value} in {width}");
         }
