@@ -73,9 +73,16 @@ pub fn values(protocol: Protocol, template: &Template, clock: Clock, flow: &Flow
     template.fields.iter().map(of_field).collect()
 }
 
+/// The meanings and lengths of the fields that can hold theirs. Of an element that is repeated the first counts: what a
+/// second value means beside it, no document says.
 fn told(protocol: Protocol, fields: &[Field]) -> impl Iterator<Item = (Meaning, u16)> {
-    let of_field = move |field: &Field| meaning(protocol, field).map(|meaning| (meaning, field.length));
-    fields.iter().filter_map(of_field).filter(|(meaning, length)| fits(*meaning, *length))
+    let mut known = Vec::new();
+    fields.iter().filter_map(move |field| {
+        let meaning = meaning(protocol, field).filter(|meaning| fits(*meaning, field.length))?;
+        let is_new = !known.contains(&field.element);
+        known.push(field.element);
+        is_new.then_some((meaning, field.length))
+    })
 }
 
 fn width(length: u16) -> usize {
