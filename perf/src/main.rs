@@ -1,22 +1,28 @@
-//! Measurements. Each prints one JSON document with the machine it ran on; `results/` keeps those that decided something.
+//! Measurements, and a load to measure with. Each command prints one JSON document, a measurement with the machine it ran on;
+//! `results/` keeps those that decided something.
 
 /// What the measurement ran on.
 mod machine;
 /// Codecs, ordering and granularity of the flows table.
 mod schema;
+/// A load over UDP.
+mod send;
 
 use clap::Parser;
 
-/// Measures what the collector's design rests on.
+/// Measures what the collector's design rests on, and sends what a test or a measurement needs.
 #[derive(Debug, Parser)]
 #[command(name = "perf")]
 enum Command {
     /// Bytes a row on disk, rows/s in, and rows read by typical queries, for variants of the flows table.
     Schema(schema::Arguments),
+    /// Send what one exporter or many would send, with faults if asked for, and tell exactly what it was.
+    Send(send::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
     match Command::parse() {
         Command::Schema(arguments) => schema::run(&arguments),
+        Command::Send(arguments) => send::run(&arguments),
     }
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: hostile datagrams, made up for as long as asked, against the decoder.
+//! `cargo xtask fuzz`: hostile datagrams and captures, made up for as long as asked, against their readers.
 //!
 //! The targets are a package of their own outside the workspace, for they need a nightly compiler and `cargo-fuzz`.
 
@@ -8,8 +8,8 @@ use anyhow::{Context, Result};
 
 use crate::programs;
 
-/// The targets: one datagram, and a sequence of them with the template state kept.
-const TARGETS: [&str; 2] = ["datagram", "sequence"];
+/// The targets: one datagram, a sequence of them with the template state kept, sFlow from within, a capture file.
+const TARGETS: [&str; 4] = ["datagram", "sequence", "sflow", "pcap"];
 /// The version of `cargo-fuzz` that the targets were written with.
 const VERSION: &str = "0.13.2";
 const FOLDER: &str = "collector/netflow/fuzz";
@@ -17,9 +17,9 @@ const FOLDER: &str = "collector/netflow/fuzz";
 /// What `cargo xtask fuzz` takes.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// How long each target runs.
-    #[arg(long, value_name = "N", default_value_t = 60)]
-    pub seconds: u64,
+    /// How many minutes each target runs.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1440))]
+    pub minutes: u64,
     /// Only this target.
     #[arg(long, value_parser = TARGETS)]
     pub target: Option<String>,
@@ -28,7 +28,7 @@ pub struct Arguments {
 impl Default for Arguments {
     /// What CI runs: every target for a minute.
     fn default() -> Self {
-        Self { seconds: 60, target: None }
+        Self { minutes: 1, target: None }
     }
 }
 
@@ -51,7 +51,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         let seeds = programs::workspace().join(FOLDER).join("seeds").join(target);
         let mut command = programs::nightly_cargo()?;
         command.args(["fuzz", "run", "--fuzz-dir", FOLDER, target]).arg(corpus).arg(seeds);
-        command.arg("--").arg(format!("-max_total_time={}", arguments.seconds)).arg("-max_len=9000");
+        command.arg("--").arg(format!("-max_total_time={}", arguments.minutes * 60)).arg("-max_len=9000");
         programs::run(&mut command)?;
     }
     Ok(())

@@ -264,7 +264,7 @@ impl<F: FnMut(OptionKey)> News<'_, F> {
 }
 
 /// samplingProbability (311) as a rate.
-fn rate_of_probability(bytes: &[u8]) -> Option<u64> {
+pub(crate) fn rate_of_probability(bytes: &[u8]) -> Option<u64> {
     let probability = match bytes.len() {
         4 => f64::from(f32::from_be_bytes(chunk_at(bytes, 0)?)),
         8 => f64::from_be_bytes(chunk_at(bytes, 0)?),

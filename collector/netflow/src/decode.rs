@@ -1,13 +1,14 @@
 //! The two ways to decode a datagram: into columns, and record by record.
 
 use crate::columns::flags;
+use crate::counts::Counts;
 use crate::fill;
 use crate::header::Datagram;
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::record::{DataSet, Record};
 use crate::report::Report;
-use crate::sflow::{Sample, Sampled, Samples};
+use crate::sflow::{Sample, Sampled, Samples, counters};
 use crate::store::Store;
 use crate::tables::Tables;
 use crate::template::Kind;
@@ -16,7 +17,10 @@ use crate::walk::{Sink, Taken, walk};
 /// Appends what a datagram tells to `out`; templates and option values go to `store`, everything is counted in
 /// `report`. Allocates nothing once `out` has room and the templates are known.
 pub fn decode(datagram: &Datagram<'_>, store: &mut impl Store, out: &mut Tables, report: &mut Report) -> Outcome {
-    walk(datagram, store, report, &mut Columns { out })
+    let mut columns = Columns { out, counts: Counts::default() };
+    let outcome = walk(datagram, store, report, &mut columns);
+    columns.counts.tell(report);
+    outcome
 }
 
 /// Who is shown what is in datagrams. A closure that takes a [`Record`] is one that leaves samples aside.
@@ -51,12 +55,13 @@ pub fn dissect(
 
 struct Columns<'a> {
     out: &'a mut Tables,
+    counts: Counts,
 }
 
 impl Sink for Columns<'_> {
     fn data_set(&mut self, set: &DataSet<'_>, options: Option<&Options>) -> Taken {
         match set.template.kind() {
-            Kind::Data => fill::fill(set, options, &mut self.out.flows),
+            Kind::Data => fill::fill(set, options, self.out, &mut self.counts),
             Kind::Options { .. } => visit_all(set, |_| {}),
         }
     }
@@ -69,7 +74,7 @@ impl Sink for Columns<'_> {
     }
 
     fn samples(&mut self, samples: Samples<'_, '_>) {
-        let flows = &mut self.out.flows;
+        let Tables { flows, interface_counters, .. } = &mut *self.out;
         let mut row = flows.len();
         // Rows are made for all samples at once; those of broken ones are taken back.
         let end = row.saturating_add(samples.flow_samples());
@@ -77,7 +82,10 @@ impl Sink for Columns<'_> {
             flows.resize(end);
         }
         for Sampled { sample, flow } in samples {
-            let Some(flow) = flow else { continue };
+            let Some(flow) = flow else {
+                counters::append(&sample, interface_counters, &mut self.counts);
+                continue;
+            };
             flow.write(&sample, row, flows);
             row = row.saturating_add(1);
         }

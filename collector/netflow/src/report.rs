@@ -68,6 +68,14 @@ events! {
     CounterSample "counter_sample" Ordinary;
     /// An sFlow notification of a discarded packet.
     DropSample "drop_sample" Ordinary;
+    /// A row of flows for the other direction of a record that tells of both: one more than flow records.
+    ReverseRow "reverse_row" Ordinary;
+    /// A flow record that tells of address translation alone: it has a row among the NAT events and none among the flows.
+    NatEvent "nat_event" Ordinary;
+    /// A row of NAT events of a flow record that has its row among the flows too.
+    Translation "translation" Ordinary;
+    /// A row of interface counters.
+    InterfaceCounters "interface_counters" Ordinary;
     /// A template that was not known.
     TemplateLearned "template_learned" Ordinary;
     /// A template that differs from the one of the same id before.
@@ -98,6 +106,10 @@ events! {
     SamplingRateZero "sampling_rate_zero" Unused;
     /// A list in a data record (RFC 6313) whose lengths do not fit each other, or nested too deep; the record was decoded.
     ListBroken "list_broken" Unused;
+    /// A sampling rate of zero in a flow record.
+    RecordRateZero "record_sampling_rate_zero" Unused;
+    /// A row whose start or end cannot be; it was moved, and the row says so in its flags.
+    TimeClamped "time_clamped" Unused;
     /// A withdrawal of a template that is not known.
     WithdrawalUnknown "withdrawal_unknown" Unused;
     /// An sFlow sample of a format that is not known; passed over by its length.
@@ -142,11 +154,24 @@ events! {
     SampleRecordTruncated "sample_record_truncated" Malformed;
     /// A record of an sFlow flow sample shorter than its format, or than the packet header in it.
     SampleRecordTooShort "sample_record_too_short" Malformed;
+    /// Generic interface counters of sFlow shorter than their format.
+    CountersTooShort "counters_too_short" Malformed;
     /// A data record whose variable-length fields run past the end of its set; the rest of the set is given up.
     RecordTruncated "record_truncated" Malformed;
 }
 
 const EVENTS: usize = Event::ALL.len();
+
+/// What happens only while columns are made.
+const OF_ROWS: [Event; 7] = [
+    Event::ReverseRow,
+    Event::NatEvent,
+    Event::Translation,
+    Event::InterfaceCounters,
+    Event::RecordRateZero,
+    Event::TimeClamped,
+    Event::CountersTooShort,
+];
 
 /// Counts of every [`Event`].
 #[derive(Debug, Clone, Copy)]
@@ -220,6 +245,25 @@ impl Report {
     #[must_use]
     pub fn flow_records(&self) -> u64 {
         self.get(Event::FlowRecord)
+    }
+
+    /// Rows of flows: one for each flow record but those of NAT events, and one for each other direction.
+    #[must_use]
+    pub fn flow_rows(&self) -> u64 {
+        let rows = self.flow_records().wrapping_add(self.get(Event::ReverseRow));
+        rows.wrapping_sub(self.get(Event::NatEvent))
+    }
+
+    /// The counts that are the same whether a datagram is decoded into columns or shown record by record.
+    #[must_use]
+    pub fn without_rows(&self) -> Self {
+        let mut report = *self;
+        for event in OF_ROWS {
+            if let Some(count) = report.counts.get_mut(usize::from(event as u8)) {
+                *count = 0;
+            }
+        }
+        report
     }
 
     /// Options data records decoded.

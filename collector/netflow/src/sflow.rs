@@ -7,6 +7,7 @@
 /// Samples as they came.
 mod sample;
 
+pub(crate) mod counters;
 pub(crate) mod flow;
 pub(crate) mod neutral;
 pub(crate) mod record;

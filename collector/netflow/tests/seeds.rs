@@ -6,6 +6,8 @@
 mod exercise;
 #[path = "../fuzz/split.rs"]
 mod split;
+#[path = "../fuzz/wrap.rs"]
+mod wrap;
 
 use std::path::Path;
 
@@ -28,4 +30,9 @@ fn datagram() {
 #[test]
 fn sequence() {
     replay("sequence", |bytes| exercise::datagrams(split::split(bytes)));
+}
+
+#[test]
+fn sflow() {
+    replay("sflow", |bytes| exercise::datagrams([&wrap::datagram(bytes)[..]].into_iter()));
 }

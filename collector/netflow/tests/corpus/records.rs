@@ -205,8 +205,9 @@ fn columns_and_rows_agree() {
         for packet in captures::packets(&corpus, &name) {
             dissect(&packet.datagram(), &mut row_store, &mut row_report, &mut rows);
             decode(&packet.datagram(), &mut column_store, &mut columns, &mut column_report);
-            assert_eq!(columns.flows.len(), rows.0, "{name}, packet {}", packet.number);
+            assert_eq!(columns.flows.len() as u64, column_report.flow_rows(), "{name}, packet {}", packet.number);
+            assert_eq!(rows.0 as u64, column_report.flow_records(), "{name}, packet {}", packet.number);
         }
-        assert_eq!(row_report, column_report, "{name}");
+        assert_eq!(row_report, column_report.without_rows(), "{name}");
     }
 }
