@@ -8,13 +8,16 @@
 #![no_std]
 #![no_main]
 #![feature(core_intrinsics)]
-#![expect(internal_features, reason = "old BPF has atomic addition and no other atomics, so the standard ones leave it out")]
+#![expect(
+    internal_features,
+    reason = "old BPF has atomic addition and no other atomics, so the standard ones leave it out"
+)]
 #![expect(unsafe_code, reason = "the frame and the maps are raw memory of the kernel, checked by its verifier")]
 
 use core::intrinsics::{AtomicOrdering, atomic_xadd};
 
 use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS, XDP_REDIRECT};
-use aya_ebpf::helpers::{bpf_ktime_get_ns, bpf_xdp_adjust_meta, bpf_xdp_get_buff_len};
+use aya_ebpf::helpers::{bpf_ktime_get_coarse_ns, bpf_ktime_get_ns, bpf_xdp_adjust_meta, bpf_xdp_get_buff_len};
 use aya_ebpf::macros::{map, xdp};
 use aya_ebpf::maps::lpm_trie::Key;
 use aya_ebpf::maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, XskMap};
@@ -94,8 +97,9 @@ fn run(context: &XdpContext, goes_on: impl Fn(&Packet) -> bool) -> u32 {
     };
     let exporter = datagram.exporter;
     let bytes = datagram.payload_length as u64;
+    // The time of the last tick, 1 to 10 ms ago: the exact one costs half as much as everything else here. Linux 5.11.
     // SAFETY: takes no arguments.
-    let monotonic_ns = unsafe { bpf_ktime_get_ns() };
+    let monotonic_ns = unsafe { bpf_ktime_get_coarse_ns() };
     let moment = Clock::from_word(setting(SETTING_CLOCK)).at(monotonic_ns);
     let entry = match judge(&exporter, moment) {
         Ok(entry) => entry,
@@ -225,14 +229,18 @@ impl Entry {
         rule
     }
 
-    /// Whether the exporter's bucket has a token, which is then gone.
+    /// Whether the exporter's bucket has a token, which is then gone. The exact time is asked for only where that of the last
+    /// tick is too early.
     ///
     /// Where datagrams of one exporter reach two CPUs in the same nanoseconds, both may take the same token: the last to write
     /// wins. An exporter's datagrams reach one queue, unless it sends from several ports, and so one CPU.
     #[inline(always)]
     fn take_token(self, limit: Limit, monotonic_ns: u64) -> bool {
         let Some(due) = self.word(DUE) else { return true };
-        let Some(next_ns) = limit.admit(due.get(), monotonic_ns) else { return false };
+        let due_ns = due.get();
+        // SAFETY: takes no arguments.
+        let exactly = || limit.admit(due_ns, unsafe { bpf_ktime_get_ns() });
+        let Some(next_ns) = limit.admit(due_ns, monotonic_ns).or_else(exactly) else { return false };
         due.set(next_ns);
         true
     }

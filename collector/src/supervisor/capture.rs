@@ -127,6 +127,8 @@ fn open_interface(settings: &config::Capture, name: &str, sources: &mut [Sources
             Spread::RoundRobin => steering::Spread::RoundRobin,
         },
         frame_bytes_max: ring.largest_frame_bytes(),
+        rules: Default::default(),
+        exporters: 16384,
     })?;
     if let Some(refused) = steering.native_refused() {
         tracing::warn!(interface = name, %refused, "XDP runs in generic mode, which takes more CPU for each datagram");

@@ -2,6 +2,7 @@
 //! beside them; and the exporter's sends. Needs root.
 
 use crate::netns::{COLLECTOR, VethPair};
+use collector::front_door::Rules;
 use collector::steering::{Attach, Settings as SteeringSettings, Steering};
 use collector::udp;
 use collector::xsk::{self, Bind, HugePages, Mode, Receiver};
@@ -54,6 +55,8 @@ impl Rig {
                 queues: 1,
                 spread: Spread::ByExporter,
                 frame_bytes_max: xsk_settings.largest_frame_bytes(),
+                rules: Rules::default(),
+                exporters: 64,
             })
             .expect("veth runs XDP natively and generically");
             let receivers = xsk::open(&xsk_settings).expect("the queue is free");
