@@ -5,9 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::error::ConfigError;
-use super::meant::{Capture, ClickHouse, Config, Exporter, GeoIp, Log, Metrics, Secret, Store, Templates};
+use super::front_door::{exporters, front_door};
+use super::meant::{Capture, ClickHouse, Config, GeoIp, Log, Metrics, Secret, Store, Templates};
 use super::written::{self, CaptureMode, Written};
-use crate::enrich::names::Prefix;
 
 /// The longest name an interface can have: `IFNAMSIZ` less its NUL, `include/uapi/linux/if.h`.
 const INTERFACE_NAME_BYTES: usize = 15;
@@ -18,20 +18,24 @@ impl Config {
     /// # Errors
     /// [`ConfigError::Meaning`] for the first setting that cannot be meant, [`ConfigError::PasswordFile`].
     pub fn resolve(written: Written, password: Option<Secret>) -> Result<Self, ConfigError> {
+        let as_written = written.clone();
         let state_dir = written.state_dir;
         if state_dir.as_os_str().is_empty() {
             return Err(ConfigError::meaning("state_dir", "empty", "name a directory, such as /var/lib/collector"));
         }
+        let exporters = exporters(written.exporters)?;
         Ok(Self {
             capture: capture(written.capture)?,
+            front_door: front_door(&written.front_door, &exporters)?,
             templates: templates(&written.templates, &state_dir)?,
             geoip: GeoIp { files: written.geoip.files },
             clickhouse: clickhouse(written.clickhouse, password)?,
             store: store(written.store, &state_dir)?,
             metrics: Metrics { listen: optional_address("metrics.listen", &written.metrics.listen)? },
             log: Log { level: written.log.level, format: written.log.format },
-            exporters: exporters(written.exporters)?,
+            exporters,
             stdout: None,
+            written: as_written,
             state_dir,
         })
     }
@@ -219,31 +223,6 @@ fn store(written: written::Store, state_dir: &Path) -> Result<Store, ConfigError
     })
 }
 
-fn exporters(written: Vec<written::Exporter>) -> Result<Vec<Exporter>, ConfigError> {
-    let mut exporters: Vec<Exporter> = Vec::with_capacity(written.len());
-    for written::Exporter { address, name } in written {
-        let prefix: Prefix = address.parse().map_err(|_| {
-            ConfigError::meaning(
-                "exporters.address",
-                format_args!("\"{address}\""),
-                "write an address or a prefix: 192.0.2.1, 192.0.2.0/24 or 2001:db8::/32",
-            )
-        })?;
-        if name.trim().is_empty() {
-            return Err(ConfigError::meaning("exporters.name", format_args!("empty for {address}"), "give it a name"));
-        }
-        if exporters.iter().any(|known| known.prefix == prefix) {
-            return Err(ConfigError::meaning(
-                "exporters.address",
-                format_args!("\"{address}\" a second time"),
-                "keep one entry for each address",
-            ));
-        }
-        exporters.push(Exporter { prefix, name });
-    }
-    Ok(exporters)
-}
-
 fn optional_address(key: &'static str, text: &str) -> Result<Option<SocketAddr>, ConfigError> {
     if text == "off" {
         return Ok(None);
@@ -261,7 +240,7 @@ fn address(key: &'static str, text: &str) -> Result<SocketAddr, ConfigError> {
     })
 }
 
-fn in_range(key: &'static str, value: u64, range: std::ops::RangeInclusive<u64>) -> Result<(), ConfigError> {
+pub(super) fn in_range(key: &'static str, value: u64, range: std::ops::RangeInclusive<u64>) -> Result<(), ConfigError> {
     if range.contains(&value) {
         return Ok(());
     }

@@ -1,7 +1,5 @@
 //! Fills a block's columns that the exporter did not: one worker's part of enrichment, column by column.
 
-use std::sync::Arc;
-
 use netflow::Text;
 use netflow::columns::Address;
 
@@ -15,7 +13,7 @@ use crate::batch::{Block, Origin};
 #[derive(Debug)]
 pub struct Enricher {
     geo: Current,
-    names: Arc<Names>,
+    names: Current<Names>,
     places: Vec<PlaceId>,
     src: PlaceMemo,
     dst: PlaceMemo,
@@ -29,6 +27,8 @@ pub struct Enricher {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Dictionaries {
     tables: u64,
+    /// Where the names lie: those that memos were made from are held until others are looked at.
+    names: usize,
     rows: usize,
     /// Address and length of each.
     texts: [(usize, usize); 7],
@@ -37,10 +37,10 @@ struct Dictionaries {
 impl Enricher {
     /// Enrichment from the tables in force and the configured names.
     #[must_use]
-    pub fn new(published: &Published, names: Arc<Names>) -> Self {
+    pub fn new(published: &Published, names: &Published<Names>) -> Self {
         Self {
             geo: published.current(),
-            names,
+            names: names.current(),
             places: Vec::new(),
             src: PlaceMemo::new(),
             dst: PlaceMemo::new(),
@@ -51,28 +51,28 @@ impl Enricher {
 
     /// Fills the enriched columns of the rows that were added since they were last filled.
     pub fn enrich(&mut self, block: &mut Block) {
-        let geo = self.geo.load();
+        let (geo, names) = (self.geo.load(), self.names.load());
         let (done, rows) = (block.src.asn.len(), block.len());
         if done >= rows {
             return;
         }
-        if done == 0 || self.valid_for != Some(Dictionaries::of(block, geo)) {
+        if done == 0 || self.valid_for != Some(Dictionaries::of(block, geo, names)) {
             self.src.clear();
             self.dst.clear();
             self.exporters.clear();
         }
         let exporters = &block.flows.exporter[done..];
-        fill_names(exporters, &self.names, &mut self.exporters, &mut block.exporter_name);
+        fill_names(exporters, names, &mut self.exporters, &mut block.exporter_name);
         find_places(&block.flows.src_addr[done..], geo, &mut self.places);
         fill_places(&self.places, geo, &mut self.src, &mut block.src);
         find_places(&block.flows.dst_addr[done..], geo, &mut self.places);
         fill_places(&self.places, geo, &mut self.dst, &mut block.dst);
-        self.valid_for = Some(Dictionaries::of(block, geo));
+        self.valid_for = Some(Dictionaries::of(block, geo, names));
     }
 }
 
 impl Dictionaries {
-    fn of(block: &Block, geo: &Geo) -> Self {
+    fn of(block: &Block, geo: &Geo, names: &Names) -> Self {
         let texts = [
             &block.exporter_name,
             &block.src.country,
@@ -83,7 +83,7 @@ impl Dictionaries {
             &block.dst.as_name,
         ];
         let texts = texts.map(|text| (text.values().as_ptr().addr(), text.values().len()));
-        Self { tables: geo.serial(), rows: block.src.asn.len(), texts }
+        Self { tables: geo.serial(), names: std::ptr::from_ref(names).addr(), rows: block.src.asn.len(), texts }
     }
 }
 

@@ -11,9 +11,19 @@ mod door;
 /// From the configuration to one answer for each exporter.
 mod rules;
 
+use nix::time::{ClockId, clock_gettime};
+
 pub use collector_ebpf::Limit;
 pub use door::{Door, FrontDoor};
 pub use rules::{Rules, Ruling, Settings};
+
+/// The time for token buckets: nanoseconds of a clock that never goes back, the one that the XDP program reads (CLOCK_MONOTONIC).
+#[must_use]
+pub fn now_ns() -> u64 {
+    // Every Linux has this clock.
+    let Ok(now) = clock_gettime(ClockId::CLOCK_MONOTONIC) else { return 0 };
+    now.tv_sec().cast_unsigned().wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec().cast_unsigned())
+}
 
 /// Why a datagram was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

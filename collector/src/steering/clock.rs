@@ -3,12 +3,14 @@
 //! The two clocks of the kernel run at the same speed, also while the time is being adjusted, so their difference changes only
 //! when the time is set; the word in the map is left alone otherwise.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use aya::maps::{Array, MapData};
 use collector_ebpf::Clock;
 use collector_ebpf::maps::{SETTING_CLOCK, SETTINGS};
-use nix::time::{ClockId, clock_gettime};
 
 use super::Error;
+use crate::front_door::now_ns as monotonic_ns;
 
 /// A difference below this is the time that reading two clocks takes, in nanoseconds.
 const NOISE_NS: u64 = 1_000_000;
@@ -81,24 +83,18 @@ fn write(settings: &mut Array<MapData, u64>, clock: Clock) -> Result<(), Error> 
     settings.set(SETTING_CLOCK, clock.to_word(), 0).map_err(|error| Error::map(SETTINGS, error))
 }
 
-/// The clock that the program reads, in nanoseconds.
-pub(super) fn monotonic_ns() -> u64 {
-    read_ns(ClockId::CLOCK_MONOTONIC)
-}
-
 /// Wall clock less monotonic clock, in nanoseconds modulo 2^64.
 fn offset_ns() -> u64 {
     let readings = (0..READINGS).map(|_| {
         let before_ns = monotonic_ns();
-        let wall_ns = read_ns(ClockId::CLOCK_REALTIME);
+        let wall_ns = wall_ns();
         let took_ns = monotonic_ns().wrapping_sub(before_ns);
         (took_ns, wall_ns.wrapping_sub(before_ns.wrapping_add(took_ns / 2)))
     });
     readings.min().map_or(0, |(_, offset_ns)| offset_ns)
 }
 
-fn read_ns(clock: ClockId) -> u64 {
-    // Every Linux has both clocks.
-    let Ok(time) = clock_gettime(clock) else { return 0 };
-    time.tv_sec().cast_unsigned().wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec().cast_unsigned())
+fn wall_ns() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -13,11 +13,11 @@ use collector_ebpf::{Config, Verdict};
 use netflow::columns::Address;
 
 use super::accounts::{Accounts, Over};
-use super::clock::{Clockwork, monotonic_ns};
+use super::clock::Clockwork;
 use super::minutes::ExporterMinute;
 use super::rules::RuleMaps;
 use super::{Error, Settings, interface};
-use crate::front_door::Rules;
+use crate::front_door::{Rules, now_ns};
 
 /// The compiled program, made by `cargo xtask ebpf`.
 static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/../collector-ebpf/steer.bpf.o"));
@@ -193,7 +193,7 @@ impl Program {
     ///
     /// The kernel refused to read or change a map.
     pub fn admit(&mut self, exporters: &[Address]) -> Result<usize, Error> {
-        self.accounts.admit(exporters, monotonic_ns(), self.clockwork.present().minute)
+        self.accounts.admit(exporters, now_ns(), self.clockwork.present().minute)
     }
 
     /// See [`super::Steering::exporter_minutes`].

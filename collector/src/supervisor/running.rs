@@ -10,6 +10,7 @@ use crate::clickhouse::client::Compression;
 use crate::clickhouse::{self, Batch, BatchSender, Sink};
 use crate::config::{self, Config, StdoutFormat};
 use crate::enrich::{self, Enricher, Geo, Published, Watcher};
+use crate::front_door::FrontDoor;
 use crate::metrics::Counter;
 use crate::metrics::server::Server;
 use crate::store;
@@ -19,8 +20,9 @@ use crate::worker::{Sources, Worker, pin};
 
 use super::capture;
 use super::observe::Observed;
+use super::reload::Live;
 use super::tokens::Tokens;
-use super::{Error, stdout};
+use super::{Error, Reload, stdout};
 
 /// How often the supervisor looks after everything.
 const ROUND: Duration = Duration::from_millis(100);
@@ -44,6 +46,7 @@ pub(super) struct Running {
     sink: Sink,
     templates: Templates,
     store: Option<store::Child>,
+    live: Live,
 }
 
 impl Running {
@@ -53,7 +56,8 @@ impl Running {
         let listener = config.metrics.listen.map(listen_for_metrics).transpose()?;
         let published = Published::new(Geo::open(&config.geoip.files)?);
         let watcher = Watcher::start(enrich::watcher::Settings::new(config.geoip.files.clone()), published.clone())?;
-        let names = Arc::new(config.names());
+        let names = Published::new(config.names());
+        let front_door = FrontDoor::new(config.rules(), config.front_door.exporters as usize);
         let templates = restore_templates(&config.templates);
 
         let store = match config.clickhouse.url {
@@ -66,7 +70,10 @@ impl Running {
             ..config.client()
         };
         apply_schema(&client)?;
-        let mut captured = capture::open(&config.capture)?;
+        let mut captured = capture::open(
+            &config.capture,
+            &capture::DoorSettings { rules: config.rules(), exporters: config.front_door.exporters },
+        )?;
         let counters = Arc::new(clickhouse::Counters::default());
         let blocks = (captured.sources.len() + config.clickhouse.inserters) * IDLE_BLOCKS_EACH;
         let pool = Arc::new(Pool::new(blocks, config.clickhouse.block_rows));
@@ -83,9 +90,12 @@ impl Running {
         let settings =
             pipeline::Settings { block_rows: config.clickhouse.block_rows, block_age: config.clickhouse.block_age };
         let pipelines = std::mem::take(&mut captured.sources).into_iter().map(|sources| {
-            let enricher = Enricher::new(&published, Arc::clone(&names));
+            let enricher = Enricher::new(&published, &names);
             let hand_on = hand_on(stdout.as_ref().map(stdout::Writer::tap), tokens.clone(), sink.sender());
-            (sources, Pipeline::new(settings, templates.cache(), enricher, Arc::clone(&pool), hand_on))
+            (
+                sources,
+                Pipeline::new(settings, front_door.door(), templates.cache(), enricher, Arc::clone(&pool), hand_on),
+            )
         });
         let stop_workers = Arc::new(AtomicBool::new(false));
         let workers = start_workers(pipelines.collect(), config.capture.pin, &stop_workers)?;
@@ -125,11 +135,13 @@ impl Running {
             sink,
             templates,
             store,
+            live: Live { front_door, names },
         })
     }
 
     /// Looks after everything until a stop is asked for or something ended on its own.
-    pub(super) fn watch(&mut self, config: &Config, stop: &AtomicBool) -> Result<(), Error> {
+    pub(super) fn watch(&mut self, config: &Config, stop: &AtomicBool, reload: &Reload<'_>) -> Result<(), Error> {
+        let mut config = config.clone();
         let mut counted = Instant::now();
         let mut expired = Instant::now();
         let mut saved = Instant::now();
@@ -141,8 +153,12 @@ impl Running {
             if !self.sink.is_healthy() {
                 return Err(Error::Inserter);
             }
+            if reload.asked.swap(false, Ordering::Relaxed) {
+                self.live.reload(reload.reread, &mut config, &mut self.captured);
+            }
             if counted.elapsed() >= KERNEL_COUNTERS {
                 counted = Instant::now();
+                self.look_after_programs();
                 self.observed.read_verdicts(&self.captured);
                 self.observed.read_store(self.store.as_ref());
             }
@@ -159,6 +175,27 @@ impl Running {
             "stopping: no more datagrams are received; what is here is stored. A second signal ends at once"
         );
         Ok(())
+    }
+
+    /// Keeps the programs' clocks in step, and tells them which exporters proved to be some.
+    fn look_after_programs(&mut self) {
+        let vouched = self.live.front_door.take_vouched();
+        for interface in &mut self.captured {
+            match interface.steering.keep_time() {
+                Ok(false) => {}
+                Ok(true) => tracing::warn!(interface = interface.name, "the system's clock was set: followed it"),
+                Err(error) => tracing::error!(%error, "the program's clock could not be kept in step"),
+            }
+            match interface.steering.admit(&vouched) {
+                Ok(0) => {}
+                Ok(exporters) => tracing::warn!(
+                    interface = interface.name,
+                    exporters,
+                    "more exporters than are kept apart: raise front_door.exporters"
+                ),
+                Err(error) => tracing::error!(%error, "exporters could not be given accounts of their own"),
+            }
+        }
     }
 
     /// Stops receiving, stores what is held, saves templates, ends the store.

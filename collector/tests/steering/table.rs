@@ -13,7 +13,7 @@ use crate::frames::{
 };
 use crate::privileged::{af_xdp_socket, privileged};
 
-const PORT: u16 = 2055;
+pub(crate) const PORT: u16 = 2055;
 const XDP_PASS: u32 = 2;
 const XDP_REDIRECT: u32 = 4;
 /// `bpf_test_init` refuses frames without a whole Ethernet header.

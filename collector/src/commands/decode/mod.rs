@@ -8,7 +8,6 @@ mod fields;
 
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::Args;
 use netflow::neutral::Names;
@@ -100,7 +99,7 @@ enum Stop {
 }
 
 fn print_columns(capture: &mut Capture, geo: Geo, report: &mut Report, out: &mut Output) -> Result<(), Stop> {
-    let mut enricher = Enricher::new(&Published::new(geo), Arc::new(enrich::Names::default()));
+    let mut enricher = Enricher::new(&Published::new(geo), &Published::new(enrich::Names::default()));
     let mut store = MapStore::default();
     let mut block = Block::default();
     let mut line = Vec::new();
