@@ -102,7 +102,7 @@ impl Rig {
             if self.steering.verdicts().expect("the map is there").get(Verdict::Steered) >= count {
                 return;
             }
-            std::thread::sleep(std::time::Duration::from_millis(1));
+            std::thread::sleep(Duration::from_millis(1));
         }
         panic!("{count} datagrams were not redirected, {}", self.account());
     }
