@@ -3,7 +3,6 @@
 use std::fs;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -60,15 +59,15 @@ fn check(block: &Block, expected: &[&str]) {
 
 const UNKNOWN: &str = "unknown unknown 0 unknown";
 
-fn names() -> Arc<Names> {
+fn names() -> Published<Names> {
     let named = [("10.0.0.0/8", "core"), ("10.0.0.9", "edge")];
-    Arc::new(Names::new(named.map(|(prefix, name)| (prefix.parse().expect("a prefix"), name.to_owned()))))
+    Published::new(Names::new(named.map(|(prefix, name)| (prefix.parse().expect("a prefix"), name.to_owned()))))
 }
 
 #[test]
 fn without_files_everything_is_unknown() {
     let none: [PathBuf; 0] = [];
-    let mut enricher = Enricher::new(&Published::new(Geo::open(&none).expect("no file is no fault")), names());
+    let mut enricher = Enricher::new(&Published::new(Geo::open(&none).expect("no file is no fault")), &names());
     let mut block = Block::default();
     enricher.enrich(&mut block);
     check(&block, &[]);
@@ -81,7 +80,7 @@ fn without_files_everything_is_unknown() {
 fn rows_are_filled_once_and_blocks_keep_their_dictionaries_apart() {
     let Some(folder) = folder() else { return };
     let files = ["GeoIP2-City-Test.mmdb", "GeoLite2-ASN-Test.mmdb"].map(|file| folder.join(file));
-    let mut enricher = Enricher::new(&Published::new(Geo::open(&files).expect("the files are sound")), names());
+    let mut enricher = Enricher::new(&Published::new(Geo::open(&files).expect("the files are sound")), &names());
     let london = "GB London 0 unknown";
     let (london_row, unknown_row) = (format!("core | {london} | {UNKNOWN}"), format!("edge | {UNKNOWN} | {UNKNOWN}"));
     let google = format!(" | unknown unknown 15169 Google Inc. | {london}");
@@ -191,7 +190,7 @@ fn check_replacing(name: &str, look_every: Duration) {
     let now = || {
         let mut block = Block::default();
         add(&mut block, &[("192.0.2.1", "1.0.0.1", "81.2.69.160")]);
-        Enricher::new(&published, Arc::default()).enrich(&mut block);
+        Enricher::new(&published, &Published::new(Names::default())).enrich(&mut block);
         row(&block, 0)
     };
     let asn = format!(" | unknown unknown 15169 Google Inc. | {UNKNOWN}");
@@ -199,7 +198,7 @@ fn check_replacing(name: &str, look_every: Duration) {
     thread::scope(|scope| {
         // Another thread looks up all the while, with one enricher: it sees either table, never anything else.
         let lookups = scope.spawn(|| {
-            let mut enricher = Enricher::new(&published, Arc::default());
+            let mut enricher = Enricher::new(&published, &Published::new(Names::default()));
             let mut block = Block::default();
             let mut rows = 0_u64;
             while !stop.load(Ordering::Relaxed) {

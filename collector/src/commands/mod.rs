@@ -166,8 +166,8 @@ impl Cli {
     }
 
     /// The configuration file as it was written, or the defaults where there is none.
-    fn written(&self) -> anyhow::Result<Written> {
-        Ok(self.configuration_path().map_or_else(|| Ok(Written::default()), Written::read)?)
+    fn written(&self) -> Result<Written, config::ConfigError> {
+        self.configuration_path().map_or_else(|| Ok(Written::default()), Written::read)
     }
 
     /// The configuration without flags of a subcommand.

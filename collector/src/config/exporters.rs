@@ -1,27 +1,21 @@
-//! What is meant by `[[exporters]]`: a name and the sampling for each address or prefix.
+//! What is meant by `[[exporters]]`: a name, the sampling and the limit for each address or prefix.
 
 use std::collections::HashMap;
 use std::num::NonZeroU64;
 
 use super::error::ConfigError;
+use super::front_door::{limit_of, prefix};
 use super::meant::Exporter;
 use super::written;
 use crate::enrich::Sampling;
-use crate::enrich::names::Prefix;
 
 /// Validates every entry.
 pub(super) fn exporters(written: Vec<written::Exporter>) -> Result<Vec<Exporter>, ConfigError> {
     let mut exporters: Vec<Exporter> = Vec::with_capacity(written.len());
     for exporter in written {
-        let sampling = sampling(&exporter)?;
+        let (sampling, limit) = (sampling(&exporter)?, limit_of(&exporter)?);
         let written::Exporter { address, name, .. } = exporter;
-        let prefix: Prefix = address.parse().map_err(|_| {
-            ConfigError::meaning(
-                "exporters.address",
-                format_args!("\"{address}\""),
-                "write an address or a prefix: 192.0.2.1, 192.0.2.0/24 or 2001:db8::/32",
-            )
-        })?;
+        let prefix = prefix("exporters.address", &address)?;
         if name.trim().is_empty() {
             return Err(ConfigError::meaning("exporters.name", format_args!("empty for {address}"), "give it a name"));
         }
@@ -32,7 +26,7 @@ pub(super) fn exporters(written: Vec<written::Exporter>) -> Result<Vec<Exporter>
                 "keep one entry for each address",
             ));
         }
-        exporters.push(Exporter { prefix, name, sampling });
+        exporters.push(Exporter { prefix, name, sampling, limit });
     }
     Ok(exporters)
 }

@@ -5,9 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::written::{Attach, Bind, CaptureMode, Compression, LogFormat, Spread};
+use super::written::{Attach, Bind, CaptureMode, Compression, LogFormat, Spread, Written};
 use crate::enrich::Sampling;
-use crate::enrich::names::Prefix;
+use crate::front_door::Limit;
+use crate::prefix::Prefix;
 use crate::templates::HeldBounds;
 
 /// Everything the collector can be told.
@@ -17,6 +18,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// How datagrams are taken off the wire.
     pub capture: Capture,
+    /// Who may send, and how fast.
+    pub front_door: FrontDoor,
     /// Bounds and snapshot of the template store.
     pub templates: Templates,
     /// What is made of records.
@@ -31,10 +34,12 @@ pub struct Config {
     pub metrics: Metrics,
     /// Log lines.
     pub log: Log,
-    /// Names and sampling of exporters.
+    /// Names, sampling and limits of exporters.
     pub exporters: Vec<Exporter>,
     /// Whether rows are written to standard output too; a flag alone, never in the file.
     pub stdout: Option<StdoutFormat>,
+    /// What this was resolved from, to tell what changes when the file is read again.
+    pub written: Written,
 }
 
 /// How rows look on standard output.
@@ -73,6 +78,17 @@ pub struct Capture {
     pub udp_receive_buffer_bytes: usize,
     /// Whether worker threads are pinned to CPUs.
     pub pin: bool,
+}
+
+/// Who may send, and how fast; limits of single exporters are in [`Exporter`].
+#[derive(Debug, Clone)]
+pub struct FrontDoor {
+    /// Prefixes of exporters that may send; everybody if empty.
+    pub allowed: Vec<Prefix>,
+    /// The limit of each exporter without one of its own.
+    pub limit: Limit,
+    /// Exporters that are kept apart.
+    pub exporters: u32,
 }
 
 /// Bounds and snapshot of the template store.
@@ -166,7 +182,7 @@ pub struct Log {
     pub format: LogFormat,
 }
 
-/// What is known about the exporters of a prefix.
+/// What is known about the exporters of a prefix, and how fast each of them may send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exporter {
     /// Which exporters; the longest prefix that holds an address wins.
@@ -175,6 +191,8 @@ pub struct Exporter {
     pub name: String,
     /// Their sampling, where the operator says; entries without it are no part of the search for the longest prefix.
     pub sampling: Option<Sampling>,
+    /// Their limit, if not that of all.
+    pub limit: Option<Limit>,
 }
 
 /// A text that never appears in a log or an error.

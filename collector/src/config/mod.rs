@@ -7,6 +7,8 @@
 pub mod error;
 /// What is meant by `[[exporters]]`.
 mod exporters;
+/// The front door's part of it.
+mod front_door;
 /// Which keys there are, and which one was probably meant.
 mod keys;
 /// Validated settings, a struct for each part.
@@ -20,7 +22,8 @@ pub mod written;
 
 pub use error::ConfigError;
 pub use meant::{
-    Capture, ClickHouse, Config, Decode, Exporter, GeoIp, Log, Metrics, Secret, StdoutFormat, Store, Templates,
+    Capture, ClickHouse, Config, Decode, Exporter, FrontDoor, GeoIp, Log, Metrics, Secret, StdoutFormat, Store,
+    Templates,
 };
 pub use written::{Attach, Bind, CaptureMode, Compression, LogFormat, Spread, Written};
 

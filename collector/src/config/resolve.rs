@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::error::ConfigError;
 use super::exporters::exporters;
+use super::front_door::front_door;
 use super::meant::{Capture, ClickHouse, Config, Decode, GeoIp, Log, Metrics, Secret, Store, Templates};
 use super::written::{self, CaptureMode, Written};
 use crate::templates::HeldBounds;
@@ -19,12 +20,15 @@ impl Config {
     /// # Errors
     /// [`ConfigError::Meaning`] for the first setting that cannot be meant, [`ConfigError::PasswordFile`].
     pub fn resolve(written: Written, password: Option<Secret>) -> Result<Self, ConfigError> {
+        let as_written = written.clone();
         let state_dir = written.state_dir;
         if state_dir.as_os_str().is_empty() {
             return Err(ConfigError::meaning("state_dir", "empty", "name a directory, such as /var/lib/collector"));
         }
+        let exporters = exporters(written.exporters)?;
         Ok(Self {
             capture: capture(written.capture)?,
+            front_door: front_door(&written.front_door, &exporters)?,
             templates: templates(&written.templates, &state_dir)?,
             decode: Decode { keep_unknown: written.decode.keep_unknown },
             geoip: GeoIp { files: written.geoip.files },
@@ -32,8 +36,9 @@ impl Config {
             store: store(written.store, &state_dir)?,
             metrics: Metrics { listen: optional_address("metrics.listen", &written.metrics.listen)? },
             log: Log { level: written.log.level, format: written.log.format },
-            exporters: exporters(written.exporters)?,
+            exporters,
             stdout: None,
+            written: as_written,
             state_dir,
         })
     }
@@ -247,7 +252,7 @@ fn address(key: &'static str, text: &str) -> Result<SocketAddr, ConfigError> {
     })
 }
 
-fn in_range(key: &'static str, value: u64, range: std::ops::RangeInclusive<u64>) -> Result<(), ConfigError> {
+pub(super) fn in_range(key: &'static str, value: u64, range: std::ops::RangeInclusive<u64>) -> Result<(), ConfigError> {
     if range.contains(&value) {
         return Ok(());
     }

@@ -22,6 +22,15 @@ macro_rules! section {
             $(#[doc = concat!("Key `", stringify!($key), "`, described in `deploy/collector.toml`.")] pub $key: $type,)*
         }
 
+        impl $name {
+            /// The keys whose values are not the same in `other`.
+            fn changed(&self, other: &Self) -> Vec<&'static str> {
+                let mut keys = Vec::new();
+                $(if self.$key != other.$key { keys.push(stringify!($key)); })*
+                keys
+            }
+        }
+
         impl Default for $name {
             fn default() -> Self {
                 Self { $($key: $default,)* }
@@ -35,6 +44,7 @@ section! {
     Written {
         state_dir: PathBuf = PathBuf::from("/var/lib/collector"),
         capture: Capture = Capture::default(),
+        front_door: FrontDoor = FrontDoor::default(),
         templates: Templates = Templates::default(),
         decode: Decode = Decode::default(),
         geoip: GeoIp = GeoIp::default(),
@@ -62,6 +72,16 @@ section! {
         udp_address: String = "::".to_owned(),
         udp_receive_buffer_bytes: usize = 32 << 20,
         pin: bool = true,
+    }
+}
+
+section! {
+    /// `[front_door]`: who may send, and how fast.
+    FrontDoor {
+        allowed: Vec<String> = Vec::new(),
+        datagrams_per_second: u64 = 0,
+        burst: u64 = 0,
+        exporters: u32 = 16_384,
     }
 }
 
@@ -153,6 +173,10 @@ pub struct Exporter {
     /// Key `sampling_override`.
     #[serde(default)]
     pub sampling_override: bool,
+    /// Key `datagrams_per_second`; without it the one of `[front_door]` holds.
+    pub datagrams_per_second: Option<u64>,
+    /// Key `burst`.
+    pub burst: Option<u64>,
 }
 
 /// Which way datagrams are taken in.
@@ -223,7 +247,29 @@ pub enum LogFormat {
     Json,
 }
 
+/// Keys that take effect while the collector runs.
+const LIVE: [&str; 4] = ["front_door.allowed", "front_door.datagrams_per_second", "front_door.burst", "exporters"];
+
 impl Written {
+    /// Keys, with their sections, that `other` has other values for and that do not take effect before a restart.
+    #[must_use]
+    pub fn changed_for_restart(&self, other: &Self) -> Vec<String> {
+        let sections = [
+            ("capture", self.capture.changed(&other.capture)),
+            ("front_door", self.front_door.changed(&other.front_door)),
+            ("templates", self.templates.changed(&other.templates)),
+            ("geoip", self.geoip.changed(&other.geoip)),
+            ("clickhouse", self.clickhouse.changed(&other.clickhouse)),
+            ("store", self.store.changed(&other.store)),
+            ("metrics", self.metrics.changed(&other.metrics)),
+            ("log", self.log.changed(&other.log)),
+        ];
+        // A key above the first section stands alone; of a section that changed, the keys are told below.
+        let top = self.changed(other).into_iter().filter(|key| sections.iter().all(|(section, _)| section != key));
+        let inside = sections.iter().flat_map(|(section, keys)| keys.iter().map(move |key| format!("{section}.{key}")));
+        top.map(str::to_owned).chain(inside).filter(|key| !LIVE.contains(&key.as_str())).collect()
+    }
+
     /// Reads a file.
     ///
     /// # Errors

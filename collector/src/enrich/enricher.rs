@@ -1,7 +1,5 @@
 //! Fills a block's columns that the exporter did not: one worker's part of enrichment, column by column.
 
-use std::sync::Arc;
-
 use netflow::Text;
 use netflow::columns::Address;
 
@@ -19,7 +17,7 @@ const TABLES: usize = 3;
 #[derive(Debug)]
 pub struct Enricher {
     geo: Current,
-    names: Arc<Names>,
+    names: Current<Names>,
     rates: CurrentRates,
     places: Vec<PlaceId>,
     src: PlaceMemo,
@@ -34,6 +32,8 @@ pub struct Enricher {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Dictionaries {
     tables: u64,
+    /// Where the names lie: those that memos were made from are held until others are looked at.
+    names: usize,
     rows: [usize; TABLES],
     /// Address and length of each.
     texts: [(usize, usize); 9],
@@ -42,10 +42,10 @@ struct Dictionaries {
 impl Enricher {
     /// Enrichment from the tables in force and the configured names.
     #[must_use]
-    pub fn new(published: &Published, names: Arc<Names>) -> Self {
+    pub fn new(published: &Published, names: &Published<Names>) -> Self {
         Self {
             geo: published.current(),
-            names,
+            names: names.current(),
             rates: PublishedRates::default().current(),
             places: Vec::new(),
             src: PlaceMemo::new(),
@@ -63,29 +63,29 @@ impl Enricher {
 
     /// Fills the enriched columns of the rows that were added since they were last filled.
     pub fn enrich(&mut self, block: &mut Block) {
-        let geo = self.geo.load();
+        let (geo, names) = (self.geo.load(), self.names.load());
         let done = done(block);
         let rows = [block.decoded.flows.len(), block.decoded.nat_events.len(), block.decoded.interface_counters.len()];
         if done.iter().zip(rows).all(|(done, rows)| *done >= rows) {
             return;
         }
-        if done == [0; TABLES] || self.valid_for != Some(Dictionaries::of(block, geo)) {
+        if done == [0; TABLES] || self.valid_for != Some(Dictionaries::of(block, geo, names)) {
             self.src.clear();
             self.dst.clear();
             self.exporters.iter_mut().for_each(ExporterMemo::clear);
         }
         let [of_flows, of_nat_events, of_counters] = &mut self.exporters;
         let Block { decoded, exporter_name, nat_exporter_name, counters_exporter_name, .. } = block;
-        fill_names(&decoded.flows.exporter, &self.names, of_flows, exporter_name);
-        fill_names(&decoded.nat_events.exporter, &self.names, of_nat_events, nat_exporter_name);
-        fill_names(&decoded.interface_counters.exporter, &self.names, of_counters, counters_exporter_name);
+        fill_names(&decoded.flows.exporter, names, of_flows, exporter_name);
+        fill_names(&decoded.nat_events.exporter, names, of_nat_events, nat_exporter_name);
+        fill_names(&decoded.interface_counters.exporter, names, of_counters, counters_exporter_name);
         self.rates.load().apply(&mut block.decoded.flows, done[0]);
         let first = done[0].min(rows[0]);
         find_places(&block.decoded.flows.src_addr[first..], geo, &mut self.places);
         fill_places(&self.places, geo, &mut self.src, &mut block.src);
         find_places(&block.decoded.flows.dst_addr[first..], geo, &mut self.places);
         fill_places(&self.places, geo, &mut self.dst, &mut block.dst);
-        self.valid_for = Some(Dictionaries::of(block, geo));
+        self.valid_for = Some(Dictionaries::of(block, geo, names));
     }
 }
 
@@ -96,7 +96,7 @@ fn done(block: &Block) -> [usize; TABLES] {
 }
 
 impl Dictionaries {
-    fn of(block: &Block, geo: &Geo) -> Self {
+    fn of(block: &Block, geo: &Geo, names: &Names) -> Self {
         let texts = [
             &block.exporter_name,
             &block.nat_exporter_name,
@@ -109,7 +109,7 @@ impl Dictionaries {
             &block.dst.as_name,
         ];
         let texts = texts.map(|text| (text.values().as_ptr().addr(), text.values().len()));
-        Self { tables: geo.serial(), rows: done(block), texts }
+        Self { tables: geo.serial(), names: std::ptr::from_ref(names).addr(), rows: done(block), texts }
     }
 }
 

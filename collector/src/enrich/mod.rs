@@ -4,8 +4,6 @@
 //! from the tables in force ([`Enricher`]) and never wait. Missing knowledge never drops a row: the column says "unknown".
 //! Not here: sampling rates and application names that the exporter announces itself (`templates`).
 
-/// A table from prefixes to values.
-mod by_prefix;
 /// What happened to the GeoIP files.
 mod counters;
 /// A worker's part.

@@ -9,8 +9,8 @@ use arc_swap::{ArcSwap, Cache};
 use netflow::FlowColumns;
 use netflow::columns::{Address, SamplingSource};
 
-use super::by_prefix::ByPrefix;
 use super::names::Prefix;
+use crate::prefix::PrefixMap;
 
 /// The value of the column `direction` for flows that were metered on their way out.
 const EGRESS: u8 = 2;
@@ -36,13 +36,13 @@ impl Sampling {
 /// The configured sampling of all exporters; made once, never changed. The longest prefix that holds an exporter's address
 /// wins, also for interfaces it does not name.
 #[derive(Debug, Clone, Default)]
-pub struct SamplingRates(ByPrefix<Sampling>);
+pub struct SamplingRates(PrefixMap<Sampling>);
 
 impl SamplingRates {
     /// Takes the rates over; the later of two for the same prefix holds.
     #[must_use]
     pub fn new(rates: impl IntoIterator<Item = (Prefix, Sampling)>) -> Self {
-        Self(ByPrefix::new(rates))
+        Self(rates.into_iter().collect())
     }
 
     /// Sets rate and source of the flow records from row `from` on, where there is a rate for them.

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use foldhash::fast::RandomState;
 use netflow::columns::Address;
 
-use super::exporter::{Exporter, Refusal};
+use super::exporter::Exporter;
+use crate::front_door::Refusal;
 use crate::metrics::{Counter, Exposition};
 
 /// Parts with a lock each, so that workers seldom meet.
@@ -30,7 +31,6 @@ pub struct Directory(Arc<Inner>);
 struct Inner {
     shards: [Mutex<Shard>; SHARDS],
     hasher: RandomState,
-    admitted: Mutex<Vec<Address>>,
     evicted: Counter,
     refused: Counter,
     sampling_changes: Counter,
@@ -103,14 +103,6 @@ impl Directory {
         }
         shard.established += 1;
         shard.strangers.retain(|stranger| stranger != exporter);
-        drop(shard);
-        self.0.admitted.lock().unwrap_or_else(PoisonError::into_inner).push(*exporter);
-    }
-
-    /// The exporters that were established since this was asked last.
-    #[must_use]
-    pub fn take_established(&self) -> Vec<Address> {
-        std::mem::take(&mut *self.0.admitted.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Datagrams that the front door refused in the kernel.
@@ -205,7 +197,6 @@ mod tests {
             directory.entry(&address(number)).lock().datagrams = 1;
             directory.establish(&address(number), 0);
         }
-        assert_eq!(directory.take_established().len(), 100);
         let stranger = directory.entry(&address(1_000));
         for number in 2_000..20_000 {
             directory.entry(&address(number));
@@ -214,7 +205,6 @@ mod tests {
         assert!((0..100).all(|number| directory.entry(&address(number)).lock().datagrams == 1));
         let all = directory.all().len();
         assert!((100..=100 + SHARDS * STRANGERS_MAX).contains(&all), "{all}");
-        assert!(directory.take_established().is_empty());
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::rate::{Loss, Rate};
 use super::sampling::Rates;
 use super::sequence::{self, Change, Stream};
 use super::unit::Unit;
+use crate::front_door::Refusal;
 use crate::ledger::{Cell, minute_of};
 
 /// Streams of datagrams that are followed for one exporter: one for each version and observation domain.
@@ -21,15 +22,6 @@ const WAITING_MAX: usize = 16;
 const SKEW_WEIGHT: f64 = 16.0;
 /// Export times in whole seconds are on average this much too early.
 const HALF_SECOND_MS: i64 = 500;
-
-/// Why the front door refused a datagram.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
-    /// The exporter is in no allowed prefix.
-    NotAllowed,
-    /// It sends faster than it may.
-    RateLimited,
-}
 
 /// A template that data sets wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -26,6 +26,5 @@ mod unit;
 mod view;
 
 pub use directory::Directory;
-pub use exporter::{Refusal, Waiting};
 pub use unit::Unit;
 pub use view::{Heard, View};

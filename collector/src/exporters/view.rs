@@ -9,7 +9,8 @@ use netflow::store::TemplateKey;
 use netflow::{FlowColumns, Outcome};
 
 use super::directory::{Directory, Entry};
-use super::exporter::{Refusal, SampleHeard};
+use super::exporter::SampleHeard;
+use crate::front_door::Refusal;
 use crate::ledger::{Book, Key};
 
 /// What the decoder told of one datagram beside its outcome. Kept and reused.

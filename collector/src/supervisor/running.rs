@@ -11,6 +11,7 @@ use crate::clickhouse::{self, Batch, BatchSender, Sink};
 use crate::config::{self, Config, StdoutFormat};
 use crate::enrich::{self, Enricher, Geo, Published, PublishedRates, Watcher};
 use crate::exporters;
+use crate::front_door::FrontDoor;
 use crate::ledger::Account;
 use crate::metrics::Counter;
 use crate::metrics::server::{Pages, Server};
@@ -22,8 +23,9 @@ use crate::worker::{Sources, Worker, pin};
 use super::bookkeeping::{Bookkeeping, RowsOfAccount};
 use super::capture;
 use super::observe::Observed;
+use super::reload::Live;
 use super::tokens::Tokens;
-use super::{Error, stdout};
+use super::{Error, Reload, stdout};
 
 /// How often the supervisor looks after everything.
 const ROUND: Duration = Duration::from_millis(100);
@@ -50,6 +52,7 @@ pub(super) struct Running {
     bookkeeping: Bookkeeping,
     templates: Templates,
     store: Option<store::Child>,
+    live: Live,
 }
 
 impl Running {
@@ -59,8 +62,9 @@ impl Running {
         let listener = config.metrics.listen.map(listen_for_metrics).transpose()?;
         let published = Published::new(Geo::open(&config.geoip.files)?);
         let watcher = Watcher::start(enrich::watcher::Settings::new(config.geoip.files.clone()), published.clone())?;
-        let names = Arc::new(config.names());
+        let names = Published::new(config.names());
         let rates = PublishedRates::new(config.sampling_rates());
+        let front_door = FrontDoor::new(config.rules(), config.front_door.exporters as usize);
         let templates = restore_templates(&config.templates);
 
         let store = match config.clickhouse.url {
@@ -73,7 +77,10 @@ impl Running {
             ..config.client()
         };
         apply_schema(&client)?;
-        let mut captured = capture::open(&config.capture)?;
+        let mut captured = capture::open(
+            &config.capture,
+            &capture::DoorSettings { rules: config.rules(), exporters: config.front_door.exporters },
+        )?;
         let counters = Arc::new(clickhouse::Counters::default());
         let blocks = (captured.sources.len() + config.clickhouse.inserters) * IDLE_BLOCKS_EACH;
         let pool = Arc::new(Pool::new(blocks, config.clickhouse.block_rows).keep_unknown(config.decode.keep_unknown));
@@ -94,10 +101,11 @@ impl Running {
         let settings =
             pipeline::Settings { block_rows: config.clickhouse.block_rows, block_age: config.clickhouse.block_age };
         let pipelines = std::mem::take(&mut captured.sources).into_iter().enumerate().map(|(index, sources)| {
-            let enricher = Enricher::new(&published, Arc::clone(&names)).with_rates(&rates);
+            let enricher = Enricher::new(&published, &names).with_rates(&rates);
             let hand_on = hand_on(stdout.as_ref().map(stdout::Writer::tap), tokens.clone(), sink.sender());
             let books = Books::new(index, account.clone(), exporters.clone());
-            (sources, Pipeline::new(settings, templates.cache(), enricher, Arc::clone(&pool), hand_on, books))
+            let (templates, pool) = (templates.cache(), Arc::clone(&pool));
+            (sources, Pipeline::new(settings, front_door.door(), templates, enricher, pool, hand_on, books))
         });
         let stop_workers = Arc::new(AtomicBool::new(false));
         let workers = start_workers(pipelines.collect(), config.capture.pin, &stop_workers)?;
@@ -111,9 +119,9 @@ impl Running {
                 .map(|interface| (interface.name.clone(), Default::default()))
                 .collect(),
             clickhouse: counters,
-            names,
+            names: names.clone(),
             account: account.clone(),
-            exporters,
+            exporters: exporters.clone(),
             templates: templates.clone(),
             published,
             watcher,
@@ -137,15 +145,17 @@ impl Running {
             server,
             observed,
             stdout,
-            bookkeeping: Bookkeeping::new(account, sink.sender(), tokens),
+            bookkeeping: Bookkeeping::new(account, exporters, templates.clone(), sink.sender(), tokens),
             sink,
             templates,
             store,
+            live: Live { front_door, names },
         })
     }
 
     /// Looks after everything until a stop is asked for or something ended on its own.
-    pub(super) fn watch(&mut self, config: &Config, stop: &AtomicBool) -> Result<(), Error> {
+    pub(super) fn watch(&mut self, config: &Config, stop: &AtomicBool, reload: &Reload<'_>) -> Result<(), Error> {
+        let mut config = config.clone();
         let mut counted = Instant::now();
         let mut expired = Instant::now();
         let mut saved = Instant::now();
@@ -157,17 +167,19 @@ impl Running {
             if !self.sink.is_healthy() {
                 return Err(Error::Inserter);
             }
+            if reload.asked.swap(false, Ordering::Relaxed) {
+                self.live.reload(reload.reread, &mut config, &mut self.captured);
+            }
             if counted.elapsed() >= KERNEL_COUNTERS {
                 counted = Instant::now();
+                self.look_after_programs();
                 self.observed.read_verdicts(&self.captured);
                 self.observed.read_store(self.store.as_ref());
-                self.bookkeeping.tick();
+                self.bookkeeping.tick(&mut self.captured);
             }
             if expired.elapsed() >= EXPIRY {
                 expired = Instant::now();
                 self.templates.expire(now_seconds());
-                // The store counts what is given up; the list of it ends here.
-                drop(self.templates.held_given_up(now_seconds()));
             }
             if saved.elapsed() >= config.templates.snapshot_interval {
                 saved = Instant::now();
@@ -180,10 +192,35 @@ impl Running {
         Ok(())
     }
 
+    /// Keeps the programs' clocks in step, and tells them which exporters proved to be some.
+    fn look_after_programs(&mut self) {
+        let vouched = self.live.front_door.take_vouched();
+        for interface in &mut self.captured {
+            match interface.steering.keep_time() {
+                Ok(false) => {}
+                Ok(true) => {
+                    self.bookkeeping.clock_was_set();
+                    tracing::warn!(interface = interface.name, "the system's clock was set: followed it");
+                }
+                Err(error) => tracing::error!(%error, "the program's clock could not be kept in step"),
+            }
+            match interface.steering.admit(&vouched) {
+                Ok(0) => {}
+                Ok(exporters) => tracing::warn!(
+                    interface = interface.name,
+                    exporters,
+                    "more exporters than are kept apart: raise front_door.exporters"
+                ),
+                Err(error) => tracing::error!(%error, "exporters could not be given accounts of their own"),
+            }
+        }
+    }
+
     /// Stops receiving, stores what is held, saves templates, ends the store.
     pub(super) fn stop(mut self, config: &Config) -> Result<(), Error> {
         // The programs go first: what comes from now on takes the UDP sockets, so the workers find the end of their rings.
         self.observed.read_verdicts(&self.captured);
+        self.bookkeeping.take_last_minutes(&mut self.captured);
         drop(self.captured);
         self.stop_workers.store(true, Ordering::Relaxed);
         let mut panicked = None;
@@ -193,6 +230,7 @@ impl Running {
                 panicked = Some(index);
             }
         }
+        self.bookkeeping.settle_all();
         // The flows come first: what became of them belongs into the ledger.
         let drained = self.sink.drain(STORE_DEADLINE);
         self.bookkeeping.write();

@@ -1,19 +1,24 @@
-//! What happens to a datagram once a worker has it in hand: decode into the open block; enrich, seal and hand on the block
+//! What happens to a datagram once a worker has it in hand: ask the front door, where the XDP program has not; decode into the open block; enrich, seal and hand on the block
 //! when it is full or old enough.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use collector_ebpf::Stamp;
 use netflow::columns::Address;
 use netflow::{Datagram, decode};
 
 use crate::batch::{self, Block, Pool};
 use crate::enrich::Enricher;
 use crate::exporters::{self, View};
+use crate::front_door::{Door, Refusal};
 use crate::ledger::{Account, Arrival, Book, Cell, Key, NOBODY, Run, minute_of, runs};
 use crate::templates::Cache;
 use crate::worker::noted::Noted;
 use crate::worker::tally::{Path, Tally};
+use crate::xsk::Metadata;
+
+const NANOSECONDS_IN_MS: u64 = 1_000_000;
 
 /// When a block is handed on.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +57,9 @@ pub struct Pipeline {
     settings: Settings,
     templates: Cache,
     enricher: Enricher,
+    door: Door,
+    /// When the datagram at hand was taken, for the door.
+    now_ns: u64,
     block: Box<Block>,
     opened: Instant,
     pool: Arc<Pool>,
@@ -67,6 +75,7 @@ impl Pipeline {
     #[must_use]
     pub fn new(
         settings: Settings,
+        door: Door,
         templates: Cache,
         enricher: Enricher,
         pool: Arc<Pool>,
@@ -75,20 +84,46 @@ impl Pipeline {
     ) -> Self {
         let block = pool.take();
         let (opened, tally) = (Instant::now(), Tally::default());
-        Self { settings, templates, enricher, block, opened, pool, hand_on, books, now_ms: 0, tally }
+        Self { settings, templates, enricher, door, now_ns: 0, block, opened, pool, hand_on, books, now_ms: 0, tally }
     }
 
-    /// Takes a frame that the XDP program steered here.
-    pub fn frame(&mut self, frame: &[u8], received_ms: i64) {
+    /// Takes a frame that the XDP program steered here, and so let in. Its time is the one that the program put in front of it,
+    /// by which the program counts its minutes; `received_ms` where it put none there. `now_ns` is the time for token buckets.
+    /// Returns the frame's time if it holds a datagram.
+    pub fn frame(&mut self, frame: &[u8], metadata: Metadata, received_ms: i64, now_ns: u64) -> Option<i64> {
         let found = match collector_ebpf::walk(frame) {
             Ok(found) => found,
-            Err(verdict) => return self.tally.frame_not_ours(verdict.label()),
+            Err(verdict) => {
+                self.tally.frame_not_ours(verdict.label());
+                return None;
+            }
         };
         let payload = found.payload_offset..found.payload_offset.saturating_add(found.payload_length);
         let Some(payload) = frame.get(payload) else {
-            return self.tally.frame_not_ours(collector_ebpf::Verdict::Truncated.label());
+            self.tally.frame_not_ours(collector_ebpf::Verdict::Truncated.label());
+            return None;
         };
+        let received_ms = match Stamp::from_bytes(metadata) {
+            Some(stamp) => i64::try_from(stamp.time_ns / NANOSECONDS_IN_MS).unwrap_or(i64::MAX),
+            None => {
+                self.tally.frames_without_time += 1;
+                received_ms
+            }
+        };
+        self.now_ns = now_ns;
         self.datagram(found.exporter, payload, received_ms, Path::Xdp);
+        Some(received_ms)
+    }
+
+    /// Takes a datagram from a socket, where nobody has judged it yet: this is the one place where the front door refuses
+    /// something outside the XDP program.
+    pub fn from_socket(&mut self, exporter: Address, payload: &[u8], received_ms: i64, now_ns: u64) {
+        if let Err(refusal) = self.door.admit(&exporter, now_ns) {
+            self.books.refused(exporter, payload.len(), received_ms, refusal);
+            return self.tally.refused(Path::Udp, refusal, payload.len());
+        }
+        self.now_ns = now_ns;
+        self.datagram(exporter, payload, received_ms, Path::Udp);
     }
 
     /// Takes a datagram.
@@ -104,6 +139,9 @@ impl Pipeline {
         };
         book.datagram(arrival, exporter, payload.len(), received_ms, &outcome);
         exporters.datagram(exporter, payload.len(), received_ms, &outcome, book);
+        if outcome.message.is_some() && outcome.fault.is_none() && !self.door.is_vouched(&exporter) {
+            self.door.vouch(&exporter, self.now_ns);
+        }
         if self.block.len() >= self.settings.block_rows {
             self.seal();
         }
@@ -157,6 +195,15 @@ impl Pipeline {
 }
 
 impl Books {
+    fn refused(&mut self, exporter: Address, bytes: usize, received_ms: i64, refusal: Refusal) {
+        let (cell, bytes_cell) = match refusal {
+            Refusal::NotAllowed => (Cell::NotAllowed, Cell::NotAllowedBytes),
+            Refusal::RateLimited => (Cell::RateLimited, Cell::RateLimitedBytes),
+        };
+        self.book.refused(exporter, bytes, received_ms, cell, bytes_cell);
+        self.exporters.refused(exporter, refusal, received_ms);
+    }
+
     /// Counts the rows of a block that is complete, and takes the sampling rates in them.
     fn enter(&mut self, block: &Block) {
         for part in block.parts() {

@@ -9,7 +9,6 @@ mod fields;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
@@ -117,7 +116,7 @@ fn print_columns(
     report: &mut Report,
     out: &mut Output,
 ) -> Result<(), Stop> {
-    let mut enricher = Enricher::new(&Published::new(geo), Arc::new(enrich::Names::default()));
+    let mut enricher = Enricher::new(&Published::new(geo), &Published::new(enrich::Names::default()));
     let mut block = Block::default();
     let mut lines = Vec::new();
     let mut not_shown = BTreeMap::new();
