@@ -45,7 +45,7 @@ pub struct DecodeArgs {
     #[arg(long)]
     pub fields: bool,
 
-    /// With --fields: vendors' names in place of enterprise/element numbers where they are known
+    /// With --fields: vendors' names in place of enterprise/element numbers where they are known, and lists by their parts
     #[arg(long, requires = "fields")]
     pub names: bool,
 
@@ -63,7 +63,9 @@ Examples:
 Without --fields the keys are the columns of the flows table, which
 `collector schema print` describes. With --fields they are the names of IANA's
 information elements; unknown elements have their number, enterprise elements
-ENTERPRISE/NUMBER; those of sFlow follow its structures. A flow sample's row is
+ENTERPRISE/NUMBER; those of sFlow follow its structures. A record that came
+before its template is shown when the template comes, with its own packet and
+header, and has `late`. A flow sample's row is
 the innermost packet of a tunnel; where its fields show another, the object
 `flow` shows what the row is made of.";
 
@@ -71,14 +73,14 @@ the innermost packet of a tunnel; where its fields show another, the object
 pub(super) fn run(args: &DecodeArgs) -> anyhow::Result<()> {
     let wanted = if args.port.is_empty() { USUAL_PORTS.to_vec() } else { args.port.clone() };
     let mut capture = capture_file::open(&args.file, Ports::Only(wanted))?;
-    let mut report = Report::default();
+    let (mut store, mut report) = (MapStore::default(), Report::default());
     let mut out = Output::new();
     let read = if args.fields {
         let names = if args.names { Names::Vendors } else { Names::Numbers };
-        print_fields(&mut capture, names, &mut report, &mut out)
+        print_fields(&mut capture, names, &mut store, &mut report, &mut out)
     } else {
         let geo = if args.geoip.is_empty() { Geo::empty() } else { Geo::open(&args.geoip)? };
-        print_columns(&mut capture, geo, &mut report, &mut out)
+        print_columns(&mut capture, geo, &mut store, &mut report, &mut out)
     };
     let read = match read {
         Err(Stop::Write(error)) => return Err(error.into()),
@@ -86,7 +88,7 @@ pub(super) fn run(args: &DecodeArgs) -> anyhow::Result<()> {
         Ok(()) => Ok(()),
     };
     out.flush()?;
-    tell(args, &capture, &report);
+    tell(args, &capture, &store, &report);
     read
 }
 
@@ -99,14 +101,19 @@ enum Stop {
     Write(#[from] std::io::Error),
 }
 
-fn print_columns(capture: &mut Capture, geo: Geo, report: &mut Report, out: &mut Output) -> Result<(), Stop> {
+fn print_columns(
+    capture: &mut Capture,
+    geo: Geo,
+    store: &mut MapStore,
+    report: &mut Report,
+    out: &mut Output,
+) -> Result<(), Stop> {
     let mut enricher = Enricher::new(&Published::new(geo), Arc::new(enrich::Names::default()));
-    let mut store = MapStore::default();
     let mut block = Block::default();
     let mut lines = Vec::new();
     while let Some(datagram) = capture.next_datagram()? {
         block.clear();
-        netflow::decode(&received(&datagram, capture), &mut store, &mut block.decoded, report);
+        netflow::decode(&received(&datagram, capture), store, &mut block.decoded, report);
         enricher.enrich(&mut block);
         lines.clear();
         for part in block.parts() {
@@ -117,13 +124,23 @@ fn print_columns(capture: &mut Capture, geo: Geo, report: &mut Report, out: &mut
     Ok(())
 }
 
-fn print_fields(capture: &mut Capture, names: Names, report: &mut Report, out: &mut Output) -> Result<(), Stop> {
-    let mut store = MapStore::default();
+fn print_fields(
+    capture: &mut Capture,
+    names: Names,
+    store: &mut MapStore,
+    report: &mut Report,
+    out: &mut Output,
+) -> Result<(), Stop> {
     let mut lines = Vec::new();
+    let mut held = fields::HeldPackets::default();
     while let Some(datagram) = capture.next_datagram()? {
         lines.clear();
-        let mut visit = fields::Lines { packet: datagram.packet, names, out: &mut lines };
-        netflow::dissect(&received(&datagram, capture), &mut store, report, &mut visit);
+        let mut visit = fields::Lines { packet: datagram.packet, held: &held, names, out: &mut lines };
+        let received = received(&datagram, capture);
+        let outcome = netflow::dissect(&received, store, report, &mut visit);
+        if let (Some(message), 1..) = (&outcome.message, outcome.sets_held) {
+            held.note(message, received.received_ms, datagram.packet);
+        }
         out.write_all(&lines)?;
     }
     Ok(())
@@ -139,7 +156,7 @@ fn received<'a>(datagram: &Datagram, capture: &'a Capture) -> netflow::Datagram<
 }
 
 /// Tells on standard error what was read, what was not decoded and why.
-fn tell(args: &DecodeArgs, capture: &Capture, report: &Report) {
+fn tell(args: &DecodeArgs, capture: &Capture, store: &MapStore, report: &Report) {
     eprintln!(
         "decode: packets: {}, datagrams: {}, flow records: {}, options records: {}",
         capture.packets(),
@@ -154,6 +171,11 @@ fn tell(args: &DecodeArgs, capture: &Capture, report: &Report) {
     let undecoded = report.iter().filter(|(event, count)| *count > 0 && event.class() != Class::Ordinary);
     for (event, count) in undecoded {
         eprintln!("decode: not decoded: {}: {count}", event.label());
+    }
+    // To whoever looks at a capture, a set whose template did not come is one without a template.
+    let without_template = store.given_up() + store.held() as u64;
+    if without_template > 0 {
+        eprintln!("decode: not decoded: {}: {without_template}", Event::SetWithoutTemplate.label());
     }
     capture_file::tell("decode", &args.file, capture);
     if capture.found() == 0 && capture.packets() > 0 {
