@@ -11,6 +11,10 @@ pub mod commands;
 pub mod config;
 /// What the exporter did not say: places, autonomous systems, names.
 pub mod enrich;
+/// The exporters that send, and what is wrong with them.
+pub mod exporters;
+/// What became of every datagram, per exporter and minute.
+pub mod ledger;
 /// Counters of every part, and their Prometheus text.
 pub mod metrics;
 /// Capture files: pcap and pcapng in, datagrams out.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::written::{Attach, Bind, CaptureMode, Compression, LogFormat, Spread};
+use crate::enrich::Sampling;
 use crate::enrich::names::Prefix;
 use crate::templates::HeldBounds;
 
@@ -18,6 +19,8 @@ pub struct Config {
     pub capture: Capture,
     /// Bounds and snapshot of the template store.
     pub templates: Templates,
+    /// What is made of records.
+    pub decode: Decode,
     /// MaxMind files.
     pub geoip: GeoIp,
     /// Where rows go.
@@ -28,7 +31,7 @@ pub struct Config {
     pub metrics: Metrics,
     /// Log lines.
     pub log: Log,
-    /// Names of exporters.
+    /// Names and sampling of exporters.
     pub exporters: Vec<Exporter>,
     /// Whether rows are written to standard output too; a flag alone, never in the file.
     pub stdout: Option<StdoutFormat>,
@@ -37,7 +40,7 @@ pub struct Config {
 /// How rows look on standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum StdoutFormat {
-    /// One JSON object a line, the columns of the flows table under their names
+    /// One JSON object a line, the columns under their names; rows of other tables than flows begin with the key `table`
     Json,
 }
 
@@ -85,6 +88,13 @@ pub struct Templates {
     pub snapshot: PathBuf,
     /// How much of data sets without a template is held.
     pub held: HeldBounds,
+}
+
+/// What is made of records.
+#[derive(Debug, Clone, Copy)]
+pub struct Decode {
+    /// Whether fields that no column takes are kept in the column `raw`.
+    pub keep_unknown: bool,
 }
 
 /// MaxMind files.
@@ -156,13 +166,15 @@ pub struct Log {
     pub format: LogFormat,
 }
 
-/// A name for the exporters of a prefix.
+/// What is known about the exporters of a prefix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exporter {
     /// Which exporters; the longest prefix that holds an address wins.
     pub prefix: Prefix,
     /// Their name.
     pub name: String,
+    /// Their sampling, where the operator says; entries without it are no part of the search for the longest prefix.
+    pub sampling: Option<Sampling>,
 }
 
 /// A text that never appears in a log or an error.

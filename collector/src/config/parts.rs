@@ -46,6 +46,13 @@ impl Config {
     pub fn names(&self) -> enrich::Names {
         enrich::Names::new(self.exporters.iter().map(|exporter| (exporter.prefix, exporter.name.clone())))
     }
+
+    /// Configured sampling rates.
+    #[must_use]
+    pub fn sampling_rates(&self) -> enrich::SamplingRates {
+        let rates = self.exporters.iter().filter_map(|exporter| Some((exporter.prefix, exporter.sampling.clone()?)));
+        enrich::SamplingRates::new(rates)
+    }
 }
 
 impl ClickHouse {

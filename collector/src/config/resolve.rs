@@ -5,9 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::error::ConfigError;
-use super::meant::{Capture, ClickHouse, Config, Exporter, GeoIp, Log, Metrics, Secret, Store, Templates};
+use super::exporters::exporters;
+use super::meant::{Capture, ClickHouse, Config, Decode, GeoIp, Log, Metrics, Secret, Store, Templates};
 use super::written::{self, CaptureMode, Written};
-use crate::enrich::names::Prefix;
 use crate::templates::HeldBounds;
 
 /// The longest name an interface can have: `IFNAMSIZ` less its NUL, `include/uapi/linux/if.h`.
@@ -26,6 +26,7 @@ impl Config {
         Ok(Self {
             capture: capture(written.capture)?,
             templates: templates(&written.templates, &state_dir)?,
+            decode: Decode { keep_unknown: written.decode.keep_unknown },
             geoip: GeoIp { files: written.geoip.files },
             clickhouse: clickhouse(written.clickhouse, password)?,
             store: store(written.store, &state_dir)?,
@@ -227,31 +228,6 @@ fn store(written: written::Store, state_dir: &Path) -> Result<Store, ConfigError
         connections: written.connections,
         data: state_dir.join("store"),
     })
-}
-
-fn exporters(written: Vec<written::Exporter>) -> Result<Vec<Exporter>, ConfigError> {
-    let mut exporters: Vec<Exporter> = Vec::with_capacity(written.len());
-    for written::Exporter { address, name } in written {
-        let prefix: Prefix = address.parse().map_err(|_| {
-            ConfigError::meaning(
-                "exporters.address",
-                format_args!("\"{address}\""),
-                "write an address or a prefix: 192.0.2.1, 192.0.2.0/24 or 2001:db8::/32",
-            )
-        })?;
-        if name.trim().is_empty() {
-            return Err(ConfigError::meaning("exporters.name", format_args!("empty for {address}"), "give it a name"));
-        }
-        if exporters.iter().any(|known| known.prefix == prefix) {
-            return Err(ConfigError::meaning(
-                "exporters.address",
-                format_args!("\"{address}\" a second time"),
-                "keep one entry for each address",
-            ));
-        }
-        exporters.push(Exporter { prefix, name });
-    }
-    Ok(exporters)
 }
 
 fn optional_address(key: &'static str, text: &str) -> Result<Option<SocketAddr>, ConfigError> {

@@ -2,6 +2,7 @@
 //!
 //! What a key means is said once, in `deploy/collector.toml`; a test holds its keys and defaults against these.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -35,6 +36,7 @@ section! {
         state_dir: PathBuf = PathBuf::from("/var/lib/collector"),
         capture: Capture = Capture::default(),
         templates: Templates = Templates::default(),
+        decode: Decode = Decode::default(),
         geoip: GeoIp = GeoIp::default(),
         clickhouse: ClickHouse = ClickHouse::default(),
         store: Store = Store::default(),
@@ -72,6 +74,13 @@ section! {
         hold_bytes_per_exporter: usize = 256 << 10,
         hold_bytes_total: usize = 64 << 20,
         hold_seconds: u64 = 30 * 60,
+    }
+}
+
+section! {
+    /// `[decode]`: what is made of records.
+    Decode {
+        keep_unknown: bool = false,
     }
 }
 
@@ -127,7 +136,7 @@ section! {
     }
 }
 
-/// `[[exporters]]`: a name for the exporters of an address or a prefix.
+/// `[[exporters]]`: what is known about the exporters of an address or a prefix.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exporter {
@@ -135,6 +144,15 @@ pub struct Exporter {
     pub address: String,
     /// Key `name`.
     pub name: String,
+    /// Key `sampling_rate`.
+    #[serde(default)]
+    pub sampling_rate: Option<u64>,
+    /// Key `interface_sampling`: rates by ifIndex.
+    #[serde(default)]
+    pub interface_sampling: BTreeMap<String, u64>,
+    /// Key `sampling_override`.
+    #[serde(default)]
+    pub sampling_override: bool,
 }
 
 /// Which way datagrams are taken in.

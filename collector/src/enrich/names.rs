@@ -1,10 +1,11 @@
 //! Names of exporters, from the configuration: by address or by prefix, the longest prefix wins.
 
-use std::collections::{BTreeMap, HashMap};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use netflow::columns::Address;
+
+use super::by_prefix::{ByPrefix, mask};
 
 /// An address or a network as the operator writes it: `192.0.2.1`, `192.0.2.0/24`, `2001:db8::/32`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -45,40 +46,34 @@ impl FromStr for Prefix {
     }
 }
 
+impl Prefix {
+    /// First address, IPv4 mapped.
+    pub(super) fn first(self) -> u128 {
+        self.first
+    }
+
+    /// Leading bits that count, of 128.
+    pub(super) fn bits(self) -> u8 {
+        self.bits
+    }
+}
+
 /// The names, ready to be looked up.
 #[derive(Debug, Clone, Default)]
-pub struct Names {
-    names: Vec<Box<str>>,
-    /// Names by masked address, longest prefixes first.
-    prefixes: Vec<(u128, HashMap<u128, u32>)>,
-}
+pub struct Names(ByPrefix<Box<str>>);
 
 impl Names {
     /// Takes the names over; the later of two for the same prefix holds.
     #[must_use]
     pub fn new(named: impl IntoIterator<Item = (Prefix, String)>) -> Self {
-        let mut names = Vec::new();
-        let mut by_bits: BTreeMap<u8, HashMap<u128, u32>> = BTreeMap::new();
-        for (prefix, name) in named {
-            let number = u32::try_from(names.len()).unwrap_or(u32::MAX);
-            names.push(name.into_boxed_str());
-            by_bits.entry(prefix.bits).or_default().insert(prefix.first, number);
-        }
-        let prefixes = by_bits.into_iter().rev().map(|(bits, names)| (mask(bits), names)).collect();
-        Self { names, prefixes }
+        Self(ByPrefix::new(named.into_iter().map(|(prefix, name)| (prefix, name.into_boxed_str()))))
     }
 
     /// The name of an exporter; empty where none is configured.
     #[must_use]
     pub fn get(&self, exporter: &Address) -> &str {
-        let address = u128::from(Ipv6Addr::from(*exporter));
-        let number = self.prefixes.iter().find_map(|(mask, names)| names.get(&(address & mask)));
-        number.and_then(|number| self.names.get(*number as usize)).map_or("", |name| name)
+        self.0.get(exporter).map_or("", |name| name)
     }
-}
-
-fn mask(bits: u8) -> u128 {
-    u128::MAX.checked_shl(128 - u32::from(bits)).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! Start: state directory, GeoIP, templates, ClickHouse (or the embedded one), schema, sink, capture, metrics, workers.
 //! Whatever fails on the way ends the start with one line; what was started is stopped by its drop.
 
+/// The ledger's upkeep.
+mod bookkeeping;
 /// Interfaces, XDP programs, rings and sockets.
 mod capture;
 /// The text of `/metrics`, and the line that a person reads.

@@ -1,9 +1,14 @@
 //! What the collector tells about itself: the text of `/metrics`, and the totals in the log at the end.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::clickhouse;
+use crate::enrich::names::Names;
 use crate::enrich::{Published, Watcher};
+use crate::exporters;
+use crate::ledger::Account;
 use crate::metrics::{Counter, Exposition};
 use crate::steering::{Verdict, Verdicts};
 use crate::store::Child;
@@ -19,6 +24,9 @@ pub(super) struct Observed {
     /// Per interface, as read last.
     pub(super) verdicts: Vec<(String, Mutex<Verdicts>)>,
     pub(super) clickhouse: Arc<clickhouse::Counters>,
+    pub(super) names: Arc<Names>,
+    pub(super) account: Account,
+    pub(super) exporters: exporters::Directory,
     pub(super) templates: Templates,
     pub(super) published: Published,
     pub(super) watcher: Watcher,
@@ -70,6 +78,8 @@ impl Observed {
         self.templates.write(&mut out);
         self.watcher.counters().write(&self.published, &mut out);
         self.clickhouse.write(&mut out);
+        self.account.write(&mut out);
+        self.exporters.write(&mut out);
         if let Some(skipped) = &self.stdout_skipped {
             out.counter(
                 "collector_stdout_rows_skipped_total",
@@ -87,6 +97,20 @@ impl Observed {
             );
         }
         out.finish()
+    }
+
+    /// The JSON of `/exporters`: what the directory knows, with what others keep of the exporters.
+    pub(super) fn render_exporters(&self) -> String {
+        let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
+        let mut report = self.exporters.report(now_ms);
+        for status in &mut report.exporters {
+            let address = match status.exporter {
+                IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+                IpAddr::V6(address) => address.octets(),
+            };
+            status.name = self.names.get(&address).to_owned();
+        }
+        serde_json::to_string(&report).unwrap_or_default()
     }
 
     /// One line of totals at the end.

@@ -9,14 +9,17 @@ use crate::batch::Pool;
 use crate::clickhouse::client::Compression;
 use crate::clickhouse::{self, Batch, BatchSender, Sink};
 use crate::config::{self, Config, StdoutFormat};
-use crate::enrich::{self, Enricher, Geo, Published, Watcher};
+use crate::enrich::{self, Enricher, Geo, Published, PublishedRates, Watcher};
+use crate::exporters;
+use crate::ledger::Account;
 use crate::metrics::Counter;
-use crate::metrics::server::Server;
+use crate::metrics::server::{Pages, Server};
 use crate::store;
 use crate::templates::Templates;
-use crate::worker::pipeline::{self, HandOn, Pipeline};
+use crate::worker::pipeline::{self, Books, HandOn, Pipeline};
 use crate::worker::{Sources, Worker, pin};
 
+use super::bookkeeping::{Bookkeeping, RowsOfAccount};
 use super::capture;
 use super::observe::Observed;
 use super::tokens::Tokens;
@@ -30,6 +33,8 @@ const KERNEL_COUNTERS: Duration = Duration::from_secs(1);
 const EXPIRY: Duration = Duration::from_secs(60);
 /// How long the last blocks may take into ClickHouse after a stop was asked for.
 const STORE_DEADLINE: Duration = Duration::from_secs(20);
+/// How long the last rows of the ledger may take after that.
+const LEDGER_DEADLINE: Duration = Duration::from_secs(5);
 /// Idle blocks kept for reuse: one being filled and one on its way for each worker and inserter.
 const IDLE_BLOCKS_EACH: usize = 2;
 
@@ -42,6 +47,7 @@ pub(super) struct Running {
     observed: Arc<Observed>,
     stdout: Option<stdout::Writer>,
     sink: Sink,
+    bookkeeping: Bookkeeping,
     templates: Templates,
     store: Option<store::Child>,
 }
@@ -54,6 +60,7 @@ impl Running {
         let published = Published::new(Geo::open(&config.geoip.files)?);
         let watcher = Watcher::start(enrich::watcher::Settings::new(config.geoip.files.clone()), published.clone())?;
         let names = Arc::new(config.names());
+        let rates = PublishedRates::new(config.sampling_rates());
         let templates = restore_templates(&config.templates);
 
         let store = match config.clickhouse.url {
@@ -69,9 +76,12 @@ impl Running {
         let mut captured = capture::open(&config.capture)?;
         let counters = Arc::new(clickhouse::Counters::default());
         let blocks = (captured.sources.len() + config.clickhouse.inserters) * IDLE_BLOCKS_EACH;
-        let pool = Arc::new(Pool::new(blocks, config.clickhouse.block_rows));
+        let pool = Arc::new(Pool::new(blocks, config.clickhouse.block_rows).keep_unknown(config.decode.keep_unknown));
+        let account = Account::new(captured.sources.len());
+        let exporters = exporters::Directory::default();
+        let rows_observer = Arc::new(RowsOfAccount(account.clone()));
         let sink =
-            Sink::start(&client, &config.clickhouse.sink(), Arc::clone(&counters), Arc::clone(&pool), Arc::new(()))?;
+            Sink::start(&client, &config.clickhouse.sink(), Arc::clone(&counters), Arc::clone(&pool), rows_observer)?;
         let stdout = match config.stdout {
             None => None,
             Some(StdoutFormat::Json) => {
@@ -83,10 +93,11 @@ impl Running {
         let tokens = Tokens::new();
         let settings =
             pipeline::Settings { block_rows: config.clickhouse.block_rows, block_age: config.clickhouse.block_age };
-        let pipelines = std::mem::take(&mut captured.sources).into_iter().map(|sources| {
-            let enricher = Enricher::new(&published, Arc::clone(&names));
+        let pipelines = std::mem::take(&mut captured.sources).into_iter().enumerate().map(|(index, sources)| {
+            let enricher = Enricher::new(&published, Arc::clone(&names)).with_rates(&rates);
             let hand_on = hand_on(stdout.as_ref().map(stdout::Writer::tap), tokens.clone(), sink.sender());
-            (sources, Pipeline::new(settings, templates.cache(), enricher, Arc::clone(&pool), hand_on))
+            let books = Books::new(index, account.clone(), exporters.clone());
+            (sources, Pipeline::new(settings, templates.cache(), enricher, Arc::clone(&pool), hand_on, books))
         });
         let stop_workers = Arc::new(AtomicBool::new(false));
         let workers = start_workers(pipelines.collect(), config.capture.pin, &stop_workers)?;
@@ -100,6 +111,9 @@ impl Running {
                 .map(|interface| (interface.name.clone(), Default::default()))
                 .collect(),
             clickhouse: counters,
+            names,
+            account: account.clone(),
+            exporters,
             templates: templates.clone(),
             published,
             watcher,
@@ -123,6 +137,7 @@ impl Running {
             server,
             observed,
             stdout,
+            bookkeeping: Bookkeeping::new(account, sink.sender(), tokens),
             sink,
             templates,
             store,
@@ -146,6 +161,7 @@ impl Running {
                 counted = Instant::now();
                 self.observed.read_verdicts(&self.captured);
                 self.observed.read_store(self.store.as_ref());
+                self.bookkeeping.tick();
             }
             if expired.elapsed() >= EXPIRY {
                 expired = Instant::now();
@@ -165,7 +181,7 @@ impl Running {
     }
 
     /// Stops receiving, stores what is held, saves templates, ends the store.
-    pub(super) fn stop(self, config: &Config) -> Result<(), Error> {
+    pub(super) fn stop(mut self, config: &Config) -> Result<(), Error> {
         // The programs go first: what comes from now on takes the UDP sockets, so the workers find the end of their rings.
         self.observed.read_verdicts(&self.captured);
         drop(self.captured);
@@ -177,7 +193,10 @@ impl Running {
                 panicked = Some(index);
             }
         }
-        let drained = self.sink.stop(STORE_DEADLINE);
+        // The flows come first: what became of them belongs into the ledger.
+        let drained = self.sink.drain(STORE_DEADLINE);
+        self.bookkeeping.write();
+        let written = self.sink.stop(LEDGER_DEADLINE);
         save_templates(&self.templates, &config.templates);
         if let Some(stdout) = self.stdout {
             stdout.stop();
@@ -188,8 +207,9 @@ impl Running {
         if let Some(index) = panicked {
             return Err(Error::Worker(index));
         }
-        if drained.rows_given_up > 0 {
-            return Err(Error::GivenUp(drained.rows_given_up));
+        let given_up = drained.rows_given_up + written.rows_given_up;
+        if given_up > 0 {
+            return Err(Error::GivenUp(given_up));
         }
         Ok(store_ended?)
     }
@@ -260,8 +280,12 @@ fn listen_for_metrics(address: SocketAddr) -> Result<TcpListener, Error> {
 
 fn serve_metrics(listener: TcpListener, observed: &Arc<Observed>) -> Result<Server, Error> {
     let observed = Arc::clone(observed);
-    let render = Arc::new(move || observed.render());
-    Server::start(listener, render).map_err(Error::system("start the metrics server"))
+    let exporters = Arc::clone(&observed);
+    let pages = Pages {
+        metrics: Arc::new(move || observed.render()),
+        exporters: Arc::new(move || exporters.render_exporters()),
+    };
+    Server::start(listener, pages).map_err(Error::system("start the metrics server"))
 }
 
 fn now_seconds() -> u64 {

@@ -5,6 +5,8 @@
 
 /// How many workers, how many sockets on a queue.
 pub mod layout;
+/// What the ledger and the directory of exporters want to know of the decoder.
+mod noted;
 /// Which core a worker runs on.
 pub mod pin;
 /// What happens to a datagram once a worker has it in hand.
@@ -73,7 +75,8 @@ impl Worker {
             {
                 tracing::warn!(worker = index, core, %error, "could not pin the worker: it may move between cores");
             }
-            let mut work = Loop { sources, pipeline, shared: published, round: 0 };
+            let horizons = vec![0; sources.rings.len()];
+            let mut work = Loop { sources, pipeline, shared: published, round: 0, horizons };
             let ended = catch_unwind(AssertUnwindSafe(|| work.run(&stop)));
             if let Err(panic) = ended {
                 work.give_up();
@@ -113,6 +116,8 @@ struct Loop {
     pipeline: Pipeline,
     shared: Arc<Shared>,
     round: u32,
+    /// Until when everything was taken out of each ring, milliseconds since 1970.
+    horizons: Vec<i64>,
 }
 
 impl Loop {
@@ -156,7 +161,12 @@ impl Loop {
 
     fn take_from_rings(&mut self, received_ms: i64) -> usize {
         let pipeline = &mut self.pipeline;
-        self.sources.rings.iter_mut().map(|ring| ring.receive(|frame| pipeline.frame(frame, received_ms))).sum()
+        let mut received = 0;
+        for (ring, horizon_ms) in self.sources.rings.iter_mut().zip(&mut self.horizons) {
+            received += ring.receive(|frame| pipeline.frame(frame, received_ms));
+            *horizon_ms = received_ms;
+        }
+        received
     }
 
     fn take_from_sockets(&mut self, received_ms: i64) -> usize {
@@ -193,6 +203,7 @@ impl Loop {
         self.pipeline.tally.socket_drops = self.sources.sockets.iter().map(udp::Socket::kernel_drops).sum();
         self.pipeline.tally.socket_truncated = self.sources.sockets.iter().map(udp::Socket::truncated).sum();
         self.shared.publish(&self.pipeline.tally);
+        self.pipeline.hand_over(self.horizons.iter().copied().min().unwrap_or(i64::MAX));
     }
 }
 

@@ -7,9 +7,12 @@ use std::time::{Duration, Instant};
 use netflow::columns::Address;
 use netflow::{Datagram, decode};
 
-use crate::batch::{Block, Pool};
+use crate::batch::{self, Block, Pool};
 use crate::enrich::Enricher;
+use crate::exporters::{self, View};
+use crate::ledger::{Account, Arrival, Book, Cell, Key, NOBODY, Run, minute_of, runs};
 use crate::templates::Cache;
+use crate::worker::noted::Noted;
 use crate::worker::tally::{Path, Tally};
 
 /// When a block is handed on.
@@ -24,6 +27,26 @@ pub struct Settings {
 /// Where a full block goes, enriched. Called on the worker's thread, so it must not wait.
 pub type HandOn = Box<dyn FnMut(Box<Block>) + Send>;
 
+/// A worker's part in the account of datagrams and the directory of exporters.
+pub struct Books {
+    worker: usize,
+    account: Account,
+    book: Book,
+    exporters: View,
+    /// Datagrams lost in the sockets, as far as they are in the account.
+    socket_drops: u64,
+    socket_truncated: u64,
+}
+
+impl Books {
+    /// The books of worker `worker`.
+    #[must_use]
+    pub fn new(worker: usize, account: Account, exporters: exporters::Directory) -> Self {
+        let (book, exporters) = (Book::default(), View::new(exporters));
+        Self { worker, account, book, exporters, socket_drops: 0, socket_truncated: 0 }
+    }
+}
+
 /// A worker's decoder, its open block, and where blocks go.
 pub struct Pipeline {
     settings: Settings,
@@ -33,6 +56,8 @@ pub struct Pipeline {
     opened: Instant,
     pool: Arc<Pool>,
     hand_on: HandOn,
+    books: Books,
+    now_ms: i64,
     /// What was counted so far.
     pub tally: Tally,
 }
@@ -40,9 +65,17 @@ pub struct Pipeline {
 impl Pipeline {
     /// A pipeline with an empty block.
     #[must_use]
-    pub fn new(settings: Settings, templates: Cache, enricher: Enricher, pool: Arc<Pool>, hand_on: HandOn) -> Self {
+    pub fn new(
+        settings: Settings,
+        templates: Cache,
+        enricher: Enricher,
+        pool: Arc<Pool>,
+        hand_on: HandOn,
+        books: Books,
+    ) -> Self {
         let block = pool.take();
-        Self { settings, templates, enricher, block, opened: Instant::now(), pool, hand_on, tally: Tally::default() }
+        let (opened, tally) = (Instant::now(), Tally::default());
+        Self { settings, templates, enricher, block, opened, pool, hand_on, books, now_ms: 0, tally }
     }
 
     /// Takes a frame that the XDP program steered here.
@@ -62,7 +95,15 @@ impl Pipeline {
     pub fn datagram(&mut self, exporter: Address, payload: &[u8], received_ms: i64, path: Path) {
         self.tally.datagram(path, payload.len());
         let datagram = Datagram { payload, exporter, received_ms };
-        decode(&datagram, &mut self.templates, &mut self.block.decoded, &mut self.tally.report);
+        let Books { book, exporters, .. } = &mut self.books;
+        let mut store = Noted { templates: &mut self.templates, book, heard: &mut exporters.heard };
+        let outcome = decode(&datagram, &mut store, &mut self.block.decoded, &mut self.tally.report);
+        let arrival = match path {
+            Path::Xdp => Arrival::Ring,
+            Path::Udp => Arrival::Socket,
+        };
+        book.datagram(arrival, exporter, payload.len(), received_ms, &outcome);
+        exporters.datagram(exporter, payload.len(), received_ms, &outcome, book);
         if self.block.len() >= self.settings.block_rows {
             self.seal();
         }
@@ -70,6 +111,7 @@ impl Pipeline {
 
     /// Hands on the block if it is old enough. `now_ms` is the same moment in milliseconds since 1970.
     pub fn tick(&mut self, now: Instant, now_ms: i64) {
+        self.now_ms = now_ms;
         self.templates.set_now(u64::try_from(now_ms / 1000).unwrap_or(0));
         if self.block.is_empty() {
             self.opened = now;
@@ -80,7 +122,11 @@ impl Pipeline {
 
     /// Counts the rows of the open block as lost: after a panic nobody knows whether its columns are whole.
     pub fn give_up(&mut self) {
-        self.tally.rows_lost += self.block.len() as u64;
+        let rows = self.block.len() as u64;
+        self.tally.rows_lost += rows;
+        let nobody = Key { exporter: NOBODY, domain: 0, minute: minute_of(self.now_ms) };
+        self.books.book.add(nobody, Cell::RowsDecoded, rows.cast_signed());
+        self.books.book.add(nobody, Cell::RowsLostPanic, rows.cast_signed());
     }
 
     /// Hands on the block, whatever its age, unless it is empty.
@@ -90,8 +136,42 @@ impl Pipeline {
             return;
         }
         self.enricher.enrich(&mut self.block);
+        self.books.enter(&self.block);
         let block = std::mem::replace(&mut self.block, self.pool.take());
         self.tally.blocks += 1;
         (self.hand_on)(block);
+    }
+
+    /// Hands over what was counted for the account. Every frame received before `horizon_ms` came out of the rings.
+    pub fn hand_over(&mut self, horizon_ms: i64) {
+        let Books { worker, account, book, socket_drops, socket_truncated, .. } = &mut self.books;
+        for (total, known, cell) in [
+            (self.tally.socket_drops, socket_drops, Cell::SocketOverflow),
+            (self.tally.socket_truncated, socket_truncated, Cell::Truncated),
+        ] {
+            let lost = total.saturating_sub(std::mem::replace(known, total));
+            account.lost_in_socket(cell, lost, self.now_ms);
+        }
+        account.take_over(*worker, book, horizon_ms, self.tally.ring_drops());
+    }
+}
+
+impl Books {
+    /// Counts the rows of a block that is complete, and takes the sampling rates in them.
+    fn enter(&mut self, block: &Block) {
+        for part in block.parts() {
+            let Some(provenance) = part.provenance() else { continue };
+            let flows = std::ptr::eq(part.table(), &batch::flows::TABLE).then_some(&block.decoded.flows);
+            let mut start = 0;
+            runs(provenance, flows.map_or(&[], |flows| &flows.flags), &mut |Run { key, rows, clamped }| {
+                self.book.add(key, Cell::RowsDecoded, rows.cast_signed());
+                self.book.add(key, Cell::TimesClamped, clamped.cast_signed());
+                let end = start + rows as usize;
+                if let Some(flows) = flows {
+                    self.exporters.sampling(key.exporter, key.domain, flows, start, end);
+                }
+                start = end;
+            });
+        }
     }
 }

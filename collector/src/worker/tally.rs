@@ -11,6 +11,7 @@ use netflow::Report;
 use netflow::report::Class;
 use nix::errno::Errno;
 
+use crate::ledger::RingDrops;
 use crate::metrics::Exposition;
 use crate::xsk;
 
@@ -90,6 +91,15 @@ impl Tally {
     #[must_use]
     pub fn datagrams(&self) -> u64 {
         self.datagrams.iter().sum()
+    }
+
+    /// What the rings have lost, as the kernel counts it.
+    #[must_use]
+    pub fn ring_drops(&self) -> RingDrops {
+        RingDrops {
+            ring_full: self.rings.iter().map(|ring| ring.kernel.rx_ring_full).sum(),
+            fill_ring_empty: self.rings.iter().map(|ring| ring.kernel.rx_dropped).sum(),
+        }
     }
 
     /// Counts a frame that holds no datagram.

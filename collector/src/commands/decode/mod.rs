@@ -6,18 +6,20 @@
 /// Records and samples as they came, in JSON.
 mod fields;
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 use netflow::neutral::Names;
 use netflow::report::Class;
 use netflow::{Event, MapStore, Report};
 
 use super::capture_file::{self, Capture};
 use super::output::Output;
-use crate::batch::{Block, json};
+use crate::batch::{Block, TABLES, json};
 use crate::enrich::{self, Enricher, Geo, Published};
 use crate::pcap::{Datagram, Ports};
 
@@ -49,6 +51,11 @@ pub struct DecodeArgs {
     #[arg(long, requires = "fields")]
     pub names: bool,
 
+    /// Rows of this table (repeatable)
+    #[arg(long, value_name = "TABLE", conflicts_with = "fields", default_value = TABLES[0].name)]
+    #[arg(value_parser = PossibleValuesParser::new(TABLES.iter().map(|table| table.name)))]
+    pub table: Vec<String>,
+
     /// MaxMind City, Country or ASN file for the columns of places and autonomous systems (repeatable)
     #[arg(long, value_name = "FILE", conflicts_with = "fields")]
     pub geoip: Vec<PathBuf>,
@@ -58,16 +65,17 @@ const EXAMPLES: &str = "\
 Examples:
   collector decode flows.pcap
   collector decode flows.pcap --port 9000 --fields --names
+  collector decode flows.pcap --table nat_events --table interface_counters
   tcpdump -i eth0 -w - udp port 2055 | collector decode - | jq -c '[.src_addr, .dst_addr, .bytes]'
 
-Without --fields the keys are the columns of the flows table, which
-`collector schema print` describes. With --fields they are the names of IANA's
-information elements; unknown elements have their number, enterprise elements
-ENTERPRISE/NUMBER; those of sFlow follow its structures. A record that came
-before its template is shown when the template comes, with its own packet and
-header, and has `late`. A flow sample's row is
-the innermost packet of a tunnel; where its fields show another, the object
-`flow` shows what the row is made of.";
+Without --fields the keys are the columns of the table, which `collector schema
+print` describes; rows of other tables than flows begin with the key `table`.
+With --fields they are the names of IANA's information elements; unknown
+elements have their number, enterprise elements ENTERPRISE/NUMBER; those of sFlow
+follow its structures. A record that came before its template is shown when the
+template comes, with its own packet and header, and has `late`. A flow sample's
+row is the innermost packet of a tunnel; where its fields show another, the
+object `flow` shows what the row is made of.";
 
 /// Decodes and prints.
 pub(super) fn run(args: &DecodeArgs) -> anyhow::Result<()> {
@@ -80,7 +88,7 @@ pub(super) fn run(args: &DecodeArgs) -> anyhow::Result<()> {
         print_fields(&mut capture, names, &mut store, &mut report, &mut out)
     } else {
         let geo = if args.geoip.is_empty() { Geo::empty() } else { Geo::open(&args.geoip)? };
-        print_columns(&mut capture, geo, &mut store, &mut report, &mut out)
+        print_columns(&mut capture, geo, &args.table, &mut store, &mut report, &mut out)
     };
     let read = match read {
         Err(Stop::Write(error)) => return Err(error.into()),
@@ -104,6 +112,7 @@ enum Stop {
 fn print_columns(
     capture: &mut Capture,
     geo: Geo,
+    tables: &[String],
     store: &mut MapStore,
     report: &mut Report,
     out: &mut Output,
@@ -111,17 +120,30 @@ fn print_columns(
     let mut enricher = Enricher::new(&Published::new(geo), Arc::new(enrich::Names::default()));
     let mut block = Block::default();
     let mut lines = Vec::new();
+    let mut not_shown = BTreeMap::new();
     while let Some(datagram) = capture.next_datagram()? {
         block.clear();
         netflow::decode(&received(&datagram, capture), store, &mut block.decoded, report);
         enricher.enrich(&mut block);
         lines.clear();
         for part in block.parts() {
-            json::write_rows(part, &mut lines);
+            let table = part.table().name;
+            if tables.iter().any(|wanted| wanted == table) {
+                json::write_rows(part, &mut lines);
+            } else if !part.is_empty() {
+                *not_shown.entry(table).or_default() += part.len();
+            }
         }
         out.write_all(&lines)?;
     }
+    tell_not_shown(&not_shown);
     Ok(())
+}
+
+fn tell_not_shown(rows: &BTreeMap<&str, usize>) {
+    for (table, rows) in rows {
+        eprintln!("decode: rows of other tables: {table}: {rows}; --table {table} shows them");
+    }
 }
 
 fn print_fields(
@@ -164,9 +186,9 @@ fn tell(args: &DecodeArgs, capture: &Capture, store: &MapStore, report: &Report)
         report.flow_records(),
         report.options_records()
     );
-    let (counters, drops) = (report.get(Event::CounterSample), report.get(Event::DropSample));
-    if counters + drops > 0 {
-        eprintln!("decode: samples without a row: counters: {counters}, discarded packets: {drops}");
+    let drops = report.get(Event::DropSample);
+    if drops > 0 {
+        eprintln!("decode: samples without a row: discarded packets: {drops}");
     }
     let undecoded = report.iter().filter(|(event, count)| *count > 0 && event.class() != Class::Ordinary);
     for (event, count) in undecoded {
