@@ -74,3 +74,5 @@ SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 1000
 COMMENT 'Flow records as exporters sent them, with what the collector knows about them';
 
 INSERT INTO schema_version (version, binary_version) VALUES (1, '0.1.0');
+
+INSERT INTO schema_version (version, binary_version) VALUES (2, '0.1.0');

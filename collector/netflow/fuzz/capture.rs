@@ -38,5 +38,5 @@ pub(crate) fn read(file: &[u8]) {
     // A packet gave a datagram, or was passed over, or was a fragment, of which several make one.
     let passed_over: u64 = datagrams.skipped().map(|(_, count)| count).sum();
     assert!(datagrams.found() + passed_over <= datagrams.packets());
-    assert_eq!(datagrams.found(), datagrams.seen_ports().values().sum(), "all ports are wanted");
+    assert_eq!(datagrams.found(), datagrams.seen_ports().values().sum::<u64>(), "all ports are wanted");
 }

@@ -1,5 +1,7 @@
 //! Reads options data sets: which values an exporter announces, and for what.
 
+use std::sync::Arc;
+
 use crate::options::{NAME_LIMIT, OptionKey, OptionValue, Options, SamplingScope, rate_of_intervals, rate_of_sizes};
 use crate::record::{DataSet, Record};
 use crate::report::{Event, Report};
@@ -13,138 +15,256 @@ const V9_SCOPE_INTERFACE: u16 = 2;
 pub(crate) fn values(
     set: &DataSet<'_>,
     known: Option<&Options>,
-    mut repeated: impl FnMut(OptionKey),
+    repeated: impl FnMut(OptionKey),
     report: &mut Report,
 ) -> Vec<OptionValue> {
-    let mut values = Vec::new();
+    let mut news = News { known, values: Vec::new(), repeated, report };
     for bytes in set.records() {
-        Announcement::read(&set.record(bytes)).push_new(known, &mut values, &mut repeated, report);
+        let announcement = Announcement::read(&set.record(bytes), known);
+        news.take_rates(&announcement);
+        news.take_names(&announcement);
     }
-    values
+    news.values
 }
 
 /// The fields of one options data record that matter.
 #[derive(Debug, Default)]
 struct Announcement<'a> {
     sampler: Option<u64>,
+    sequence: Option<u64>,
+    /// Product of the rates of the selectors of `sequence`, as far as they were announced before.
+    selectors_rate: Option<u64>,
+    /// In the scope: where packets are sampled.
     interface: Option<u32>,
+    /// In the scope: where packets are sampled as they go out.
     egress_interface: Option<u32>,
-    rate: Option<u64>,
-    interval: Option<u64>,
-    space: Option<u64>,
-    size: Option<u64>,
-    population: Option<u64>,
+    told: Told,
     application: Option<u64>,
-    name: Option<&'a [u8]>,
-    description: Option<&'a [u8]>,
+    application_name: Name<'a>,
+    /// Anywhere in the record: which interface is named.
+    named_interface: Option<u32>,
+    interface_name: Name<'a>,
+    vrf: Option<u32>,
+    vrf_name: Name<'a>,
     init_ms: Option<u64>,
 }
 
+/// What is said about how packets are selected.
+#[derive(Debug, Default)]
+struct Told {
+    rate: Option<u64>,
+    /// selectorAlgorithm (304) by the numbers of IANA's PSAMP registry.
+    algorithm: Option<u64>,
+    interval: Option<u64>,
+    space: Option<u64>,
+    time_interval: Option<u64>,
+    time_space: Option<u64>,
+    size: Option<u64>,
+    population: Option<u64>,
+    probability: Option<u64>,
+}
+
+/// A name, and a description to use where it is empty.
+#[derive(Debug, Default)]
+struct Name<'a> {
+    name: &'a [u8],
+    description: &'a [u8],
+}
+
 impl<'a> Announcement<'a> {
-    fn read(record: &Record<'a>) -> Self {
+    fn read(record: &Record<'a>, known: Option<&Options>) -> Self {
         let mut announcement = Self::default();
         for field in record.fields().filter(|field| field.specifier.enterprise == 0) {
             let number = unsigned(field.bytes);
             // softflowd and others announce for interface 0 what holds for all.
-            let interface = number.map(|number| number as u32).filter(|interface| *interface > 0);
+            let index = number.map(|number| number as u32).filter(|index| *index > 0);
             if field.is_scope && record.header.version == 9 {
                 if field.specifier.element == V9_SCOPE_INTERFACE {
-                    announcement.interface = interface;
+                    announcement.interface = index;
+                    announcement.named_interface = index;
                 }
                 continue;
             }
             match field.specifier.element {
-                10 if field.is_scope => announcement.interface = interface,
-                14 if field.is_scope => announcement.egress_interface = interface,
-                48 | 302 => announcement.sampler = announcement.sampler.or(number),
-                34 | 50 => announcement.rate = announcement.rate.filter(|rate| *rate > 0).or(number),
-                305 => announcement.interval = number,
-                306 => announcement.space = number,
-                309 => announcement.size = number,
-                310 => announcement.population = number,
-                311 => announcement.rate = announcement.rate.or(rate_of_probability(field.bytes)),
-                94 => announcement.description = Some(field.bytes),
+                10 | 14 | 252 | 253 => {
+                    announcement.named_interface = announcement.named_interface.or(index);
+                    match field.specifier.element {
+                        10 if field.is_scope => announcement.interface = index,
+                        14 if field.is_scope => announcement.egress_interface = index,
+                        _ => {}
+                    }
+                }
+                48 => announcement.sampler = announcement.sampler.or(number),
+                301 if field.is_scope => announcement.sequence = number,
+                302 => announcement.take_selector(number, known),
+                94 => announcement.application_name.description = field.bytes,
                 95 => announcement.application = number,
-                96 => announcement.name = Some(field.bytes),
+                96 => announcement.application_name.name = field.bytes,
+                82 => announcement.interface_name.name = field.bytes,
+                83 => announcement.interface_name.description = field.bytes,
+                234 | 235 => announcement.vrf = announcement.vrf.or(index),
+                236 => announcement.vrf_name.name = field.bytes,
                 160 => announcement.init_ms = number,
-                _ => {}
+                element => announcement.told.take(element, number, field.bytes),
             }
         }
         announcement
     }
 
-    /// The sampling rate; 0 if one is told that cannot be.
-    fn rate(&self) -> Option<u64> {
-        let of_intervals = || Some(rate_of_intervals(self.interval?, self.space?));
-        let of_sizes = || Some(rate_of_sizes(self.size?, self.population?));
-        self.rate.filter(|rate| *rate > 0).or_else(of_intervals).or_else(of_sizes).or(self.rate)
+    fn take_selector(&mut self, selector: Option<u64>, known: Option<&Options>) {
+        self.sampler = self.sampler.or(selector);
+        let scope = selector.map(SamplingScope::Sampler);
+        // A selector without a rate is a filter: what it lets through stands for itself.
+        if let (Some(scope), Some(known)) = (scope, known)
+            && let Some(rate) = known.sampling.get(&scope)
+        {
+            self.selectors_rate = Some(self.selectors_rate.unwrap_or(1).saturating_mul(rate));
+        }
     }
 
-    fn push_new(
-        &self,
-        known: Option<&Options>,
-        values: &mut Vec<OptionValue>,
-        repeated: &mut impl FnMut(OptionKey),
-        report: &mut Report,
-    ) {
-        let mut push = |value: OptionValue| {
-            if !known.is_none_or(|known| known.has_room(&value)) {
-                return report.count(Event::OptionRefused);
-            }
-            report.count(Event::OptionLearned);
-            values.push(value);
-        };
-        match self.rate() {
-            Some(rate) if rate > 0 => {
-                // A record about a sampler on an interface holds for flows that name either.
-                let by_interface = self.interface.map(SamplingScope::Interface);
-                let by_egress = self.egress_interface.map(SamplingScope::EgressInterface);
-                let by_sampler = self.sampler.map(SamplingScope::Sampler);
-                let narrower = [by_interface, by_egress, by_sampler];
-                let of_domain = narrower.iter().all(Option::is_none).then_some(SamplingScope::Domain);
-                for scope in narrower.into_iter().chain([of_domain]).flatten() {
-                    match known.and_then(|known| known.sampling.get(&scope)) == Some(rate) {
-                        true => repeated(OptionKey::Sampling(scope)),
-                        false => push(OptionValue::Sampling { scope, rate }),
-                    }
-                }
-            }
+    /// Sampling scopes with their rates; a rate is 0 if one is told that cannot be.
+    fn rates(&self) -> impl Iterator<Item = (SamplingScope, u64)> {
+        let told = self.told.rate();
+        // A record about a sampler on an interface holds for flows that name either.
+        let by_interface = self.interface.map(SamplingScope::Interface);
+        let by_egress = self.egress_interface.map(SamplingScope::EgressInterface);
+        let by_sampler = self.sampler.map(SamplingScope::Sampler);
+        let by_sequence = self.sequence.map(SamplingScope::SelectionSequence);
+        let narrower = [by_interface, by_egress, by_sampler, by_sequence];
+        let of_domain = narrower.iter().all(Option::is_none).then_some(SamplingScope::Domain);
+        let of_told = narrower.into_iter().chain([of_domain]).flatten().filter_map(move |scope| Some((scope, told?)));
+        let of_selectors = by_sequence.zip(self.selectors_rate).filter(|_| told.is_none());
+        of_told.chain(of_selectors)
+    }
+}
+
+impl Told {
+    fn take(&mut self, element: u16, number: Option<u64>, bytes: &[u8]) {
+        match element {
+            34 | 50 => self.rate = self.rate.filter(|rate| *rate > 0).or(number),
+            304 => self.algorithm = number,
+            305 => self.interval = number,
+            306 => self.space = number,
+            307 => self.time_interval = number,
+            308 => self.time_space = number,
+            309 => self.size = number,
+            310 => self.population = number,
+            311 => self.probability = rate_of_probability(bytes),
             _ => {}
         }
-        if let (Some(id), Some(name)) = (self.application, self.application_name())
-            && id != 0
-        {
-            let name = String::from_utf8_lossy(name);
-            let before = known.and_then(|known| known.applications.get(&id)).map(|name| &**name);
-            match before == Some(&*name) {
-                true => repeated(OptionKey::Application(id)),
-                false => push(OptionValue::Application { id, name: Box::from(&*name) }),
-            }
-        }
-        if let Some(milliseconds) = self.init_ms.map(u64::cast_signed).filter(|init_ms| *init_ms > 0) {
-            match known.and_then(|known| known.system_init_ms) == Some(milliseconds) {
-                true => repeated(OptionKey::SystemInit),
-                false => push(OptionValue::SystemInit { milliseconds }),
-            }
-        }
-        if self.rate() == Some(0) {
-            report.count(Event::SamplingRateZero);
-        }
     }
 
-    /// The name, or where there is none the description.
-    fn application_name(&self) -> Option<&'a [u8]> {
+    /// The sampling rate; 0 if one is told that cannot be. What the algorithm goes by is taken before the rest.
+    fn rate(&self) -> Option<u64> {
+        let of_intervals = self.interval.zip(self.space).map(|(interval, space)| rate_of_intervals(interval, space));
+        let of_times = self.time_interval.zip(self.time_space).map(|(time, space)| rate_of_intervals(time, space));
+        let of_sizes = self.size.zip(self.population).map(|(size, population)| rate_of_sizes(size, population));
+        let by_algorithm = match self.algorithm {
+            Some(1) => of_intervals,
+            Some(2) => of_times,
+            Some(3) => of_sizes,
+            Some(4) => self.probability,
+            _ => None,
+        };
+        let told = [by_algorithm, self.rate, of_intervals, of_times, of_sizes, self.probability];
+        let mut told = told.into_iter().flatten();
+        let first = told.clone().next();
+        told.find(|rate| *rate > 0).or(first)
+    }
+}
+
+impl<'a> Name<'a> {
+    /// The name, or where there is none the description; `None` if both are empty.
+    fn bytes(&self) -> Option<&'a [u8]> {
         [self.name, self.description]
             .into_iter()
-            .flatten()
             .map(without_trailing_zeros)
             .map(|name| name.get(..NAME_LIMIT).unwrap_or(name))
             .find(|name| !name.is_empty())
     }
 }
 
+/// What one options data set says that was not known.
+struct News<'a, F> {
+    known: Option<&'a Options>,
+    values: Vec<OptionValue>,
+    repeated: F,
+    report: &'a mut Report,
+}
+
+impl<F: FnMut(OptionKey)> News<'_, F> {
+    fn take_rates(&mut self, announcement: &Announcement<'_>) {
+        let mut is_zero = false;
+        for (scope, rate) in announcement.rates() {
+            if rate == 0 {
+                is_zero = true;
+                continue;
+            }
+            match self.known.and_then(|known| known.sampling.get(&scope)) {
+                Some(before) if before == rate => (self.repeated)(OptionKey::Sampling(scope)),
+                before => {
+                    if before.is_some() {
+                        self.report.count(Event::SamplingRateChanged);
+                    }
+                    self.push(OptionValue::Sampling { scope, rate });
+                }
+            }
+        }
+        if is_zero {
+            self.report.count(Event::SamplingRateZero);
+        }
+        if let Some(milliseconds) = announcement.init_ms.map(u64::cast_signed).filter(|init_ms| *init_ms > 0) {
+            match self.known.and_then(|known| known.system_init_ms) == Some(milliseconds) {
+                true => (self.repeated)(OptionKey::SystemInit),
+                false => self.push(OptionValue::SystemInit { milliseconds }),
+            }
+        }
+    }
+
+    fn take_names(&mut self, announcement: &Announcement<'_>) {
+        let known = self.known;
+        if let (Some(id), Some(name)) =
+            (announcement.application.filter(|id| *id != 0), announcement.application_name.bytes())
+        {
+            let before = known.and_then(|known| known.applications.get(&id));
+            self.take_name(before, name, |name| OptionValue::Application { id, name }, OptionKey::Application(id));
+        }
+        if let (Some(index), Some(name)) = (announcement.named_interface, announcement.interface_name.bytes()) {
+            let before = known.and_then(|known| known.interface_names.get(&index));
+            let value = |name| OptionValue::InterfaceName { index, name };
+            self.take_name(before, name, value, OptionKey::InterfaceName(index));
+        }
+        if let (Some(id), Some(name)) = (announcement.vrf, announcement.vrf_name.bytes()) {
+            let before = known.and_then(|known| known.vrf_names.get(&id));
+            self.take_name(before, name, |name| OptionValue::VrfName { id, name }, OptionKey::VrfName(id));
+        }
+    }
+
+    fn take_name(
+        &mut self,
+        before: Option<&Arc<str>>,
+        name: &[u8],
+        value: impl FnOnce(Box<str>) -> OptionValue,
+        key: OptionKey,
+    ) {
+        let name = String::from_utf8_lossy(name);
+        match before.is_some_and(|before| **before == *name) {
+            true => (self.repeated)(key),
+            false => self.push(value(Box::from(&*name))),
+        }
+    }
+
+    fn push(&mut self, value: OptionValue) {
+        if !self.known.is_none_or(|known| known.has_room(&value)) {
+            return self.report.count(Event::OptionRefused);
+        }
+        self.report.count(Event::OptionLearned);
+        self.values.push(value);
+    }
+}
+
 /// samplingProbability (311) as a rate.
-fn rate_of_probability(bytes: &[u8]) -> Option<u64> {
+pub(crate) fn rate_of_probability(bytes: &[u8]) -> Option<u64> {
     let probability = match bytes.len() {
         4 => f64::from(f32::from_be_bytes(chunk_at(bytes, 0)?)),
         8 => f64::from_be_bytes(chunk_at(bytes, 0)?),

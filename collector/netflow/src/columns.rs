@@ -1,6 +1,7 @@
 //! Decoded flow records as a struct of arrays, in host byte order: what ClickHouse's Native format wants, column by column.
 
 use crate::arrays::struct_of_arrays;
+use crate::frame::Frame;
 use crate::plan::{SLOTS, Slot};
 use crate::raw::Raw;
 use crate::text::Text;
@@ -52,6 +53,10 @@ pub struct Labels {
 pub(crate) struct Scratch {
     slots: [Vec<u64>; SLOTS],
     none: Vec<u64>,
+    /// The beginnings of packets that records bring with them.
+    pub(crate) frames: Vec<Frame>,
+    /// Rows that have another direction.
+    pub(crate) rows: Vec<usize>,
 }
 
 impl Scratch {
@@ -70,6 +75,8 @@ impl Scratch {
         for slot in &mut self.slots {
             slot.clear();
         }
+        self.frames.clear();
+        self.rows.clear();
     }
 }
 

@@ -1,44 +1,49 @@
 //! Executes a plan: the records of a data set into columns, one field after the other.
 
+use crate::announce::rate_of_probability;
 use crate::clock::Now;
 use crate::columns::{Address, FlowColumns};
+use crate::counts::Counts;
 use crate::derive;
+use crate::frame::{Frame, Layer};
 use crate::options::{NAME_LIMIT, Options};
-use crate::plan::{Addr, Clock, LABELS, Number, Op, Plan, Slot, Target};
+use crate::plan::{Addr, Clock, LABELS, Name, Number, Op, Plan, Slot, Target};
 use crate::record::DataSet;
 use crate::source::{Fixed, Moving, Source};
+use crate::tables::Tables;
 use crate::template::VARIABLE;
+use crate::text::Text;
 use crate::walk::Taken;
 use crate::wire::{unsigned, variable_at};
 
 /// Records with variable-length fields are decoded in groups of this many, so that their cursors fit the stack.
 const GROUP: usize = 64;
 
-/// Appends the flow records of a data set.
-pub(crate) fn fill(set: &DataSet<'_>, options: Option<&Options>, out: &mut FlowColumns) -> Taken {
-    let first_row = out.len();
+/// Appends the flow records of a data set, and what they tell of address translation.
+pub(crate) fn fill(set: &DataSet<'_>, options: Option<&Options>, out: &mut Tables, counts: &mut Counts) -> Taken {
+    let first_row = out.flows.len();
     let now = Now { export_ms: set.header.export_ms, uptime_ms: set.header.uptime_ms.unwrap_or(0) };
     let plan = set.template.plan();
-    out.scratch.clear();
+    out.flows.scratch.clear();
     let filled = match set.template.record_length() {
         Some(0) => Taken { records: 0, is_truncated: false },
         Some(record_length) => fill_fixed(plan, set.bytes, record_length, now, out),
         None => fill_moving(set, now, out),
     };
     if filled.records > 0 {
-        derive::complete(set, options, first_row, filled.records, out);
+        derive::complete(set, options, first_row, filled.records, out, counts);
     }
     filled
 }
 
-fn fill_fixed(plan: &Plan, bytes: &[u8], record_length: usize, now: Now, out: &mut FlowColumns) -> Taken {
-    let first_row = out.len();
+fn fill_fixed(plan: &Plan, bytes: &[u8], record_length: usize, now: Now, out: &mut Tables) -> Taken {
+    let first_row = out.flows.len();
     let source = Fixed { bytes, record_length };
     for op in &plan.ops {
         run(op, &source, now, first_row, out);
     }
     if !plan.labels.is_empty() {
-        let stacks = &mut out.mpls_labels;
+        let stacks = &mut out.flows.mpls_labels;
         for record in bytes.chunks_exact(record_length) {
             stacks.push(plan.labels.iter().map(|label| label_at(record, label.offset)));
         }
@@ -46,8 +51,8 @@ fn fill_fixed(plan: &Plan, bytes: &[u8], record_length: usize, now: Now, out: &m
     Taken { records: bytes.len().checked_div(record_length).unwrap_or(0), is_truncated: false }
 }
 
-fn fill_moving(set: &DataSet<'_>, now: Now, out: &mut FlowColumns) -> Taken {
-    let first_row = out.len();
+fn fill_moving(set: &DataSet<'_>, now: Now, out: &mut Tables) -> Taken {
+    let first_row = out.flows.len();
     let mut records = set.records();
     let mut done = 0_usize;
     loop {
@@ -66,7 +71,7 @@ fn fill_moving(set: &DataSet<'_>, now: Now, out: &mut FlowColumns) -> Taken {
 }
 
 /// Runs the plan on one group of records; the cursors go from one run of fixed-length fields to the next.
-fn fill_group(set: &DataSet<'_>, cursors: &mut [usize], now: Now, first_row: usize, out: &mut FlowColumns) {
+fn fill_group(set: &DataSet<'_>, cursors: &mut [usize], now: Now, first_row: usize, out: &mut Tables) {
     let plan = set.template.plan();
     let mut stacks = [[0_u32; LABELS]; GROUP];
     let mut ops = plan.ops.iter().peekable();
@@ -89,7 +94,7 @@ fn fill_group(set: &DataSet<'_>, cursors: &mut [usize], now: Now, first_row: usi
     }
     if !plan.labels.is_empty() {
         for stack in stacks.iter().take(cursors.len()) {
-            out.mpls_labels.push(stack.iter().copied());
+            out.flows.mpls_labels.push(stack.iter().copied());
         }
     }
 }
@@ -101,7 +106,8 @@ fn label_at(bytes: &[u8], offset: usize) -> u32 {
 }
 
 /// Appends one field of all records to its column, or fills the column's empty cells from `first_row` on.
-fn run(op: &Op, source: &impl Source, now: Now, first_row: usize, out: &mut FlowColumns) {
+fn run(op: &Op, source: &impl Source, now: Now, first_row: usize, tables: &mut Tables) {
+    let out = &mut tables.flows;
     match op.target {
         Target::Addr(column) => addresses(op, source, first_row, address_column(column, out)),
         Target::Number(column) => number(column, op, source, first_row, out),
@@ -113,19 +119,59 @@ fn run(op: &Op, source: &impl Source, now: Now, first_row: usize, out: &mut Flow
             let width = op.width;
             turned(op, source, first_row, &mut out.forwarding_status, |value| forwarding_status(value, width));
         }
+        Target::SamplingProbability => {
+            let rates = source.values(op).map(|value| rate_of_probability(value).unwrap_or(0));
+            out.sampling_rate.extend(rates);
+        }
         Target::Start(Clock::SinceInit) => slot(op, source, out.scratch.slot(Slot::First), |value| value),
         Target::End(Clock::SinceInit) => slot(op, source, out.scratch.slot(Slot::Last), |value| value),
         Target::Start(clock) => time(op, source, first_row, &mut out.start_ms, clock, now),
         Target::End(clock) => time(op, source, first_row, &mut out.end_ms, clock, now),
+        Target::ReverseStart(clock) => time_slot(op, source, out.scratch.slot(Slot::ReverseStart), clock, now),
+        Target::ReverseEnd(clock) => time_slot(op, source, out.scratch.slot(Slot::ReverseEnd), clock, now),
+        Target::EventTime(clock) => time_slot(op, source, out.scratch.slot(Slot::EventTime), clock, now),
         Target::Slot(column) => slot(op, source, out.scratch.slot(column), |value| value),
         Target::DurationMicroseconds => slot(op, source, out.scratch.slot(Slot::Duration), |value| value / 1000),
-        Target::ApplicationName => {
-            let names = &mut out.application_name;
-            for value in source.values(op) {
-                let key = names.key_of_bytes(value, NAME_LIMIT);
-                names.push(key);
-            }
+        Target::Name(column) => names(op, source, first_row, name_column(column, out)),
+        Target::PoolName => {
+            let keys = source.values(op).map(|name| tables.nat_events.pool_name.key_of_bytes(name, NAME_LIMIT));
+            out.scratch.slot(Slot::PoolName).extend(keys.map(u64::from));
         }
+        Target::Section(layer) => sections(op, source, layer, &mut out.scratch.frames),
+    }
+}
+
+fn name_column(column: Name, out: &mut FlowColumns) -> &mut Text {
+    match column {
+        Name::Application => &mut out.application_name,
+        Name::User => &mut out.user_name,
+        Name::InIf => &mut out.in_if_name,
+        Name::OutIf => &mut out.out_if_name,
+        Name::IngressVrf => &mut out.ingress_vrf_name,
+        Name::EgressVrf => &mut out.egress_vrf_name,
+    }
+}
+
+fn names(op: &Op, source: &impl Source, first_row: usize, column: &mut Text) {
+    if !op.is_fill {
+        for value in source.values(op) {
+            let key = column.key_of_bytes(value, NAME_LIMIT);
+            column.push(key);
+        }
+        return;
+    }
+    for (row, value) in source.values(op).enumerate() {
+        let key = column.key_of_bytes(value, NAME_LIMIT);
+        if let Some(cell) = column.keys_mut().get_mut(first_row.saturating_add(row)).filter(|cell| **cell == 0) {
+            *cell = key;
+        }
+    }
+}
+
+/// A template has one section that counts: elements of one class are the same one.
+fn sections(op: &Op, source: &impl Source, layer: Layer, frames: &mut Vec<Frame>) {
+    if !op.is_fill {
+        frames.extend(source.values(op).map(|bytes| Frame::read(layer, bytes)));
     }
 }
 
@@ -157,6 +203,8 @@ fn number(column: Number, op: &Op, source: &impl Source, first_row: usize, out: 
         Number::PostNatDstPort => plain(op, source, first_row, &mut out.post_nat_dst_port),
         Number::IngressVrf => plain(op, source, first_row, &mut out.ingress_vrf),
         Number::EgressVrf => plain(op, source, first_row, &mut out.egress_vrf),
+        Number::FirewallEvent => plain(op, source, first_row, &mut out.firewall_event),
+        Number::FirewallExtEvent => plain(op, source, first_row, &mut out.firewall_ext_event),
     }
 }
 
@@ -221,7 +269,19 @@ fn turned<T: Copy + Default + PartialEq>(
 }
 
 fn slot(op: &Op, source: &impl Source, column: &mut Vec<u64>, turn: impl Fn(u64) -> u64) {
-    turned(op, source, 0, column, turn);
+    // Cells to be filled are those of the group at hand: the last ones.
+    let first = if op.is_fill { column.len().saturating_sub(source.values(op).count()) } else { 0 };
+    turned(op, source, first, column, turn);
+}
+
+/// A time into a slot; an uptime that says nothing yet, as it stands.
+fn time_slot(op: &Op, source: &impl Source, column: &mut Vec<u64>, clock: Clock, now: Now) {
+    slot(
+        op,
+        source,
+        column,
+        |value| if clock == Clock::SinceInit { value } else { now.read(clock, value).cast_unsigned() },
+    );
 }
 
 /// The clock is chosen outside the loops.

@@ -44,6 +44,8 @@ const VXLAN_PORT_LINUX: u16 = 8472;
 pub(crate) enum Layer {
     Ethernet,
     Mpls,
+    /// IPv4 or IPv6, as the first four bits say.
+    Ip,
     Ipv4,
     Ipv6,
     Gre,
@@ -114,6 +116,7 @@ impl Frame {
             next = match layer {
                 Layer::Ethernet => frame.ethernet(bytes),
                 Layer::Mpls => frame.mpls(bytes),
+                Layer::Ip => of_version(bytes),
                 Layer::Ipv4 => frame.ipv4(bytes),
                 Layer::Ipv6 => frame.ipv6(bytes),
                 Layer::Gre => gre(bytes),
@@ -166,10 +169,8 @@ impl Frame {
             }
         }
         match bytes.first()? >> 4 {
-            4 => Some((Layer::Ipv4, bytes)),
-            6 => Some((Layer::Ipv6, bytes)),
             0 => Some((Layer::Ethernet, bytes.get(4..)?)),
-            _ => None,
+            _ => of_version(bytes),
         }
     }
 
@@ -264,6 +265,15 @@ impl Packet {
             }
             _ => None,
         }
+    }
+}
+
+/// The layer that bytes of an IP packet begin with.
+fn of_version(bytes: &[u8]) -> Option<(Layer, &[u8])> {
+    match bytes.first()? >> 4 {
+        4 => Some((Layer::Ipv4, bytes)),
+        6 => Some((Layer::Ipv6, bytes)),
+        _ => None,
     }
 }
 

@@ -42,12 +42,17 @@ mod announce;
 mod arrays;
 mod clock;
 mod constant;
+mod counts;
 mod derive;
 mod fill;
 mod frame;
+mod kept;
 mod plan;
+mod reverse;
+mod section;
 mod sets;
 mod source;
+mod translate;
 mod walk;
 mod wire;
 

@@ -1,4 +1,5 @@
-//! What exporters announce in options data records: sampling rates, application names, when the exporter started.
+//! What exporters announce in options data records: sampling rates, names of applications, interfaces and VRFs, when the
+//! exporter started.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,6 +21,20 @@ pub enum OptionValue {
         /// Its name.
         name: Box<str>,
     },
+    /// The name of an interface.
+    InterfaceName {
+        /// Interface index; never 0.
+        index: u32,
+        /// Its name, or its description where it has no name.
+        name: Box<str>,
+    },
+    /// The name of a VRF.
+    VrfName {
+        /// VRF id (elements 234 and 235); never 0.
+        id: u32,
+        /// Its name.
+        name: Box<str>,
+    },
     /// When the exporter started (systemInitTimeMilliseconds): IPFIX flows may tell their times relative to it.
     SystemInit {
         /// Milliseconds since 1970.
@@ -34,6 +49,8 @@ impl OptionValue {
         match self {
             Self::Sampling { scope, .. } => OptionKey::Sampling(*scope),
             Self::Application { id, .. } => OptionKey::Application(*id),
+            Self::InterfaceName { index, .. } => OptionKey::InterfaceName(*index),
+            Self::VrfName { id, .. } => OptionKey::VrfName(*id),
             Self::SystemInit { .. } => OptionKey::SystemInit,
         }
     }
@@ -46,6 +63,10 @@ pub enum OptionKey {
     Sampling(SamplingScope),
     /// The name of this application id.
     Application(u64),
+    /// The name of the interface with this index.
+    InterfaceName(u32),
+    /// The name of the VRF with this id.
+    VrfName(u32),
     /// When the exporter started.
     SystemInit,
 }
@@ -61,13 +82,19 @@ pub enum SamplingScope {
     Interface(u32),
     /// Flows that went out by this interface.
     EgressInterface(u32),
+    /// Flows with this selectionSequenceId (301): packets that passed several selectors (RFC 5476 section 6.5.1).
+    SelectionSequence(u64),
 }
 
 /// Most sampling rates kept for one domain.
 pub const SAMPLING_LIMIT: usize = 4096;
 /// Most application names kept for one domain. Cisco's NBAR2 has about 1500.
 pub const APPLICATION_LIMIT: usize = 8192;
-/// Longest application name kept, in bytes.
+/// Most interface names kept for one domain.
+pub const INTERFACE_LIMIT: usize = 8192;
+/// Most VRF names kept for one domain.
+pub const VRF_LIMIT: usize = 4096;
+/// Longest name kept, in bytes.
 pub(crate) const NAME_LIMIT: usize = 255;
 
 /// All that one observation domain announced; bounded. The parts are shared: a copy is cheap, and a change copies the part
@@ -78,6 +105,10 @@ pub struct Options {
     pub sampling: Arc<SamplingRates>,
     /// Application names by id.
     pub applications: Arc<HashMap<u64, Arc<str>>>,
+    /// Interface names by index.
+    pub interface_names: Arc<HashMap<u32, Arc<str>>>,
+    /// VRF names by id.
+    pub vrf_names: Arc<HashMap<u32, Arc<str>>>,
     /// When the exporter started, milliseconds since 1970.
     pub system_init_ms: Option<i64>,
 }
@@ -94,6 +125,12 @@ impl Options {
             OptionValue::Application { id, name } => {
                 Arc::make_mut(&mut self.applications).insert(*id, Arc::from(&**name));
             }
+            OptionValue::InterfaceName { index, name } => {
+                Arc::make_mut(&mut self.interface_names).insert(*index, Arc::from(&**name));
+            }
+            OptionValue::VrfName { id, name } => {
+                Arc::make_mut(&mut self.vrf_names).insert(*id, Arc::from(&**name));
+            }
             OptionValue::SystemInit { milliseconds } => self.system_init_ms = Some(*milliseconds),
         }
         true
@@ -104,24 +141,56 @@ impl Options {
     pub fn is_known(&self, value: &OptionValue) -> bool {
         match value {
             OptionValue::Sampling { scope, rate } => self.sampling.get(scope) == Some(*rate),
-            OptionValue::Application { id, name } => self.applications.get(id).is_some_and(|known| **known == **name),
+            OptionValue::Application { id, name } => is_name(&self.applications, id, name),
+            OptionValue::InterfaceName { index, name } => is_name(&self.interface_names, index, name),
+            OptionValue::VrfName { id, name } => is_name(&self.vrf_names, id, name),
             OptionValue::SystemInit { milliseconds } => self.system_init_ms == Some(*milliseconds),
         }
+    }
+
+    /// Whether this or another value for the same thing is in force.
+    #[must_use]
+    pub fn has(&self, key: &OptionKey) -> bool {
+        match key {
+            OptionKey::Sampling(scope) => self.sampling.get(scope).is_some(),
+            OptionKey::Application(id) => self.applications.contains_key(id),
+            OptionKey::InterfaceName(index) => self.interface_names.contains_key(index),
+            OptionKey::VrfName(id) => self.vrf_names.contains_key(id),
+            OptionKey::SystemInit => self.system_init_ms.is_some(),
+        }
+    }
+
+    /// How many values are in force.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let names = [self.applications.len(), self.interface_names.len(), self.vrf_names.len()];
+        let names = names.into_iter().fold(0, usize::saturating_add);
+        names.saturating_add(self.sampling.len()).saturating_add(usize::from(self.system_init_ms.is_some()))
+    }
+
+    /// Whether nothing was announced.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// Whether [`Options::apply`] can keep a value: its key is known, or the limit is not reached.
     #[must_use]
     pub fn has_room(&self, value: &OptionValue) -> bool {
-        match value {
-            OptionValue::Sampling { scope, .. } => {
-                self.sampling.len() < SAMPLING_LIMIT || self.sampling.get(scope).is_some()
-            }
-            OptionValue::Application { id, .. } => {
-                self.applications.len() < APPLICATION_LIMIT || self.applications.contains_key(id)
-            }
-            OptionValue::SystemInit { .. } => true,
-        }
+        let (used, limit) = match value {
+            OptionValue::Sampling { .. } => (self.sampling.len(), SAMPLING_LIMIT),
+            OptionValue::Application { .. } => (self.applications.len(), APPLICATION_LIMIT),
+            OptionValue::InterfaceName { .. } => (self.interface_names.len(), INTERFACE_LIMIT),
+            OptionValue::VrfName { .. } => (self.vrf_names.len(), VRF_LIMIT),
+            OptionValue::SystemInit { .. } => (0, 1),
+        };
+        used < limit || self.has(&value.key())
     }
+}
+
+/// Whether a thing has this very name.
+fn is_name<K: Eq + std::hash::Hash>(names: &HashMap<K, Arc<str>>, key: &K, name: &str) -> bool {
+    names.get(key).is_some_and(|known| **known == *name)
 }
 
 /// Sampling rates by scope, and what all samplers have in common.

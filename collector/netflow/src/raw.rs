@@ -37,6 +37,18 @@ impl Raw {
         self.values.clear();
     }
 
+    /// Appends an entry to the row that [`Raw::end_row`] will end.
+    pub(crate) fn push(&mut self, name: &str, value: Box<str>) {
+        let key = self.names.key(name);
+        self.names.push(key);
+        self.values.push(value);
+    }
+
+    /// Ends a row.
+    pub(crate) fn end_row(&mut self) {
+        self.ends.push(u64::try_from(self.values.len()).unwrap_or(u64::MAX));
+    }
+
     /// One row's entries: names and values.
     pub fn get(&self, row: usize) -> impl Iterator<Item = (&str, &str)> {
         let start = row.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);

@@ -68,6 +68,14 @@ events! {
     CounterSample "counter_sample" Ordinary;
     /// An sFlow notification of a discarded packet.
     DropSample "drop_sample" Ordinary;
+    /// A row of flows for the other direction of a record that tells of both: one more than flow records.
+    ReverseRow "reverse_row" Ordinary;
+    /// A flow record that tells of address translation alone: it has a row among the NAT events and none among the flows.
+    NatEvent "nat_event" Ordinary;
+    /// A row of NAT events of a flow record that has its row among the flows too.
+    Translation "translation" Ordinary;
+    /// A row of interface counters.
+    InterfaceCounters "interface_counters" Ordinary;
     /// A template that was not known.
     TemplateLearned "template_learned" Ordinary;
     /// A template that differs from the one of the same id before.
@@ -78,11 +86,17 @@ events! {
     TemplateWithdrawn "template_withdrawn" Ordinary;
     /// An option value taken up: new or changed.
     OptionLearned "option_learned" Ordinary;
+    /// A sampling rate announced that differs from the one announced for the same thing before.
+    SamplingRateChanged "sampling_rate_changed" Ordinary;
+    /// A data set whose template is not known, kept until it comes.
+    SetHeld "set_held" Ordinary;
+    /// A data set that was held, decoded when its template came.
+    SetDecodedLate "set_decoded_late" Ordinary;
     /// Zeros where the next set would begin; they end the datagram.
     ZeroTail "zero_tail" Ordinary;
     /// A well-formed template that the keeper has no room for.
     TemplateRefused "template_refused" Unused;
-    /// A data set whose template is not known.
+    /// A data set whose template is not known, and that was not held either.
     SetWithoutTemplate "set_without_template" Unused;
     /// A set with an id that the protocol version reserves.
     SetReserved "set_reserved" Unused;
@@ -90,6 +104,10 @@ events! {
     OptionRefused "option_refused" Unused;
     /// A sampling rate of zero, announced or in an sFlow sample.
     SamplingRateZero "sampling_rate_zero" Unused;
+    /// A sampling rate of zero in a flow record.
+    RecordRateZero "record_sampling_rate_zero" Unused;
+    /// A row whose start or end cannot be; it was moved, and the row says so in its flags.
+    TimeClamped "time_clamped" Unused;
     /// A withdrawal of a template that is not known.
     WithdrawalUnknown "withdrawal_unknown" Unused;
     /// An sFlow sample of a format that is not known; passed over by its length.
@@ -134,21 +152,44 @@ events! {
     SampleRecordTruncated "sample_record_truncated" Malformed;
     /// A record of an sFlow flow sample shorter than its format, or than the packet header in it.
     SampleRecordTooShort "sample_record_too_short" Malformed;
+    /// Generic interface counters of sFlow shorter than their format.
+    CountersTooShort "counters_too_short" Malformed;
     /// A data record whose variable-length fields run past the end of its set; the rest of the set is given up.
     RecordTruncated "record_truncated" Malformed;
 }
 
 const EVENTS: usize = Event::ALL.len();
 
+/// What happens only while columns are made.
+const OF_ROWS: [Event; 7] = [
+    Event::ReverseRow,
+    Event::NatEvent,
+    Event::Translation,
+    Event::InterfaceCounters,
+    Event::RecordRateZero,
+    Event::TimeClamped,
+    Event::CountersTooShort,
+];
+
 /// Counts of every [`Event`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Report {
     counts: [u64; EVENTS],
+    /// The first malformed thing since the last [`Report::forget_fault`].
+    fault: Option<Event>,
 }
+
+impl PartialEq for Report {
+    fn eq(&self, other: &Self) -> bool {
+        self.counts == other.counts
+    }
+}
+
+impl Eq for Report {}
 
 impl Default for Report {
     fn default() -> Self {
-        Self { counts: [0; EVENTS] }
+        Self { counts: [0; EVENTS], fault: None }
     }
 }
 
@@ -163,6 +204,21 @@ impl Report {
         if let Some(count) = self.counts.get_mut(usize::from(event as u8)) {
             *count = count.wrapping_add(number);
         }
+        if self.fault.is_none() && event.class() == Class::Malformed {
+            self.fault = Some(event);
+        }
+    }
+
+    pub(crate) fn forget_fault(&mut self) {
+        self.fault = None;
+    }
+
+    pub(crate) fn set_fault(&mut self, fault: Option<Event>) {
+        self.fault = fault;
+    }
+
+    pub(crate) fn fault(&self) -> Option<Event> {
+        self.fault
     }
 
     /// How many there were.
@@ -187,6 +243,25 @@ impl Report {
     #[must_use]
     pub fn flow_records(&self) -> u64 {
         self.get(Event::FlowRecord)
+    }
+
+    /// Rows of flows: one for each flow record but those of NAT events, and one for each other direction.
+    #[must_use]
+    pub fn flow_rows(&self) -> u64 {
+        let rows = self.flow_records().wrapping_add(self.get(Event::ReverseRow));
+        rows.wrapping_sub(self.get(Event::NatEvent))
+    }
+
+    /// The counts that are the same whether a datagram is decoded into columns or shown record by record.
+    #[must_use]
+    pub fn without_rows(&self) -> Self {
+        let mut report = *self;
+        for event in OF_ROWS {
+            if let Some(count) = report.counts.get_mut(usize::from(event as u8)) {
+                *count = 0;
+            }
+        }
+        report
     }
 
     /// Options data records decoded.

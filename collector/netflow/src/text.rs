@@ -1,22 +1,30 @@
 //! A dictionary-encoded column of strings: each distinct string once, and a key per row.
 //!
-//! This is how ClickHouse lays out `LowCardinality(String)`, so a block is written without touching the rows' strings.
+//! This is how ClickHouse lays out `LowCardinality(String)`, so a block is written without touching the rows' strings. Strings
+//! are remembered from block to block, as the same names come again and again: a known one costs no allocation.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::wire;
+
+/// Most strings that are remembered from one block to the next.
+const REMEMBERED: usize = 4096;
 
 /// One column of strings. Key 0 is always the empty string.
 #[derive(Debug, Clone)]
 pub struct Text {
-    values: Vec<Box<str>>,
+    values: Vec<Arc<str>>,
     keys: Vec<u32>,
-    known: HashMap<Box<str>, u32>,
+    /// Key of each string, and in which block it was its key.
+    known: HashMap<Arc<str>, (u32, u64)>,
+    /// Number of the block at hand.
+    block: u64,
 }
 
 impl Default for Text {
     fn default() -> Self {
-        Self { values: vec![Box::from("")], keys: Vec::new(), known: HashMap::new() }
+        Self { values: vec![Arc::from("")], keys: Vec::new(), known: HashMap::new(), block: 0 }
     }
 }
 
@@ -26,13 +34,21 @@ impl Text {
         if value.is_empty() {
             return 0;
         }
-        if let Some(key) = self.known.get(value) {
+        let next = u32::try_from(self.values.len()).unwrap_or(0);
+        let Some((known, (key, block))) = self.known.get_key_value(value) else {
+            let value: Arc<str> = Arc::from(value);
+            self.values.push(Arc::clone(&value));
+            self.known.insert(value, (next, self.block));
+            return next;
+        };
+        if *block == self.block {
             return *key;
         }
-        let key = u32::try_from(self.values.len()).unwrap_or(0);
-        self.values.push(Box::from(value));
-        self.known.insert(Box::from(value), key);
-        key
+        self.values.push(Arc::clone(known));
+        if let Some(known) = self.known.get_mut(value) {
+            *known = (next, self.block);
+        }
+        next
     }
 
     /// The key of a string as it stands on the wire: UTF-8, trailing zeros cut, no longer than `limit` bytes. Bytes that are
@@ -59,7 +75,7 @@ impl Text {
 
     /// The distinct strings; a row's key is an index into this.
     #[must_use]
-    pub fn values(&self) -> &[Box<str>] {
+    pub fn values(&self) -> &[Arc<str>] {
         &self.values
     }
 
@@ -80,10 +96,13 @@ impl Text {
         self.keys.get(row).and_then(|key| self.values.get(usize::try_from(*key).unwrap_or(0))).map_or("", |value| value)
     }
 
-    /// Forgets rows and dictionary, keeps the memory of the rows.
+    /// Forgets rows and dictionary, keeps the memory.
     pub fn clear(&mut self) {
         self.keys.clear();
         self.values.truncate(1);
-        self.known.clear();
+        self.block = self.block.wrapping_add(1);
+        if self.known.len() > REMEMBERED {
+            self.known.clear();
+        }
     }
 }

@@ -1,21 +1,37 @@
 //! Rows as JSON objects, one object a row, the columns under their names in table order.
 //!
-//! Addresses, MAC addresses and times are text, enumerations are their names, label stacks are arrays, 64-bit numbers are
-//! JSON integers. Not here: line ends, and where the text goes.
+//! Addresses, MAC addresses and times are text, enumerations are their names, label stacks are arrays, maps are objects, 64-bit
+//! numbers are JSON integers. A row of another table than `flows` begins with the key `table`. Not here: where the text goes.
 
 use std::io::Write as _;
 use std::net::Ipv6Addr;
 
-use super::Block;
-use super::columns::{COLUMNS, Cells, enum_name};
+use netflow::raw::Raw;
 
-/// Appends row `row` of `block` to `out` as one JSON object without a line end. A cell that a column lacks is `null`.
-pub fn write_row(block: &Block, row: usize, out: &mut Vec<u8>) {
-    for (index, column) in COLUMNS.iter().enumerate() {
-        out.push(if index == 0 { b'{' } else { b',' });
+use super::cells::{Cells, enum_name};
+use super::{Part, flows};
+
+/// Appends all rows of a table to `out`, one JSON object a line.
+pub fn write_rows(part: Part<'_>, out: &mut Vec<u8>) {
+    for row in 0..part.len() {
+        write_row(part, row, out);
+        out.push(b'\n');
+    }
+}
+
+/// Appends row `row` to `out` as one JSON object without a line end. A cell that a column lacks is `null`.
+pub fn write_row(part: Part<'_>, row: usize, out: &mut Vec<u8>) {
+    let mut separator = b'{';
+    if part.table().name != flows::TABLE.name {
+        out.extend_from_slice(b"{\"table\":");
+        write_string(part.table().name, out);
+        separator = b',';
+    }
+    for (column, cells) in part.columns() {
+        out.push(separator);
+        separator = b',';
         write_string(column.name, out);
         out.push(b':');
-        let cells = (column.cells)(block);
         if row < cells.len() {
             write_cell(cells, row, out);
         } else {
@@ -45,15 +61,19 @@ pub fn write_string(value: &str, out: &mut Vec<u8>) {
 fn write_cell(cells: Cells<'_>, row: usize, out: &mut Vec<u8>) {
     match cells {
         Cells::U8(values) => write(out, format_args!("{}", values[row])),
+        Cells::Bool(values) => write(out, format_args!("{}", values[row] != 0)),
         Cells::Enum(values, names) => write_string(enum_name(names, values[row]), out),
         Cells::U16(values) => write(out, format_args!("{}", values[row])),
         Cells::U32(values) => write(out, format_args!("{}", values[row])),
         Cells::U64(values) => write(out, format_args!("{}", values[row])),
+        Cells::I64(values) => write(out, format_args!("{}", values[row])),
         Cells::Mac(values) => write_mac(values[row], out),
+        Cells::Seconds(values) => write_time(1000 * i64::from(values[row]), out),
         Cells::Millis(values) => write_time(values[row], out),
         Cells::Addr(values) => write_address(Ipv6Addr::from(values[row]), out),
         Cells::Text(text) => write_string(text.get(row), out),
         Cells::Labels(labels) => write_labels(labels.get(row), out),
+        Cells::Map(raw) => write_map(raw, row, out),
     }
 }
 
@@ -76,6 +96,19 @@ fn write_labels(labels: &[u32], out: &mut Vec<u8>) {
         write(out, format_args!("{separator}{label}"));
     }
     out.push(b']');
+}
+
+fn write_map(raw: &Raw, row: usize, out: &mut Vec<u8>) {
+    out.push(b'{');
+    for (index, (name, value)) in raw.get(row).enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        write_string(name, out);
+        out.push(b':');
+        write_string(value, out);
+    }
+    out.push(b'}');
 }
 
 /// RFC 3339 in UTC. The date follows from the days since 1970 in the proleptic Gregorian calendar, whose 400-year cycle has
@@ -108,6 +141,7 @@ fn write(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::batch::Block;
 
     fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
         let mut out = Vec::new();
@@ -143,6 +177,33 @@ mod tests {
         }
     }
 
+    fn row_of(block: &Block, table: &str, row: usize) -> serde_json::Value {
+        let part = block.parts().find(|part| part.table().name == table).unwrap();
+        let text = text(|out| write_row(part, row, out));
+        let columns = part.table().columns.len() + usize::from(table != "flows");
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value.as_object().unwrap().len(), columns, "{text}");
+        value
+    }
+
+    #[test]
+    fn rows_of_other_tables_say_which_table_it_is() {
+        let mut block = Block::default();
+        block.decoded.nat_events.resize(1);
+        block.decoded.nat_events.event[0] = 16;
+        block.nat_exporter_name.resize(1);
+        block.decoded.interface_counters.resize(2);
+        block.decoded.interface_counters.if_oper_up[1] = 1;
+        let event = row_of(&block, "nat_events", 0);
+        assert_eq!((&event["table"], &event["event"]), (&"nat_events".into(), &16.into()));
+        assert_eq!((&event["event_name"], &event["exporter_name"]), (&"port block allocation".into(), &"".into()));
+        let counters = row_of(&block, "interface_counters", 1);
+        assert_eq!((&counters["table"], &counters["exporter_name"]), (&"interface_counters".into(), &().into()));
+        assert_eq!((&counters["if_oper_up"], &counters["if_admin_up"]), (&true.into(), &false.into()));
+        let lines = text(|out| block.parts().for_each(|part| write_rows(part, out)));
+        assert_eq!(lines.lines().count(), 3);
+    }
+
     #[test]
     fn every_column_is_there_under_its_name() {
         let mut block = Block::default();
@@ -163,8 +224,15 @@ mod tests {
         }
         block.src.asn.resize(2, u32::MAX);
 
-        let row: serde_json::Value = serde_json::from_str(&text(|out| write_row(&block, 1, out))).unwrap();
-        assert_eq!(row.as_object().unwrap().len(), COLUMNS.len());
+        let raw = &mut block.decoded.flows.raw;
+        for (name, value) in [("9/1", "x"), ("someElement", "\"y\"")] {
+            let key = raw.names.key(name);
+            raw.names.push(key);
+            raw.values.push(value.into());
+        }
+        raw.ends[1] = 2;
+
+        let row = row_of(&block, "flows", 1);
         for (name, expected) in [
             ("time_received", serde_json::json!("2026-01-02T03:04:05.678Z")),
             ("src_addr", serde_json::json!("192.0.2.7")),
@@ -178,10 +246,12 @@ mod tests {
             ("exporter_name", serde_json::json!("a \"name\"")),
             ("src_geo_as", serde_json::json!(u32::MAX)),
             ("dst_country", serde_json::Value::Null),
+            ("raw", serde_json::json!({ "9/1": "x", "someElement": "\"y\"" })),
         ] {
             assert_eq!(row[name], expected, "{name}");
         }
-        let first: serde_json::Value = serde_json::from_str(&text(|out| write_row(&block, 0, out))).unwrap();
+        let first = row_of(&block, "flows", 0);
+        assert_eq!(first["raw"], serde_json::json!({}));
         assert_eq!((&first["direction"], &first["mpls_labels"]), (&"unknown".into(), &serde_json::json!([])));
     }
 }

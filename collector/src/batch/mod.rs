@@ -1,30 +1,47 @@
-//! Blocks: decoded flow records with what enrichment adds, on their way from a worker to ClickHouse.
+//! Blocks: decoded rows with what enrichment adds, on their way from a worker to ClickHouse.
 //!
-//! A block is a struct of arrays in the layout of ClickHouse's Native format. [`columns::COLUMNS`] is the one list of the
-//! flows table's columns: the table's DDL, the Native encoder and the JSON rows are all made from it.
+//! A block is a struct of arrays in the layout of ClickHouse's Native format. [`Table`]s are the one list of tables and columns:
+//! the DDL, the Native encoder and the JSON rows are all made from it.
 
-/// The columns of the flows table.
-pub mod columns;
+/// One column's cells.
+pub mod cells;
+/// The table of flows.
+pub mod flows;
+/// The table of interface counters.
+pub mod interface_counters;
 /// Rows as JSON objects.
 pub mod json;
+/// The table of address translations.
+pub mod nat_events;
 /// Blocks for reuse.
 pub mod pool;
+/// What a table is, and rows for tables.
+pub mod table;
 
+pub use cells::Cells;
 pub use pool::Pool;
+pub use table::{Column, Part, Provenance, Rows, Table};
 
 use netflow::{Tables, Text};
 
-/// Rows of the flows table: what was decoded, and what was added. All columns are [`Block::len`] long once enriched.
+/// The tables that a block has rows for, in the order of their numbers.
+pub static TABLES: [&Table; 3] = [&flows::TABLE, &nat_events::TABLE, &interface_counters::TABLE];
+
+/// Rows of several tables: what was decoded, and what was added. All columns of a table are of one length once enriched.
 #[derive(Debug, Clone, Default)]
 pub struct Block {
     /// What the exporter said, table by table.
     pub decoded: Tables,
-    /// Name of the exporter; empty where none is configured.
+    /// Name of the flow records' exporter; empty where none is configured.
     pub exporter_name: Text,
     /// Places and autonomous system of the source address.
     pub src: Origin,
     /// Places and autonomous system of the destination address.
     pub dst: Origin,
+    /// Name of the address translations' exporter.
+    pub nat_exporter_name: Text,
+    /// Name of the interface counters' exporter.
+    pub counters_exporter_name: Text,
 }
 
 /// What the GeoIP files say about one end of the flows; `unknown` (or 0) where they say nothing.
@@ -41,46 +58,29 @@ pub struct Origin {
 }
 
 impl Block {
-    /// Rows in the block.
+    /// Rows in the block, of all tables.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.decoded.flows.len()
+        self.decoded.rows()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.decoded.flows.is_empty()
+        self.len() == 0
     }
 
-    /// Makes room for `rows` in all.
+    /// The rows, table by table.
+    pub fn parts(&self) -> impl Iterator<Item = Part<'_>> {
+        Part::all(self)
+    }
+
+    /// Makes room for `rows` flow records in all; the other tables have few rows and grow as they come.
     pub fn reserve(&mut self, rows: usize) {
         self.decoded.flows.reserve(rows);
         for asn in [&mut self.src.asn, &mut self.dst.asn] {
             asn.reserve(rows.saturating_sub(asn.len()));
         }
-    }
-
-    /// Bytes of memory the rows take.
-    #[must_use]
-    pub fn row_bytes(&self) -> usize {
-        self.bytes_for(self.len())
-    }
-
-    /// Bytes of memory the block holds, rows and room together.
-    #[must_use]
-    pub fn memory_bytes(&self) -> usize {
-        self.bytes_for(self.decoded.flows.received_ms.capacity())
-    }
-
-    fn bytes_for(&self, rows: usize) -> usize {
-        columns::COLUMNS
-            .iter()
-            .map(|column| {
-                let cells = (column.cells)(self);
-                cells.width_bytes() * rows + cells.heap_bytes()
-            })
-            .sum()
     }
 
     /// Forgets the rows, keeps the memory.
@@ -89,6 +89,49 @@ impl Block {
         self.exporter_name.clear();
         self.src.clear();
         self.dst.clear();
+        self.nat_exporter_name.clear();
+        self.counters_exporter_name.clear();
+    }
+
+    fn received_ms(&self, table: usize) -> &Vec<i64> {
+        match table {
+            0 => &self.decoded.flows.received_ms,
+            1 => &self.decoded.nat_events.received_ms,
+            _ => &self.decoded.interface_counters.received_ms,
+        }
+    }
+}
+
+impl Rows for Block {
+    fn tables(&self) -> &'static [&'static Table] {
+        &TABLES
+    }
+
+    fn count(&self, table: usize) -> usize {
+        self.received_ms(table).len()
+    }
+
+    fn room(&self, table: usize) -> usize {
+        self.received_ms(table).capacity()
+    }
+
+    fn cells(&self, table: usize, column: usize) -> Cells<'_> {
+        let columns = match table {
+            0 => flows::CELLS,
+            1 => nat_events::CELLS,
+            _ => interface_counters::CELLS,
+        };
+        columns[column](self)
+    }
+
+    fn provenance(&self, table: usize) -> Option<Provenance<'_>> {
+        let Tables { flows, nat_events, interface_counters } = &self.decoded;
+        let (exporters, domains) = match table {
+            0 => (&flows.exporter, &flows.domain),
+            1 => (&nat_events.exporter, &nat_events.domain),
+            _ => (&interface_counters.exporter, &interface_counters.domain),
+        };
+        Some(Provenance { exporters, domains, received_ms: self.received_ms(table) })
     }
 }
 
@@ -98,5 +141,43 @@ impl Origin {
         self.city.clear();
         self.asn.clear();
         self.as_name.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_in_an_enum_type_are_those_of_its_cells() {
+        for (column, cells) in Block::default().parts().flat_map(|part| part.columns().collect::<Vec<_>>()) {
+            if let Cells::Enum(_, names) = cells {
+                let values: Vec<String> =
+                    names.iter().enumerate().map(|(value, name)| format!("'{name}' = {value}")).collect();
+                assert_eq!(column.kind, format!("Enum8({})", values.join(", ")), "{}", column.name);
+            }
+        }
+    }
+
+    #[test]
+    fn column_names_are_distinct() {
+        for table in TABLES {
+            let names: std::collections::BTreeSet<&str> = table.columns.iter().map(|column| column.name).collect();
+            assert_eq!(names.len(), table.columns.len(), "{}", table.name);
+        }
+    }
+
+    #[test]
+    fn every_table_counts_its_own_rows() {
+        let mut block = Block::default();
+        block.decoded.flows.resize(3);
+        block.decoded.nat_events.resize(2);
+        block.decoded.interface_counters.resize(1);
+        block.decoded.nat_events.domain[1] = 7;
+        assert_eq!(block.len(), 6);
+        let parts: Vec<(&str, usize)> = block.parts().map(|part| (part.table().name, part.len())).collect();
+        assert_eq!(parts, [("flows", 3), ("nat_events", 2), ("interface_counters", 1)]);
+        let domains: Vec<&[u32]> = block.parts().filter_map(|part| Some(part.provenance()?.domains)).collect();
+        assert_eq!(domains, [&[0, 0, 0][..], &[0, 7], &[0]]);
     }
 }

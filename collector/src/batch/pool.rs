@@ -11,13 +11,20 @@ use super::Block;
 pub struct Pool {
     idle: ArrayQueue<Box<Block>>,
     block_rows: usize,
+    keeps_unknown: bool,
 }
 
 impl Pool {
     /// A pool that keeps up to `idle_blocks` blocks (at least one) and makes new ones with room for `block_rows` rows.
     #[must_use]
     pub fn new(idle_blocks: usize, block_rows: usize) -> Self {
-        Self { idle: ArrayQueue::new(idle_blocks.max(1)), block_rows }
+        Self { idle: ArrayQueue::new(idle_blocks.max(1)), block_rows, keeps_unknown: false }
+    }
+
+    /// The same pool; its blocks keep the fields that no column takes if `keeps_unknown`.
+    #[must_use]
+    pub fn keep_unknown(self, keeps_unknown: bool) -> Self {
+        Self { keeps_unknown, ..self }
     }
 
     /// An empty block: an idle one, or a new one.
@@ -26,6 +33,7 @@ impl Pool {
         self.idle.pop().unwrap_or_else(|| {
             let mut block = Box::<Block>::default();
             block.reserve(self.block_rows);
+            block.decoded.flows.raw.keep = self.keeps_unknown;
             block
         })
     }
@@ -55,6 +63,17 @@ mod tests {
         let again = pool.take();
         assert!(again.is_empty());
         assert_eq!(again.decoded.flows.bytes.as_ptr(), column);
+    }
+
+    #[test]
+    fn every_block_is_told_what_to_keep() {
+        for keeps_unknown in [false, true] {
+            let pool = Pool::new(1, 1).keep_unknown(keeps_unknown);
+            let block = pool.take();
+            assert_eq!(block.decoded.flows.raw.keep, keeps_unknown);
+            pool.give(block);
+            assert_eq!(pool.take().decoded.flows.raw.keep, keeps_unknown);
+        }
     }
 
     #[test]

@@ -12,8 +12,7 @@ use hyper_util::rt::TokioExecutor;
 
 use super::error::{Class, Error, one_line};
 use super::{native, transport};
-use crate::batch::Block;
-use crate::batch::columns::COLUMNS;
+use crate::batch::{Part, Table};
 
 /// Bytes that are compressed and sent as one; ClickHouse's own client uses the same size.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -89,7 +88,6 @@ pub struct Client {
     server: clickhouse::Client,
     database: clickhouse::Client,
     settings: Settings,
-    insert_sql: String,
 }
 
 impl Client {
@@ -118,13 +116,7 @@ impl Client {
             .with_product_info("collector", env!("CARGO_PKG_VERSION"))
             // A query's answer is small, and a proxy may not know ClickHouse's LZ4 encoding.
             .with_compression(clickhouse::Compression::None);
-        let columns: Vec<String> = COLUMNS.iter().map(|column| format!("`{}`", column.name)).collect();
-        Ok(Self {
-            database: server.clone().with_database(&settings.database),
-            server,
-            settings: settings.clone(),
-            insert_sql: format!("INSERT INTO flows ({}) FORMAT Native", columns.join(", ")),
-        })
+        Ok(Self { database: server.clone().with_database(&settings.database), server, settings: settings.clone() })
     }
 
     /// A client for a ClickHouse that has answered.
@@ -252,21 +244,22 @@ impl Client {
         }
     }
 
-    /// Inserts one block into `flows` as one part; the bytes it was encoded in, before compression. An insert repeated with its token stores nothing twice.
+    /// Inserts the rows of a table as one part; the bytes they were encoded in, before compression. An insert repeated with its
+    /// token stores nothing twice.
     ///
-    /// The block must have passed [`native::check`]. `scratch` is empty before and after; its memory is reused.
+    /// The rows must have passed [`native::check`]. What is in `scratch` is forgotten; its memory is reused.
     ///
     /// # Errors
     /// See [`Class`]. The rows may be stored nevertheless, when only the answer was lost: repeat with the same token.
-    pub async fn insert(&self, block: &Block, token: &str, scratch: &mut BytesMut) -> Result<u64, Error> {
-        let result = self.try_insert(block, token, scratch).await;
+    pub async fn insert(&self, part: Part<'_>, token: &str, scratch: &mut BytesMut) -> Result<u64, Error> {
+        // An insert that was cut off, or that failed, leaves some behind.
         scratch.clear();
-        result.map_err(Error::from)
+        self.try_insert(part, token, scratch).await.map_err(Error::from)
     }
 
     async fn try_insert(
         &self,
-        block: &Block,
+        part: Part<'_>,
         token: &str,
         scratch: &mut BytesMut,
     ) -> Result<u64, clickhouse::error::Error> {
@@ -279,16 +272,16 @@ impl Client {
             .database
             .clone()
             .with_compression(compression)
-            .insert_formatted_with(self.insert_sql.as_str())
+            .insert_formatted_with(insert_sql(part.table()))
             .with_timeouts(limit, limit)
             // Acknowledged means stored, and an insert is one part: neither may depend on the server's profile.
             .with_setting("async_insert", "0")
             .with_setting("insert_deduplicate", "1")
             .with_setting("insert_deduplication_token", token);
         let mut encoded_bytes = 0;
-        native::write_header(block, scratch);
-        for column in COLUMNS {
-            native::write_column(column, block, scratch);
+        native::write_header(part, scratch);
+        for (column, cells) in part.columns() {
+            native::write_column(column, cells, scratch);
             while scratch.len() >= CHUNK_BYTES {
                 encoded_bytes += CHUNK_BYTES as u64;
                 insert.send(scratch.split_to(CHUNK_BYTES).freeze()).await?;
@@ -301,4 +294,9 @@ impl Client {
         insert.end().await?;
         Ok(encoded_bytes)
     }
+}
+
+fn insert_sql(table: &Table) -> String {
+    let columns: Vec<String> = table.columns.iter().map(|column| format!("`{}`", column.name)).collect();
+    format!("INSERT INTO {} ({}) FORMAT Native", table.name, columns.join(", "))
 }

@@ -1,6 +1,8 @@
 //! What is counted about inserts, and its Prometheus text.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::error::Class;
@@ -36,7 +38,16 @@ impl Loss {
     }
 }
 
-/// Counters of the inserts; rows in = inserted + given up + waiting.
+/// What became of one table's rows.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct TableRows {
+    /// Rows ClickHouse acknowledged.
+    pub inserted: u64,
+    /// Rows given up, by the number of the [`Loss`].
+    pub given_up: [u64; Loss::ALL.len()],
+}
+
+/// Counters of the inserts; rows in = inserted + given up + waiting. Where no table is named, rows are those of all tables.
 #[derive(Debug, Default)]
 pub struct Counters {
     /// Rows handed over for insertion.
@@ -53,6 +64,8 @@ pub struct Counters {
     pub blocks_at_fault: Counter,
     errors: [Counter; Class::ALL.len()],
     rows_given_up: [Counter; Loss::ALL.len()],
+    /// By name of the table. Locked once for each insert.
+    tables: Mutex<BTreeMap<&'static str, TableRows>>,
     rows_waiting: AtomicU64,
     bytes_waiting: AtomicU64,
     failing: AtomicU64,
@@ -83,9 +96,24 @@ impl Counters {
         self.rows_waiting.load(Ordering::Relaxed)
     }
 
-    pub(super) fn inserted(&self, rows: u64, encoded_bytes: u64, took: Duration) {
-        self.inserts.add(1);
+    /// What became of one table's rows.
+    #[must_use]
+    pub fn table(&self, name: &str) -> TableRows {
+        self.tables().get(name).copied().unwrap_or_default()
+    }
+
+    fn tables(&self) -> MutexGuard<'_, BTreeMap<&'static str, TableRows>> {
+        // Nothing panics while it holds the lock.
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn inserted(&self, table: &'static str, rows: u64) {
+        self.tables().entry(table).or_default().inserted += rows;
         self.rows_inserted.add(rows);
+    }
+
+    pub(super) fn acknowledged(&self, encoded_bytes: u64, took: Duration) {
+        self.inserts.add(1);
         self.encoded_bytes.add(encoded_bytes);
         self.insert_nanoseconds.add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
     }
@@ -94,7 +122,8 @@ impl Counters {
         self.errors[class as usize].add(1);
     }
 
-    pub(super) fn gave_up(&self, loss: Loss, rows: u64) {
+    pub(super) fn gave_up(&self, table: &'static str, loss: Loss, rows: u64) {
+        self.tables().entry(table).or_default().given_up[loss as usize] += rows;
         self.rows_given_up[loss as usize].add(rows);
     }
 
@@ -141,6 +170,14 @@ impl Counters {
             let (name, help) = (format!("{PREFIX}_rows_given_up_total"), "Rows that were given up.");
             out.counter(&name, help, &[("reason", loss.label())], self.rows_given_up(loss));
         }
+        for (table, rows) in self.tables().iter() {
+            let (name, help) = (format!("{PREFIX}_rows_total"), "Rows by table and by what became of them.");
+            out.counter(&name, help, &[("table", table), ("outcome", "inserted")], rows.inserted);
+            for loss in Loss::ALL {
+                let labels = [("table", *table), ("outcome", loss.label())];
+                out.counter(&name, help, &labels, rows.given_up[loss as usize]);
+            }
+        }
         for (name, help, value) in [
             ("rows_waiting", "Rows in memory that are not acknowledged yet.", &self.rows_waiting),
             ("bytes_waiting", "Memory of the blocks that are not acknowledged yet.", &self.bytes_waiting),
@@ -165,9 +202,11 @@ mod tests {
     #[test]
     fn what_was_counted_is_written() {
         let counters = Counters::default();
-        counters.inserted(10, 2000, Duration::from_millis(1500));
+        counters.acknowledged(2000, Duration::from_millis(1500));
+        counters.inserted("flows", 9);
+        counters.inserted("nat_events", 1);
         counters.failed(Class::Busy);
-        counters.gave_up(Loss::Bound, 7);
+        counters.gave_up("nat_events", Loss::Bound, 7);
         counters.waiting(3, 900);
         let mut out = Exposition::default();
         counters.write(&mut out);
@@ -178,6 +217,10 @@ mod tests {
             "collector_clickhouse_insert_seconds_total 1.5",
             "collector_clickhouse_insert_errors_total{class=\"busy\"} 1",
             "collector_clickhouse_rows_given_up_total{reason=\"bound\"} 7",
+            "collector_clickhouse_rows_total{table=\"flows\",outcome=\"inserted\"} 9",
+            "collector_clickhouse_rows_total{table=\"flows\",outcome=\"bound\"} 0",
+            "collector_clickhouse_rows_total{table=\"nat_events\",outcome=\"inserted\"} 1",
+            "collector_clickhouse_rows_total{table=\"nat_events\",outcome=\"bound\"} 7",
             "collector_clickhouse_rows_waiting 3",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");

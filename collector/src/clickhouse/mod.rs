@@ -1,8 +1,10 @@
-//! ClickHouse: the table, blocks in its Native format, and inserts that are repeated until they are acknowledged.
+//! ClickHouse: the tables, blocks in its Native format, and inserts that are repeated until they are acknowledged.
 //!
 //! Everything speaks ClickHouse's HTTP interface through the `clickhouse` crate's client, whether a server answers or the
 //! embedded store. Not here: filling blocks, and the embedded store.
 
+/// The rows that are stored as one.
+mod batch;
 /// The client: settings, probe, queries, one insert.
 pub mod client;
 /// What is counted.
@@ -11,6 +13,8 @@ pub mod counters;
 pub mod error;
 /// Blocks in ClickHouse's Native format.
 pub mod native;
+/// Who is told what becomes of rows.
+mod observer;
 /// Batches that wait for their insert, within a bound.
 mod queue;
 /// The tables and their migrations.
@@ -20,8 +24,9 @@ pub mod sink;
 /// HTTP and TLS connections.
 mod transport;
 
+pub use batch::Batch;
 pub use client::{Client, Settings};
-pub use counters::Counters;
+pub use counters::{Counters, Loss};
 pub use error::{Class, Error};
-pub use queue::Batch;
+pub use observer::Observer;
 pub use sink::{BatchSender, Drained, Sink};

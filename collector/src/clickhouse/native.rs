@@ -2,15 +2,15 @@
 //!
 //! A block is `varuint columns, varuint rows`, then each column as `string name, string type, data`. The data of a column of
 //! fixed-width cells is its memory, little-endian, so a column is one copy. Layout:
-//! <https://clickhouse.com/docs/interfaces/formats/Native>, `SerializationLowCardinality.cpp` and `SerializationArray.cpp`.
+//! <https://clickhouse.com/docs/interfaces/formats/Native>, `SerializationLowCardinality.cpp`, `SerializationArray.cpp` and
+//! `SerializationMap.cpp`.
 //! Not here: compression and sending.
 
 use bytes::{BufMut, BytesMut};
-use netflow::Text;
 use netflow::columns::Labels;
+use netflow::{Raw, Text};
 
-use crate::batch::Block;
-use crate::batch::columns::{COLUMNS, Cells, Column};
+use crate::batch::{Cells, Column, Part};
 
 #[cfg(target_endian = "big")]
 compile_error!("a Native column is a copy of its little-endian memory; this target is big-endian");
@@ -48,43 +48,48 @@ impl EncodeError {
     }
 }
 
-/// Appends the whole block to `out`.
+/// Appends the rows of a table as one block to `out`.
 ///
 /// # Errors
-/// Nothing is appended when the block is at fault.
-pub fn encode(block: &Block, out: &mut BytesMut) -> Result<(), EncodeError> {
-    check(block)?;
-    write_header(block, out);
-    for column in COLUMNS {
-        write_column(column, block, out);
+/// Nothing is appended when the rows are at fault.
+pub fn encode(part: Part<'_>, out: &mut BytesMut) -> Result<(), EncodeError> {
+    check(part)?;
+    write_header(part, out);
+    for (column, cells) in part.columns() {
+        write_column(column, cells, out);
     }
     Ok(())
 }
 
-/// Whether every column has as many cells as the block has rows, and every cell has its value.
+/// Whether every column has as many cells as there are rows, and every cell has its value.
 ///
 /// # Errors
 /// The first fault found.
-pub fn check(block: &Block) -> Result<(), EncodeError> {
-    if block.is_empty() {
+pub fn check(part: Part<'_>) -> Result<(), EncodeError> {
+    if part.is_empty() {
         return Err(EncodeError::Empty);
     }
-    for column in COLUMNS {
-        let cells = (column.cells)(block);
-        if cells.len() != block.len() {
+    for (column, cells) in part.columns() {
+        if cells.len() != part.len() {
             return Err(EncodeError::Ragged(column.name));
         }
         let whole = match cells {
-            Cells::Text(text) => text.keys().iter().all(|key| (*key as usize) < text.values().len()),
-            Cells::Labels(labels) => {
-                labels.ends.is_sorted() && labels.ends.last().copied().unwrap_or(0) == labels.values.len() as u64
+            Cells::Text(text) => has_all_values(text),
+            Cells::Labels(labels) => ascend_to(&labels.ends, labels.values.len()),
+            Cells::Map(raw) => {
+                raw.names.keys().len() == raw.values.len()
+                    && has_all_values(&raw.names)
+                    && ascend_to(&raw.ends, raw.values.len())
             }
             Cells::U8(_)
+            | Cells::Bool(_)
             | Cells::Enum(..)
             | Cells::U16(_)
             | Cells::U32(_)
             | Cells::U64(_)
+            | Cells::I64(_)
             | Cells::Mac(_)
+            | Cells::Seconds(_)
             | Cells::Millis(_)
             | Cells::Addr(_) => true,
         };
@@ -95,26 +100,39 @@ pub fn check(block: &Block) -> Result<(), EncodeError> {
     Ok(())
 }
 
-/// Appends what precedes the columns. The block must have passed [`check`].
-pub fn write_header(block: &Block, out: &mut BytesMut) {
-    write_varuint(COLUMNS.len() as u64, out);
-    write_varuint(block.len() as u64, out);
+fn has_all_values(text: &Text) -> bool {
+    text.keys().iter().all(|key| (*key as usize) < text.values().len())
 }
 
-/// Appends one column with its name and type. The block must have passed [`check`].
-pub fn write_column(column: &Column, block: &Block, out: &mut BytesMut) {
+fn ascend_to(ends: &[u64], values: usize) -> bool {
+    ends.is_sorted() && ends.last().copied().unwrap_or(0) == values as u64
+}
+
+/// Appends what precedes the columns. The rows must have passed [`check`].
+pub fn write_header(part: Part<'_>, out: &mut BytesMut) {
+    write_varuint(part.table().columns.len() as u64, out);
+    write_varuint(part.len() as u64, out);
+}
+
+/// Appends one column with its name and type. The rows must have passed [`check`].
+pub fn write_column(column: &Column, cells: Cells<'_>, out: &mut BytesMut) {
     write_string(column.name, out);
     write_string(column.kind, out);
-    match (column.cells)(block) {
+    match cells {
         Cells::U8(values) => out.extend_from_slice(values),
+        Cells::Bool(values) => out.extend(values.iter().map(|value| u8::from(*value != 0))),
         Cells::Enum(values, names) => write_enum(values, names.len(), out),
         Cells::U16(values) => out.extend_from_slice(bytemuck::cast_slice(values)),
-        Cells::U32(values) => out.extend_from_slice(bytemuck::cast_slice(values)),
+        Cells::U32(values) | Cells::Seconds(values) => out.extend_from_slice(bytemuck::cast_slice(values)),
         Cells::U64(values) | Cells::Mac(values) => out.extend_from_slice(bytemuck::cast_slice(values)),
-        Cells::Millis(values) => out.extend_from_slice(bytemuck::cast_slice(values)),
+        Cells::I64(values) | Cells::Millis(values) => out.extend_from_slice(bytemuck::cast_slice(values)),
         Cells::Addr(values) => out.extend_from_slice(values.as_flattened()),
-        Cells::Text(text) => write_text(text, out),
+        Cells::Text(text) => {
+            out.put_u64_le(KEYS_VERSION);
+            write_text(text, out);
+        }
         Cells::Labels(labels) => write_labels(labels, out),
+        Cells::Map(raw) => write_map(raw, out),
     }
 }
 
@@ -134,7 +152,21 @@ fn write_labels(labels: &Labels, out: &mut BytesMut) {
     out.extend_from_slice(bytemuck::cast_slice(&labels.values));
 }
 
-/// `LowCardinality(String)`: the dictionary, then an index into it for each row in the narrowest type that holds them all.
+/// `Map` is an array of pairs laid out as two columns, keys and values; what precedes the data of a column that is nested in
+/// it (the version of the keys) comes before all data. Columns without a cell are not written.
+fn write_map(raw: &Raw, out: &mut BytesMut) {
+    out.put_u64_le(KEYS_VERSION);
+    out.extend_from_slice(bytemuck::cast_slice(&raw.ends));
+    if raw.values.is_empty() {
+        return;
+    }
+    write_text(&raw.names, out);
+    for value in &raw.values {
+        write_string(value, out);
+    }
+}
+
+/// `LowCardinality(String)` after its version: the dictionary, then an index into it for each row in the narrowest type that holds them all.
 fn write_text(text: &Text, out: &mut BytesMut) {
     let (values, keys) = (text.values(), text.keys());
     let index_type: u64 = match values.len() {
@@ -142,7 +174,6 @@ fn write_text(text: &Text, out: &mut BytesMut) {
         0x101..=0x1_0000 => 1,
         _ => 2,
     };
-    out.put_u64_le(KEYS_VERSION);
     out.put_u64_le(index_type | HAS_ADDITIONAL_KEYS | NEED_UPDATE_DICTIONARY);
     out.put_u64_le(values.len() as u64);
     for value in values {
@@ -174,6 +205,11 @@ fn write_varuint(mut value: u64, out: &mut BytesMut) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::batch::Block;
+
+    fn flows(block: &Block) -> Part<'_> {
+        block.parts().next().unwrap()
+    }
 
     fn block(rows: usize) -> Block {
         let mut block = Block::default();
@@ -189,9 +225,9 @@ mod tests {
     }
 
     fn encoded(name: &str, block: &Block) -> Vec<u8> {
-        let column = COLUMNS.iter().find(|column| column.name == name).unwrap();
+        let (column, cells) = flows(block).columns().find(|(column, _)| column.name == name).unwrap();
         let mut out = BytesMut::new();
-        write_column(column, block, &mut out);
+        write_column(column, cells, &mut out);
         let head = 2 + column.name.len() + column.kind.len();
         assert_eq!(usize::from(out[0]), column.name.len());
         assert_eq!(&out[1..=column.name.len()], column.name.as_bytes());
@@ -213,7 +249,12 @@ mod tests {
         let key = block.exporter_name.key("é");
         block.exporter_name.keys_mut()[1] = key;
 
-        let cases: [(&str, &[u8]); 8] = [
+        let raw = &mut block.decoded.flows.raw;
+        let key = raw.names.key("n");
+        raw.names.push(key);
+        (raw.values, raw.ends) = (vec!["v".into()], vec![0, 1]);
+
+        let cases: [(&str, &[u8]); 9] = [
             ("time_received", &[6, 5, 4, 3, 2, 1, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255]),
             (
                 "src_addr",
@@ -224,6 +265,17 @@ mod tests {
             ("src_mac", &[0x55, 0x44, 0x33, 0x22, 0x11, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]),
             ("direction", &[2, 0]),
             ("mpls_labels", &[0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 255, 255, 15, 0]),
+            (
+                "raw",
+                &[
+                    1, 0, 0, 0, 0, 0, 0, 0, // keys version
+                    0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, // ends
+                    0, 6, 0, 0, 0, 0, 0, 0, // u8 indexes, own dictionary
+                    2, 0, 0, 0, 0, 0, 0, 0, 0, 1, b'n', // "", "n"
+                    1, 0, 0, 0, 0, 0, 0, 0, 1, // entries
+                    1, b'v', // values
+                ],
+            ),
             (
                 "exporter_name",
                 &[
@@ -267,20 +319,23 @@ mod tests {
     #[test]
     fn a_block_at_fault_is_refused() {
         type Break = fn(&mut Block);
-        let cases: [(Break, EncodeError); 6] = [
+        let cases: [(Break, EncodeError); 9] = [
             (Block::clear, EncodeError::Empty),
             (|block| block.decoded.flows.src_port.truncate(1), EncodeError::Ragged("src_port")),
             (|block| block.src.country.resize(3), EncodeError::Ragged("src_country")),
             (|block| block.dst.city.keys_mut()[1] = 1, EncodeError::Dangling("dst_city")),
             (|block| block.decoded.flows.mpls_labels.values.push(1), EncodeError::Dangling("mpls_labels")),
             (|block| block.decoded.flows.mpls_labels.ends = vec![1, 0], EncodeError::Dangling("mpls_labels")),
+            (|block| block.decoded.flows.raw.values.push("value without a name".into()), EncodeError::Dangling("raw")),
+            (|block| block.decoded.flows.raw.names.push(0), EncodeError::Dangling("raw")),
+            (|block| block.decoded.flows.raw.ends[1] = 1, EncodeError::Dangling("raw")),
         ];
         for (fault, expected) in cases {
             let mut block = block(2);
-            assert_eq!(check(&block), Ok(()));
+            assert_eq!(check(flows(&block)), Ok(()));
             fault(&mut block);
             let mut out = BytesMut::new();
-            assert_eq!(encode(&block, &mut out), Err(expected));
+            assert_eq!(encode(flows(&block), &mut out), Err(expected));
             assert!(out.is_empty());
         }
     }

@@ -4,21 +4,15 @@
 //! against the bound too, but are not given up, because ClickHouse may have stored them already.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::batch::{Batch, Waiting};
 use super::counters::{Counters, Loss};
-use crate::batch::{Block, Pool};
-
-/// The rows of one insert.
-#[derive(Debug)]
-pub struct Batch {
-    /// The rows.
-    pub block: Box<Block>,
-    /// Names the insert: repeated under the same token, it stores nothing twice. Never used for other rows.
-    pub token: String,
-}
+use super::observer::Observer;
+use crate::batch::Pool;
 
 /// The bound of what waits.
 #[derive(Debug, Clone, Copy)]
@@ -27,59 +21,58 @@ pub(super) struct Bound {
     pub(super) bytes: u64,
 }
 
-/// A batch with what it counts for.
-#[derive(Debug)]
-pub(super) struct Waiting {
-    pub(super) batch: Batch,
-    pub(super) rows: u64,
-    bytes: u64,
-}
-
 #[derive(Debug, Default)]
 struct State {
     waiting: VecDeque<Waiting>,
+    /// Batches that were taken and are not done.
+    under_way: usize,
     /// Rows and bytes of what waits and what is under way.
     rows: u64,
     bytes: u64,
     closed: bool,
 }
 
-#[derive(Debug)]
 pub(super) struct Queue {
     state: Mutex<State>,
     changed: Notify,
+    done: Condvar,
     bound: Bound,
     pool: Arc<Pool>,
     counters: Arc<Counters>,
+    observer: Arc<dyn Observer>,
 }
 
 impl Queue {
-    pub(super) fn new(bound: Bound, pool: Arc<Pool>, counters: Arc<Counters>) -> Self {
-        Self { state: Mutex::default(), changed: Notify::new(), bound, pool, counters }
+    pub(super) fn new(bound: Bound, pool: Arc<Pool>, counters: Arc<Counters>, observer: Arc<dyn Observer>) -> Self {
+        let (state, changed, done) = Default::default();
+        Self { state, changed, done, bound, pool, counters, observer }
     }
 
     /// Takes a batch over. A batch without rows goes straight back to the pool.
     pub(super) fn push(&self, mut batch: Batch) {
-        if batch.block.is_empty() {
-            self.pool.give(batch.block);
+        let rows = batch.rows();
+        if rows == 0 {
+            batch.recycle(&self.pool);
             return;
         }
-        let rows = batch.block.len() as u64;
         self.counters.rows_received.add(rows);
         if !self.lock().waiting.is_empty() {
-            batch.block = self.compact(batch.block);
+            // While many wait, the room of blocks that were sealed early would be most of the memory.
+            batch = batch.compact(&self.pool);
         }
-        let bytes = batch.block.memory_bytes() as u64;
+        let waiting = Waiting::new(batch);
 
         let mut state = self.lock();
-        state.rows += rows;
-        state.bytes += bytes;
-        state.waiting.push_back(Waiting { batch, rows, bytes });
+        state.rows += waiting.rows;
+        state.bytes += waiting.bytes;
+        state.waiting.push_back(waiting);
         let mut given_up = Vec::new();
         while state.closed || state.rows > self.bound.rows || state.bytes > self.bound.bytes {
-            let Some(oldest) = state.waiting.pop_front() else { break };
-            state.rows -= oldest.rows;
-            state.bytes -= oldest.bytes;
+            let Some(mut oldest) = state.waiting.pop_front() else { break };
+            // Not when it is done: another thread that sends meanwhile would give up too much.
+            state.rows -= std::mem::take(&mut oldest.rows);
+            state.bytes -= std::mem::take(&mut oldest.bytes);
+            state.under_way += 1;
             given_up.push(oldest);
         }
         self.counters.waiting(state.rows, state.bytes);
@@ -88,19 +81,8 @@ impl Queue {
 
         self.changed.notify_one();
         for oldest in given_up {
-            self.counters.gave_up(loss, oldest.rows);
-            self.pool.give(oldest.batch.block);
+            self.done(oldest, loss);
         }
-    }
-
-    /// A block that was sealed early has room for many more rows; while many wait, that room would be most of the memory.
-    fn compact(&self, block: Box<Block>) -> Box<Block> {
-        if block.memory_bytes() <= 2 * block.row_bytes() {
-            return block;
-        }
-        let small = block.clone();
-        self.pool.give(block);
-        small
     }
 
     /// The oldest batch, when there is one; `None` once the queue is closed and empty. Whoever takes it calls [`Queue::done`].
@@ -113,6 +95,7 @@ impl Queue {
             {
                 let mut state = self.lock();
                 if let Some(oldest) = state.waiting.pop_front() {
+                    state.under_way += 1;
                     return Some(oldest);
                 }
                 if state.closed {
@@ -123,17 +106,49 @@ impl Queue {
         }
     }
 
-    /// A batch is inserted or, with a loss, given up.
-    pub(super) fn done(&self, waiting: Waiting, loss: Option<Loss>) {
+    /// The rows of a batch's next table are stored or, with a loss, given up.
+    pub(super) fn settle(&self, waiting: &mut Waiting, loss: Option<Loss>) {
+        let Some(part) = waiting.next() else { return };
+        let (table, rows) = (part.table().name, part.len() as u64);
+        let counted = rows.min(waiting.rows);
         let mut state = self.lock();
-        state.rows -= waiting.rows;
-        state.bytes -= waiting.bytes;
+        state.rows -= counted;
         self.counters.waiting(state.rows, state.bytes);
         drop(state);
-        if let Some(loss) = loss {
-            self.counters.gave_up(loss, waiting.rows);
+        match loss {
+            _ if rows == 0 => {}
+            None => {
+                self.counters.inserted(table, rows);
+                self.observer.stored(part);
+            }
+            Some(loss) => {
+                self.counters.gave_up(table, loss, rows);
+                self.observer.lost(part, loss);
+            }
         }
-        self.pool.give(waiting.batch.block);
+        waiting.rows -= counted;
+        waiting.settled += 1;
+    }
+
+    /// Nothing more is done about a batch; what is not settled is given up.
+    pub(super) fn done(&self, mut waiting: Waiting, loss: Loss) {
+        while waiting.next().is_some() {
+            self.settle(&mut waiting, Some(loss));
+        }
+        let mut state = self.lock();
+        state.bytes -= waiting.bytes;
+        state.under_way -= 1;
+        self.counters.waiting(state.rows, state.bytes);
+        drop(state);
+        self.done.notify_all();
+        waiting.batch.recycle(&self.pool);
+    }
+
+    /// Waits up to `patience` until no batch waits or is under way; whether that is so.
+    pub(super) fn wait_until_empty(&self, patience: Duration) -> bool {
+        let is_busy = |state: &mut State| state.under_way > 0 || !state.waiting.is_empty();
+        let waited = self.done.wait_timeout_while(self.lock(), patience, is_busy);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
     /// Takes no more batches; what waits may still be taken.
@@ -146,9 +161,12 @@ impl Queue {
 
     /// Gives up all that waits.
     pub(super) fn give_up_rest(&self) {
-        let rest = std::mem::take(&mut self.lock().waiting);
+        let mut state = self.lock();
+        let rest = std::mem::take(&mut state.waiting);
+        state.under_way += rest.len();
+        drop(state);
         for waiting in rest {
-            self.done(waiting, Some(Loss::Stopped));
+            self.done(waiting, Loss::Stopped);
         }
     }
 
@@ -161,25 +179,31 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::batch::Block;
 
     fn batch(token: &str, rows: usize, room: usize) -> Batch {
         let mut block = Box::<Block>::default();
         block.reserve(room);
         block.decoded.flows.resize(rows);
-        Batch { block, token: token.to_owned() }
+        Batch::of_block(block, token.to_owned())
     }
 
     fn queue(rows: u64, bytes: u64) -> Queue {
-        Queue::new(Bound { rows, bytes }, Arc::new(Pool::new(4, 1000)), Arc::default())
+        Queue::new(Bound { rows, bytes }, Arc::new(Pool::new(4, 1000)), Arc::default(), Arc::new(()))
+    }
+
+    fn token(waiting: &Waiting) -> String {
+        let token = waiting.batch.token_of(waiting.next().unwrap());
+        token.strip_suffix("-flows").unwrap().to_owned()
     }
 
     fn tokens(queue: &Queue) -> Vec<String> {
-        queue.lock().waiting.iter().map(|waiting| waiting.batch.token.clone()).collect()
+        queue.lock().waiting.iter().map(token).collect()
     }
 
     #[test]
     fn past_the_bound_the_oldest_is_given_up() {
-        let batch_bytes = batch("", 10, 10).block.memory_bytes() as u64;
+        let batch_bytes = batch("", 10, 10).memory_bytes();
         for (bound_rows, bound_bytes, left) in [
             (30, u64::MAX, &["a", "b", "c"][..]),
             (29, u64::MAX, &["b", "c"]),
@@ -207,8 +231,11 @@ mod tests {
         let under_way = runtime.block_on(queue.next()).unwrap();
         queue.push(batch("b", 10, 10));
         queue.push(batch("c", 10, 10));
-        assert_eq!((under_way.batch.token.as_str(), tokens(&queue)), ("a", vec!["c".to_owned()]));
-        queue.done(under_way, None);
+        assert_eq!((token(&under_way), tokens(&queue)), ("a".to_owned(), vec!["c".to_owned()]));
+        assert!(!queue.wait_until_empty(Duration::ZERO));
+        let mut under_way = under_way;
+        queue.settle(&mut under_way, None);
+        queue.done(under_way, Loss::Stopped);
         assert_eq!(queue.counters.rows_waiting(), 10);
         assert_eq!(queue.counters.rows_given_up_total(), 10);
     }

@@ -2,7 +2,7 @@
 //!
 //! Forward only. A migration that was released is never changed; the next one changes the table. Every statement may be run
 //! again, because two collectors may apply at once and a connection may break between a statement and its record.
-//! Not here: which columns there are (see [`crate::batch::columns`]).
+//! Not here: which columns there are (see [`crate::batch::TABLES`]).
 
 use super::client::Client;
 use super::error::{Class, Error};
@@ -17,7 +17,10 @@ struct Migration {
 }
 
 /// All migrations, versions ascending from 1.
-static MIGRATIONS: &[Migration] = &[Migration { version: 1, sql: include_str!("migrations/0001_flows.sql") }];
+static MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, sql: include_str!("migrations/0001_flows.sql") },
+    Migration { version: 2, sql: include_str!("migrations/0002_tables.sql") },
+];
 
 /// Remembers what was applied.
 const VERSION_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_version
@@ -173,26 +176,45 @@ fn statements(sql: &str) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
-    use std::fmt::Write as _;
-
     use super::*;
-    use crate::batch::columns::COLUMNS;
+    use crate::batch::{Column, Table, flows, interface_counters, nat_events};
 
-    /// The table as its columns say it must be.
-    fn flows_ddl() -> String {
-        let mut ddl = String::from("CREATE TABLE IF NOT EXISTS flows\n(\n");
-        for (index, column) in COLUMNS.iter().enumerate() {
-            let end = if index + 1 == COLUMNS.len() { "" } else { "," };
-            let comment = column.comment.replace('\'', "\\'");
-            writeln!(ddl, "    `{}` {} COMMENT '{comment}' CODEC({}){end}", column.name, column.kind, column.codec)
-                .unwrap();
+    /// What follows the columns of a table that version 2 makes.
+    const NAT_EVENTS_ENGINE: &str = "ENGINE = MergeTree
+PARTITION BY toDate(time_received)
+ORDER BY (post_nat_src_addr, time_event, port_block_start)
+SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 1000
+COMMENT 'Address translations: who had this outside address and port at this time';
+";
+    const INTERFACE_COUNTERS_ENGINE: &str = "ENGINE = MergeTree
+PARTITION BY toDate(time_received)
+ORDER BY (exporter_address, if_index, time_received)
+SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 1000
+COMMENT 'Counters of interfaces as exporters sent them: totals since the exporter started';
+";
+
+    fn column_ddl(column: &Column) -> String {
+        let comment = column.comment.replace('\'', "\\'");
+        format!("`{}` {} COMMENT '{comment}' CODEC({})", column.name, column.kind, column.codec)
+    }
+
+    /// A table as its columns say it must be.
+    fn table_ddl(table: &Table, engine: &str) -> String {
+        let columns: Vec<String> = table.columns.iter().map(column_ddl).collect();
+        format!("CREATE TABLE IF NOT EXISTS {}\n(\n    {}\n)\n{engine}", table.name, columns.join(",\n    "))
+    }
+
+    /// What brings the flows table from version 1 to its columns.
+    fn new_flow_columns() -> String {
+        let mut after = "";
+        let mut added = Vec::new();
+        for column in flows::TABLE.columns {
+            if !MIGRATIONS[0].sql.contains(&format!("\n    `{}` ", column.name)) {
+                added.push(format!("ADD COLUMN IF NOT EXISTS {} AFTER `{after}`", column_ddl(column)));
+            }
+            after = column.name;
         }
-        ddl.push_str(
-            ")\nENGINE = MergeTree\nPARTITION BY toDate(time_received)\nORDER BY (toStartOfMinute(time_received), exporter_address, src_addr, dst_addr)\n\
-             SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 1000\n\
-             COMMENT 'Flow records as exporters sent them, with what the collector knows about them';\n",
-        );
-        ddl
+        format!("ALTER TABLE flows\n    {};\n", added.join(",\n    "))
     }
 
     /// Compares a committed file with what it must be; rewrites it when the environment has `BLESS`.
@@ -206,8 +228,24 @@ mod tests {
     }
 
     #[test]
-    fn the_first_migration_makes_the_columns() {
-        check_file("src/clickhouse/migrations/0001_flows.sql", &flows_ddl());
+    fn the_second_migration_makes_the_columns() {
+        let nat_events = table_ddl(&nat_events::TABLE, NAT_EVENTS_ENGINE);
+        let interface_counters = table_ddl(&interface_counters::TABLE, INTERFACE_COUNTERS_ENGINE);
+        let expected = format!("{}\n{nat_events}\n{interface_counters}", new_flow_columns());
+        check_file("src/clickhouse/migrations/0002_tables.sql", &expected);
+    }
+
+    #[test]
+    fn what_was_released_stays_as_it_is() {
+        let released: [(u32, u64); 1] = [(1, 0xd5e2_49c6_b29a_de99)];
+        for (migration, (version, digest)) in MIGRATIONS.iter().zip(released) {
+            assert_eq!((migration.version, fnv(migration.sql)), (version, digest), "version {version} was changed");
+        }
+    }
+
+    /// FNV-1a, 64 bits.
+    fn fnv(text: &str) -> u64 {
+        text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
     }
 
     #[test]

@@ -11,12 +11,14 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use tokio::sync::watch;
 
+use super::batch::{Batch, Waiting};
 use super::client::{self, Client};
 use super::counters::{Counters, Loss};
 use super::error::{Class, Error, Remedy};
 use super::native;
-use super::queue::{Batch, Bound, Queue, Waiting};
-use crate::batch::Pool;
+use super::observer::Observer;
+use super::queue::{Bound, Queue};
+use crate::batch::{Part, Pool};
 
 /// First wait after a failed insert; doubles with each.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
@@ -30,6 +32,8 @@ const LONGEST_WAIT_STOPPING: Duration = Duration::from_millis(250);
 const ATTEMPTS_REJECTED: u32 = 3;
 /// Attempts for an answer whose code says nothing to us, where other inserts have succeeded meanwhile: then it is the batch.
 const ATTEMPTS_UNKNOWN: u32 = 10;
+/// How often a drain looks whether there is still somebody to insert.
+const DRAIN_ROUND: Duration = Duration::from_millis(100);
 /// Between two log lines about failures.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -50,7 +54,7 @@ impl Default for Settings {
     }
 }
 
-/// What became of the rows since the stop began.
+/// What became of rows since a drain or a stop began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Drained {
     /// Rows acknowledged.
@@ -60,7 +64,6 @@ pub struct Drained {
 }
 
 /// The inserting threads. Dropping it stops them at once.
-#[derive(Debug)]
 pub struct Sink {
     queue: Arc<Queue>,
     counters: Arc<Counters>,
@@ -69,7 +72,7 @@ pub struct Sink {
 }
 
 /// Hands batches to a [`Sink`].
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct BatchSender {
     queue: Arc<Queue>,
 }
@@ -82,7 +85,8 @@ impl BatchSender {
 }
 
 impl Sink {
-    /// Starts the threads; ClickHouse need not be reachable yet. Blocks go back to `pool`.
+    /// Starts the threads; ClickHouse need not be reachable yet. Blocks go back to `pool` after `observer` was told what became
+    /// of their rows.
     ///
     /// # Errors
     /// [`Class::Settings`] for settings that cannot work, [`Class::Other`] when a thread cannot be started.
@@ -91,6 +95,7 @@ impl Sink {
         settings: &Settings,
         counters: Arc<Counters>,
         pool: Arc<Pool>,
+        observer: Arc<dyn Observer>,
     ) -> Result<Self, Error> {
         // Found out now rather than on the threads.
         Client::new(client)?;
@@ -101,7 +106,7 @@ impl Sink {
         }
         let (stop_at, stopping) = watch::channel(None);
         let mut sink = Self {
-            queue: Arc::new(Queue::new(bound, pool, Arc::clone(&counters))),
+            queue: Arc::new(Queue::new(bound, pool, Arc::clone(&counters), observer)),
             counters: Arc::clone(&counters),
             stop_at,
             inserters: Vec::new(),
@@ -141,6 +146,23 @@ impl Sink {
         self.inserters.iter().all(|inserter| !inserter.is_finished())
     }
 
+    /// Inserts what waits until `deadline` has passed and gives the rest up, under way or not: when this returns, what became of
+    /// all rows sent before is known. Batches are taken all the while and afterwards.
+    pub fn drain(&self, deadline: Duration) -> Drained {
+        let begun = Drained::so_far(&self.counters);
+        let stop_at = Instant::now() + deadline;
+        self.stop_at.send_replace(Some(stop_at));
+        while !self.queue.wait_until_empty(DRAIN_ROUND) {
+            // A thread that panicked never gives back what it had.
+            if !self.is_healthy() && Instant::now() >= stop_at {
+                self.queue.give_up_rest();
+                break;
+            }
+        }
+        self.stop_at.send_replace(None);
+        begun.until(&self.counters)
+    }
+
     /// Takes no more batches, inserts what waits until `deadline` has passed, gives the rest up and counts it.
     #[must_use]
     pub fn stop(mut self, deadline: Duration) -> Drained {
@@ -148,7 +170,7 @@ impl Sink {
     }
 
     fn shut(&mut self, deadline: Duration) -> Drained {
-        let (inserted, given_up) = (self.counters.rows_inserted.get(), self.counters.rows_given_up_total());
+        let begun = Drained::so_far(&self.counters);
         self.queue.close();
         self.stop_at.send_replace(Some(Instant::now() + deadline));
         for inserter in self.inserters.drain(..) {
@@ -157,9 +179,20 @@ impl Sink {
             }
         }
         self.queue.give_up_rest();
-        Drained {
-            rows_inserted: self.counters.rows_inserted.get() - inserted,
-            rows_given_up: self.counters.rows_given_up_total() - given_up,
+        begun.until(&self.counters)
+    }
+}
+
+impl Drained {
+    fn so_far(counters: &Counters) -> Self {
+        Self { rows_inserted: counters.rows_inserted.get(), rows_given_up: counters.rows_given_up_total() }
+    }
+
+    fn until(self, counters: &Counters) -> Self {
+        let now = Self::so_far(counters);
+        Self {
+            rows_inserted: now.rows_inserted - self.rows_inserted,
+            rows_given_up: now.rows_given_up - self.rows_given_up,
         }
     }
 }
@@ -185,35 +218,35 @@ struct Inserter {
 
 impl Inserter {
     async fn run(mut self) {
-        let stopping = self.stopping.clone();
         let queue = Arc::clone(&self.queue);
-        // Outside of the work, so that it is accounted for when the deadline cuts the work off.
-        let mut under_way = None;
-        tokio::select! {
-            biased;
-            () = passed(stopping) => {}
-            () = self.insert_all(&mut under_way) => {}
-        }
-        if let Some(waiting) = under_way {
-            queue.done(waiting, Some(Loss::Stopped));
-        }
-    }
-
-    async fn insert_all(&mut self, under_way: &mut Option<Waiting>) {
-        while let Some(waiting) = self.queue.next().await {
-            let waiting = under_way.insert(waiting);
-            let loss = self.insert(&waiting.batch, waiting.rows).await.err();
-            if let Some(waiting) = under_way.take() {
-                self.queue.done(waiting, loss);
+        while let Some(mut waiting) = queue.next().await {
+            // A deadline cuts the work off; what is left is accounted for all the same.
+            tokio::select! {
+                biased;
+                () = passed(self.stopping.clone()) => {}
+                () = self.insert_all(&mut waiting) => {}
             }
+            queue.done(waiting, Loss::Stopped);
         }
     }
 
-    /// Inserts one batch, as often as it takes.
-    async fn insert(&mut self, batch: &Batch, rows: u64) -> Result<(), Loss> {
-        if let Err(fault) = native::check(&batch.block) {
+    /// Inserts each table's rows that are not stored yet.
+    async fn insert_all(&mut self, waiting: &mut Waiting) {
+        let queue = Arc::clone(&self.queue);
+        while let Some(part) = waiting.next() {
+            let loss =
+                if part.is_empty() { None } else { self.insert(part, &waiting.batch.token_of(part)).await.err() };
+            queue.settle(waiting, loss);
+        }
+    }
+
+    /// Inserts one table's rows, as often as it takes.
+    async fn insert(&mut self, part: Part<'_>, token: &str) -> Result<(), Loss> {
+        let (table, rows) = (part.table().name, part.len());
+        if let Err(fault) = native::check(part) {
             self.counters.blocks_at_fault.add(1);
             tracing::error!(
+                table,
                 rows,
                 reason = fault.label(),
                 "a block was given up, which is a fault of this program: {fault}"
@@ -224,9 +257,9 @@ impl Inserter {
         let inserts_before = self.counters.inserts.get();
         loop {
             let begun = Instant::now();
-            let error = match self.client.insert(&batch.block, &batch.token, &mut self.scratch).await {
+            let error = match self.client.insert(part, token, &mut self.scratch).await {
                 Ok(encoded_bytes) => {
-                    self.counters.inserted(rows, encoded_bytes, begun.elapsed());
+                    self.counters.acknowledged(encoded_bytes, begun.elapsed());
                     self.recovered();
                     return Ok(());
                 }
@@ -240,7 +273,12 @@ impl Inserter {
                 && attempt >= ATTEMPTS_UNKNOWN
                 && self.counters.inserts.get() > inserts_before;
             if is_rejected || is_the_batch {
-                tracing::error!(rows, code = error.code, "a batch was given up: ClickHouse does not take it: {error}");
+                tracing::error!(
+                    table,
+                    rows,
+                    code = error.code,
+                    "rows were given up: ClickHouse does not take them: {error}"
+                );
                 return Err(Loss::Rejected);
             }
             self.pause(attempt, error.class.remedy()).await;

@@ -70,7 +70,8 @@ impl Running {
         let counters = Arc::new(clickhouse::Counters::default());
         let blocks = (captured.sources.len() + config.clickhouse.inserters) * IDLE_BLOCKS_EACH;
         let pool = Arc::new(Pool::new(blocks, config.clickhouse.block_rows));
-        let sink = Sink::start(&client, &config.clickhouse.sink(), Arc::clone(&counters), Arc::clone(&pool))?;
+        let sink =
+            Sink::start(&client, &config.clickhouse.sink(), Arc::clone(&counters), Arc::clone(&pool), Arc::new(()))?;
         let stdout = match config.stdout {
             None => None,
             Some(StdoutFormat::Json) => {
@@ -232,7 +233,7 @@ fn hand_on(tap: Option<stdout::Tap>, tokens: Tokens, batches: BatchSender) -> Ha
         if let Some(tap) = &tap {
             tap.show(&block);
         }
-        batches.send(Batch { block, token: tokens.next() });
+        batches.send(Batch::of_block(block, tokens.next()));
     })
 }
 

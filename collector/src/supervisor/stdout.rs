@@ -76,9 +76,8 @@ impl Writer {
 
 fn text_of(block: &Block) -> Vec<u8> {
     let mut text = Vec::new();
-    for row in 0..block.len() {
-        json::write_row(block, row, &mut text);
-        text.push(b'\n');
+    for part in block.parts() {
+        json::write_rows(part, &mut text);
     }
     text
 }

@@ -1,7 +1,8 @@
 //! One domain's option values in the store: taking them up, and forgetting what is no longer announced.
 //!
 //! Only an announcement keeps a value in force, not its use: a sampler that the operator removed must not scale volumes for
-//! ever because flows keep coming. Each sampling rate has its own age; application names have one together.
+//! ever because flows keep coming. Each sampling rate has its own age; the names of applications have one
+//! together, and so have those of interfaces and of VRFs.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use netflow::store::DomainKey;
 
 use super::{Shared, touch};
 
-/// Longest application name kept, in bytes; a longer one is refused, so that a count of values bounds their memory.
+/// Longest name kept, in bytes; a longer one is refused, so that a count of values bounds their memory.
 const MAX_NAME_BYTES: usize = 256;
 
 /// One domain's option values in the store.
@@ -27,6 +28,8 @@ pub(super) struct Announced {
 struct Ages {
     sampling: Arc<HashMap<SamplingScope, AtomicU64, foldhash::fast::RandomState>>,
     applications: AtomicU64,
+    interface_names: AtomicU64,
+    vrf_names: AtomicU64,
     system_init: AtomicU64,
 }
 
@@ -55,6 +58,12 @@ impl Announced {
         if is_idle(OptionKey::Application(0)) {
             options.applications = Arc::default();
         }
+        if is_idle(OptionKey::InterfaceName(0)) {
+            options.interface_names = Arc::default();
+        }
+        if is_idle(OptionKey::VrfName(0)) {
+            options.vrf_names = Arc::default();
+        }
         options.system_init_ms = options.system_init_ms.filter(|_| !is_idle(OptionKey::SystemInit));
         options
     }
@@ -65,6 +74,8 @@ impl Ages {
         match key {
             OptionKey::Sampling(scope) => self.sampling.get(&scope),
             OptionKey::Application(_) => Some(&self.applications),
+            OptionKey::InterfaceName(_) => Some(&self.interface_names),
+            OptionKey::VrfName(_) => Some(&self.vrf_names),
             OptionKey::SystemInit => Some(&self.system_init),
         }
     }
@@ -81,7 +92,13 @@ impl Ages {
                     .collect(),
             ),
         };
-        Self { sampling, applications: copy(&self.applications), system_init: copy(&self.system_init) }
+        Self {
+            sampling,
+            applications: copy(&self.applications),
+            interface_names: copy(&self.interface_names),
+            vrf_names: copy(&self.vrf_names),
+            system_init: copy(&self.system_init),
+        }
     }
 }
 
@@ -98,16 +115,22 @@ impl Shared {
         // A copy shares its parts with the original until one of them changes.
         let mut options = before.as_ref().map(|before| Options::clone(&before.options)).unwrap_or_default();
         let (mut kept, mut changed, mut refused) = (0, 0, 0);
-        for (value, _) in values.clone() {
+        for (value, seen_at) in values.clone() {
             if options.is_known(value) {
                 kept += 1;
                 continue;
             }
-            let takes_room = !is_announced(&options, value);
+            let takes_room = !options.has(&value.key());
             let is_possible = fits(value) && options.has_room(value);
             if !is_possible || takes_room && !self.room.take_value(&mut exporters, *domain) {
                 refused += 1;
                 continue;
+            }
+            if let OptionValue::Sampling { scope, rate } = value
+                && let Some(before) = options.sampling.get(scope)
+            {
+                self.counters.sampling_changed.add(1);
+                self.changes.log(domain, *scope, before, *rate, seen_at);
             }
             options.apply(value);
             changed += 1;
@@ -134,7 +157,7 @@ impl Shared {
 
     /// Forgets option values not announced since `oldest`, seconds since 1970; how many.
     pub(super) fn expire_values(&self, oldest: u64) -> usize {
-        let forgotten = |before: &Announced, options: &Options| count_values(&before.options) - count_values(options);
+        let forgotten = |before: &Announced, options: &Options| before.options.len() - options.len();
         let is_idle = |announced: &Announced| forgotten(announced, &announced.since(oldest)) > 0;
         let idle: Vec<DomainKey> =
             self.options.pin().iter().filter(|(_, announced)| is_idle(announced)).map(|(key, _)| *key).collect();
@@ -149,7 +172,7 @@ impl Shared {
             if count == 0 {
                 continue;
             }
-            if count_values(&options) == 0 {
+            if options.is_empty() {
                 self.options.pin().remove(&domain);
             } else {
                 let ages = before.ages.with_scopes_of(&options);
@@ -163,25 +186,13 @@ impl Shared {
     }
 }
 
-/// Whether this or another value for the same thing is in force, so that no more room is needed.
-fn is_announced(options: &Options, value: &OptionValue) -> bool {
-    match value {
-        OptionValue::Sampling { scope, .. } => options.sampling.get(scope).is_some(),
-        OptionValue::Application { id, .. } => options.applications.contains_key(id),
-        OptionValue::SystemInit { .. } => options.system_init_ms.is_some(),
-    }
-}
-
 /// Whether a value is one that may be kept and takes no more memory than any value may.
 fn fits(value: &OptionValue) -> bool {
     match value {
         OptionValue::Sampling { rate, .. } => *rate > 0,
         OptionValue::SystemInit { .. } => true,
-        OptionValue::Application { name, .. } => name.len() <= MAX_NAME_BYTES,
+        OptionValue::Application { name, .. }
+        | OptionValue::InterfaceName { name, .. }
+        | OptionValue::VrfName { name, .. } => name.len() <= MAX_NAME_BYTES,
     }
-}
-
-/// How many values are in force.
-fn count_values(options: &Options) -> usize {
-    options.sampling.len() + options.applications.len() + usize::from(options.system_init_ms.is_some())
 }

@@ -21,6 +21,8 @@ pub struct Counters {
     pub evicted: Counter,
     /// Option values that were new or different.
     pub options_changed: Counter,
+    /// Sampling rates that took the place of a different one for the same flows.
+    pub sampling_changed: Counter,
     /// Option values not kept for want of room.
     pub options_refused: Counter,
 }
@@ -48,7 +50,12 @@ impl Counters {
             let help = "Changes of the template store by what happened.";
             out.counter("collector_templates_events_total", help, &[("event", event)], counter.get());
         }
-        for (event, counter) in [("changed", &self.options_changed), ("refused", &self.options_refused)] {
+        let values = [
+            ("changed", &self.options_changed),
+            ("sampling_rate_changed", &self.sampling_changed),
+            ("refused", &self.options_refused),
+        ];
+        for (event, counter) in values {
             let help = "Option values of exporters by what became of them.";
             out.counter("collector_option_values_events_total", help, &[("event", event)], counter.get());
         }

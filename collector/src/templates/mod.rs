@@ -8,6 +8,8 @@
 mod announced;
 /// A worker's view of the store.
 mod cache;
+/// Changes of sampling rates in the log.
+mod changes;
 /// What the store counts.
 mod counters;
 /// A snapshot as text.
@@ -31,6 +33,7 @@ use netflow::template::{Kind, Template};
 
 use announced::Announced;
 pub use cache::Cache;
+use changes::Changes;
 pub use counters::Counters;
 pub use room::Bounds;
 use room::{Exporters, Room};
@@ -96,6 +99,7 @@ struct Shared {
     /// When a full store was last looked through for what may go, seconds since 1970.
     made_room_at: AtomicU64,
     counters: Counters,
+    changes: Changes,
 }
 
 /// One template in the store; times in seconds since 1970.
@@ -129,6 +133,7 @@ impl Templates {
             room: Room::new(settings.per_exporter, settings.total),
             made_room_at: AtomicU64::new(0),
             counters: Counters::default(),
+            changes: Changes::default(),
         }))
     }
 

@@ -41,6 +41,12 @@ pub fn text(snapshot: &Snapshot, names: Names<'_>, out: &mut dyn Write) -> io::R
             for (id, name) in &options.applications {
                 writeln!(out, "  application {id}: {}", name.escape_debug())?;
             }
+            for (index, name) in &options.interface_names {
+                writeln!(out, "  interface {index}: {}", name.escape_debug())?;
+            }
+            for (id, name) in &options.vrf_names {
+                writeln!(out, "  VRF {id}: {}", name.escape_debug())?;
+            }
         }
     }
     match snapshot.templates.len() {
@@ -80,10 +86,16 @@ pub fn json(snapshot: &Snapshot, names: Names<'_>, out: &mut dyn Write) -> io::R
             .collect();
         let applications: Vec<_> =
             options.applications.iter().map(|(id, name)| json!({ "id": id, "name": name })).collect();
+        let interfaces: Vec<_> =
+            options.interface_names.iter().map(|(index, name)| json!({ "index": index, "name": name })).collect();
+        let vrfs: Vec<_> = options.vrf_names.iter().map(|(id, name)| json!({ "id": id, "name": name })).collect();
         let line = json!({
             "exporter": address(&options.domain), "version": options.domain.version, "domain": options.domain.domain,
-            "sampling": sampling, "applications": applications, "system_init_ms": options.system_init_ms,
-            "applications_seen_at": options.applications_seen_at, "system_init_seen_at": options.system_init_seen_at,
+            "sampling": sampling, "applications": applications, "interfaces": interfaces, "vrfs": vrfs,
+            "system_init_ms": options.system_init_ms,
+            "applications_seen_at": options.applications_seen_at,
+            "interface_names_seen_at": options.interface_names_seen_at,
+            "vrf_names_seen_at": options.vrf_names_seen_at, "system_init_seen_at": options.system_init_seen_at,
         });
         writeln!(out, "{line}")?;
     }
@@ -113,11 +125,13 @@ fn field_text(field: SavedField, names: Names<'_>) -> String {
     }
 }
 
-fn scope_text(scope: SavedScope) -> String {
+/// A sampling scope in words.
+pub fn scope_text(scope: SavedScope) -> String {
     match scope {
         SavedScope::Domain => "domain".to_owned(),
         SavedScope::Sampler(id) => format!("sampler {id}"),
         SavedScope::Interface(index) => format!("interface {index}"),
         SavedScope::EgressInterface(index) => format!("egress interface {index}"),
+        SavedScope::SelectionSequence(id) => format!("selection sequence {id}"),
     }
 }

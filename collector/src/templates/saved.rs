@@ -1,5 +1,6 @@
 //! What a snapshot holds, as plain values: the archive's layout. Not here: the file, and what is kept or left out.
 
+use netflow::options::SamplingScope;
 use netflow::store::DomainKey;
 use netflow::template::FieldSpecifier;
 
@@ -64,10 +65,18 @@ pub struct SavedOptions {
     pub sampling: Vec<SavedSampling>,
     /// Application ids and names, sorted by id.
     pub applications: Vec<(u64, String)>,
+    /// Interface indices and names, sorted by index.
+    pub interface_names: Vec<(u32, String)>,
+    /// VRF ids and names, sorted by id.
+    pub vrf_names: Vec<(u32, String)>,
     /// When the exporter started, milliseconds since 1970, if it said so.
     pub system_init_ms: Option<i64>,
     /// When any application name was last announced, seconds since 1970.
     pub applications_seen_at: u64,
+    /// When any interface name was last announced, seconds since 1970.
+    pub interface_names_seen_at: u64,
+    /// When any VRF name was last announced, seconds since 1970.
+    pub vrf_names_seen_at: u64,
     /// When the exporter's start was last announced, seconds since 1970.
     pub system_init_seen_at: u64,
 }
@@ -94,6 +103,8 @@ pub enum SavedScope {
     Interface(u32),
     /// Those that went out by one interface.
     EgressInterface(u32),
+    /// Those of one selection sequence.
+    SelectionSequence(u64),
 }
 
 impl From<DomainKey> for SavedDomain {
@@ -105,6 +116,30 @@ impl From<DomainKey> for SavedDomain {
 impl From<SavedDomain> for DomainKey {
     fn from(saved: SavedDomain) -> Self {
         Self { exporter: saved.exporter, version: saved.version, domain: saved.domain }
+    }
+}
+
+impl From<SamplingScope> for SavedScope {
+    fn from(scope: SamplingScope) -> Self {
+        match scope {
+            SamplingScope::Domain => Self::Domain,
+            SamplingScope::Sampler(id) => Self::Sampler(id),
+            SamplingScope::Interface(index) => Self::Interface(index),
+            SamplingScope::EgressInterface(index) => Self::EgressInterface(index),
+            SamplingScope::SelectionSequence(id) => Self::SelectionSequence(id),
+        }
+    }
+}
+
+impl From<SavedScope> for SamplingScope {
+    fn from(saved: SavedScope) -> Self {
+        match saved {
+            SavedScope::Domain => Self::Domain,
+            SavedScope::Sampler(id) => Self::Sampler(id),
+            SavedScope::Interface(index) => Self::Interface(index),
+            SavedScope::EgressInterface(index) => Self::EgressInterface(index),
+            SavedScope::SelectionSequence(id) => Self::SelectionSequence(id),
+        }
     }
 }
 

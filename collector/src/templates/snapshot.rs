@@ -5,6 +5,7 @@
 //! A file of another version is not converted: exporters repeat their templates anyway. Compiled plans are not stored, a
 //! template is compiled again when it is put back.
 
+use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use netflow::options::{OptionKey, OptionValue, SamplingScope};
+use netflow::options::{OptionKey, OptionValue};
 use netflow::store::{DomainKey, Learned, TemplateKey};
 use netflow::template::{FieldSpecifier, Kind, MAX_FIELDS, Template};
 use rkyv::rancor::BoxedError;
@@ -24,7 +25,7 @@ use super::{Entry, Restored, Shared};
 
 const MAGIC: [u8; 8] = *b"nftmplts";
 /// Raised whenever [`Snapshot`] or anything in it changes.
-const FORMAT_VERSION: u32 = 2;
+const FORMAT_VERSION: u32 = 3;
 /// A multiple of 16, so that the body is as aligned as the buffer.
 const HEADER_BYTES: usize = 32;
 /// No store of ours is larger; a length beyond this is damage, and is not allocated.
@@ -262,50 +263,53 @@ fn compile(saved: &SavedTemplate) -> Template {
 }
 
 fn save_options(domain: DomainKey, announced: &Announced) -> SavedOptions {
-    let scope = |scope: SamplingScope| match scope {
-        SamplingScope::Domain => SavedScope::Domain,
-        SamplingScope::Sampler(id) => SavedScope::Sampler(id),
-        SamplingScope::Interface(index) => SavedScope::Interface(index),
-        SamplingScope::EgressInterface(index) => SavedScope::EgressInterface(index),
-    };
     let options = &announced.options;
     let seen_at = |key| announced.seen_at(key);
     let mut sampling: Vec<SavedSampling> = options
         .sampling
         .iter()
-        .map(|(of, rate)| SavedSampling { scope: scope(of), rate, seen_at: seen_at(OptionKey::Sampling(of)) })
+        .map(|(of, rate)| SavedSampling { scope: of.into(), rate, seen_at: seen_at(OptionKey::Sampling(of)) })
         .collect();
     sampling.sort_unstable();
-    let mut applications: Vec<(u64, String)> =
-        options.applications.iter().map(|(id, name)| (*id, name.to_string())).collect();
-    applications.sort_unstable();
     SavedOptions {
         domain: domain.into(),
         sampling,
-        applications,
+        applications: sorted(&options.applications),
+        interface_names: sorted(&options.interface_names),
+        vrf_names: sorted(&options.vrf_names),
         system_init_ms: options.system_init_ms,
-        // All names have the same age, whatever the id.
+        // All names of a kind have the same age, whatever the id.
         applications_seen_at: seen_at(OptionKey::Application(0)),
+        interface_names_seen_at: seen_at(OptionKey::InterfaceName(0)),
+        vrf_names_seen_at: seen_at(OptionKey::VrfName(0)),
         system_init_seen_at: seen_at(OptionKey::SystemInit),
     }
 }
 
+fn sorted<K: Copy + Ord>(names: &HashMap<K, Arc<str>>) -> Vec<(K, String)> {
+    let mut names: Vec<(K, String)> = names.iter().map(|(key, name)| (*key, name.to_string())).collect();
+    names.sort_unstable();
+    names
+}
+
 /// The saved values, each with the time when it was last announced.
 fn announced_values(saved: &SavedOptions) -> Vec<(OptionValue, u64)> {
-    let scope = |scope| match scope {
-        SavedScope::Domain => SamplingScope::Domain,
-        SavedScope::Sampler(id) => SamplingScope::Sampler(id),
-        SavedScope::Interface(index) => SamplingScope::Interface(index),
-        SavedScope::EgressInterface(index) => SamplingScope::EgressInterface(index),
-    };
     let rates = saved
         .sampling
         .iter()
-        .map(|saved| (OptionValue::Sampling { scope: scope(saved.scope), rate: saved.rate }, saved.seen_at));
+        .map(|saved| (OptionValue::Sampling { scope: saved.scope.into(), rate: saved.rate }, saved.seen_at));
     let names = saved.applications.iter().map(|(id, name)| {
         (OptionValue::Application { id: *id, name: name.as_str().into() }, saved.applications_seen_at)
     });
+    let interfaces = saved.interface_names.iter().map(|(index, name)| {
+        let value = OptionValue::InterfaceName { index: *index, name: name.as_str().into() };
+        (value, saved.interface_names_seen_at)
+    });
+    let vrfs = saved
+        .vrf_names
+        .iter()
+        .map(|(id, name)| (OptionValue::VrfName { id: *id, name: name.as_str().into() }, saved.vrf_names_seen_at));
     let start =
         saved.system_init_ms.map(|milliseconds| (OptionValue::SystemInit { milliseconds }, saved.system_init_seen_at));
-    rates.chain(names).chain(start).collect()
+    rates.chain(names).chain(interfaces).chain(vrfs).chain(start).collect()
 }

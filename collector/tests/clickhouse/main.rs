@@ -16,6 +16,8 @@ mod rows;
 mod schema;
 /// Inserts that are repeated, given up, deduplicated.
 mod sink;
+/// Batches of several tables: what is repeated, given up, observed.
+mod sink_tables;
 /// TLS to ClickHouse: what is refused and why.
 mod tls;
 /// A proxy that takes TLS off.

@@ -1,8 +1,7 @@
 //! Inserts blocks and reads each column back in another format (RowBinary), byte for byte.
 
 use bytes::BytesMut;
-use collector::batch::Block;
-use collector::batch::columns::{COLUMNS, Cells};
+use collector::batch::{Block, Cells, Rows as _, TABLES};
 use collector::clickhouse::client::Compression;
 use collector::clickhouse::{native, schema};
 
@@ -31,47 +30,66 @@ fn check(engine: &Engine, compression: Compression, blocks: &[Block]) {
         schema::apply(&client).await.unwrap();
         let mut scratch = BytesMut::new();
         for (number, block) in blocks.iter().enumerate() {
-            native::check(block).unwrap();
-            let sent = client.insert(block, &format!("round trip {number}"), &mut scratch).await.unwrap();
-            let mut whole = BytesMut::new();
-            native::encode(block, &mut whole).unwrap();
-            assert_eq!((sent, scratch.len()), (whole.len() as u64, 0));
-        }
-        for column in COLUMNS {
-            let sql = format!("SELECT `{}` FROM flows ORDER BY application_id", column.name);
-            let found = client.query_bytes(&sql, "RowBinary").await.unwrap();
-            let mut expected = Vec::new();
-            for block in blocks {
-                row_binary((column.cells)(block), block, &mut expected);
+            for part in block.parts() {
+                native::check(part).unwrap();
+                let sent = client.insert(part, &format!("round trip {number}"), &mut scratch).await.unwrap();
+                let mut whole = BytesMut::new();
+                native::encode(part, &mut whole).unwrap();
+                assert_eq!((sent, scratch.len()), (whole.len() as u64, 0));
             }
-            // Not assert_eq, which would print megabytes.
-            assert!(found == expected, "{} differs, {} and {} bytes", column.name, found.len(), expected.len());
+        }
+        for (index, table) in TABLES.iter().enumerate() {
+            for (number, column) in table.columns.iter().enumerate() {
+                // The column that counts the rows on.
+                let order = ["application_id", "pool_id", "if_speed"][index];
+                let sql = format!("SELECT `{}` FROM {} ORDER BY {order}", column.name, table.name);
+                let found = client.query_bytes(&sql, "RowBinary").await.unwrap();
+                let mut expected = Vec::new();
+                for block in blocks {
+                    row_binary(block.cells(index, number), &mut expected);
+                }
+                let (table, column) = (table.name, column.name);
+                // Not assert_eq, which would print megabytes.
+                assert!(found == expected, "{table}.{column} differs, {} and {} bytes", found.len(), expected.len());
+            }
         }
     });
 }
 
 /// A column's cells as RowBinary writes them.
-fn row_binary(cells: Cells<'_>, block: &Block, out: &mut Vec<u8>) {
-    for row in 0..block.len() {
+fn row_binary(cells: Cells<'_>, out: &mut Vec<u8>) {
+    for row in 0..cells.len() {
         match cells {
-            Cells::U8(values) | Cells::Enum(values, _) => out.push(values[row]),
-            Cells::U16(values) => out.extend(values[row].to_le_bytes()),
-            Cells::U32(values) => out.extend(values[row].to_le_bytes()),
-            Cells::U64(values) | Cells::Mac(values) => out.extend(values[row].to_le_bytes()),
-            Cells::Millis(values) => out.extend(values[row].to_le_bytes()),
-            Cells::Addr(values) => out.extend(values[row]),
-            Cells::Text(text) => {
-                let value = text.get(row);
-                length(value.len(), out);
-                out.extend(value.as_bytes());
+            Cells::U8(values) => out.push(values[row]),
+            Cells::Bool(values) => out.push(u8::from(values[row] != 0)),
+            Cells::Enum(values, names) => {
+                out.push(if usize::from(values[row]) < names.len() { values[row] } else { 0 })
             }
+            Cells::U16(values) => out.extend(values[row].to_le_bytes()),
+            Cells::U32(values) | Cells::Seconds(values) => out.extend(values[row].to_le_bytes()),
+            Cells::U64(values) | Cells::Mac(values) => out.extend(values[row].to_le_bytes()),
+            Cells::I64(values) | Cells::Millis(values) => out.extend(values[row].to_le_bytes()),
+            Cells::Addr(values) => out.extend(values[row]),
+            Cells::Text(text) => string(text.get(row), out),
             Cells::Labels(labels) => {
                 let labels = labels.get(row);
                 length(labels.len(), out);
                 labels.iter().for_each(|label| out.extend(label.to_le_bytes()));
             }
+            Cells::Map(raw) => {
+                length(raw.get(row).count(), out);
+                for (name, value) in raw.get(row) {
+                    string(name, out);
+                    string(value, out);
+                }
+            }
         }
     }
+}
+
+fn string(value: &str, out: &mut Vec<u8>) {
+    length(value.len(), out);
+    out.extend(value.as_bytes());
 }
 
 /// A varuint of at most two bytes.

@@ -1,6 +1,6 @@
 //! The tables and their migrations, on a real engine.
 
-use collector::batch::columns::COLUMNS;
+use collector::batch::TABLES;
 use collector::clickhouse::schema::{self, Applied};
 use collector::clickhouse::{Class, Client};
 
@@ -33,6 +33,34 @@ fn an_interrupted_migration_is_finished() {
         client.execute("TRUNCATE TABLE schema_version").await.unwrap();
         assert_eq!(schema::check(&client).await.unwrap_err().class, Class::Schema);
         assert_eq!(schema::apply(&client).await.unwrap(), Applied { from: 0, to: schema::latest_version() });
+    });
+}
+
+/// The insert of a collector that knows version 1 alone.
+const OLD_ROW: &str = "INSERT INTO flows (time_received, exporter_address, src_addr, bytes, out_if) \
+                       VALUES ('2026-01-02 03:04:05.678', '::ffff:192.0.2.1', '2001:db8::1', 1234, 7)";
+
+#[test]
+fn an_upgrade_keeps_the_rows_and_goes_on_while_an_older_collector_inserts() {
+    let Some(engine) = Engine::start() else { return };
+    let client = engine.client(&engine.settings("schema_upgrade"));
+    block_on(async {
+        let script = schema::print();
+        let (first, _) = script.split_once("VALUES (1, ").unwrap();
+        let database = &client.settings().database;
+        client.execute_on_server(&format!("CREATE DATABASE `{database}`")).await.unwrap();
+        for statement in first.split(";\n").map(str::trim).filter(|statement| statement.contains("TABLE")) {
+            client.execute(statement).await.unwrap();
+        }
+        client.execute("INSERT INTO schema_version (version, binary_version) VALUES (1, '0.1.0')").await.unwrap();
+        client.execute(OLD_ROW).await.unwrap();
+        assert_eq!(schema::check(&client).await.unwrap_err().class, Class::Schema);
+        assert_eq!(schema::apply(&client).await.unwrap(), Applied { from: 1, to: schema::latest_version() });
+        assert_eq!(columns(&client).await, expected_columns());
+        client.execute(OLD_ROW).await.unwrap();
+        let read = "SELECT src_addr, bytes, out_if, out_if_name, flags, firewall_event, raw FROM flows";
+        let row = "2001:db8::1\t1234\t7\t\t0\t0\t{}\n";
+        assert_eq!(client.query(read, "TSV").await.unwrap(), row.repeat(2));
     });
 }
 
@@ -70,13 +98,19 @@ fn what_is_printed_makes_what_is_applied() {
 }
 
 async fn columns(client: &Client) -> Vec<String> {
-    let sql = "SELECT name, type, compression_codec, comment FROM system.columns \
-               WHERE database = currentDatabase() AND table = 'flows' ORDER BY position";
+    let sql = "SELECT table, name, type, compression_codec, comment FROM system.columns \
+               WHERE database = currentDatabase() AND table != 'schema_version' ORDER BY table, position";
     client.query(sql, "TSVRaw").await.unwrap().lines().map(str::to_owned).collect()
 }
 
 fn expected_columns() -> Vec<String> {
-    let line =
-        |name: &str, kind: &str, codec: &str, comment: &str| format!("{name}\t{kind}\tCODEC({codec})\t{comment}");
-    COLUMNS.iter().map(|column| line(column.name, column.kind, column.codec, column.comment)).collect()
+    let mut tables = TABLES.to_vec();
+    tables.sort_by_key(|table| table.name);
+    let lines = tables.iter().flat_map(|table| {
+        let name = table.name;
+        table.columns.iter().map(move |column| {
+            format!("{name}\t{}\t{}\tCODEC({})\t{}", column.name, column.kind, column.codec, column.comment)
+        })
+    });
+    lines.collect()
 }

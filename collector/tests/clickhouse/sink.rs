@@ -4,58 +4,66 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use collector::batch::{Block, Pool};
+use collector::batch::{Block, Part, Pool};
 use collector::clickhouse::client::{Compression, Settings};
 use collector::clickhouse::counters::Loss;
 use collector::clickhouse::sink::{self, Sink};
-use collector::clickhouse::{Batch, Class, Counters, native, schema};
+use collector::clickhouse::{Batch, Class, Counters, Observer, native, schema};
 
 use crate::engine::{self, Engine, block_on};
 use crate::fake::{Answer, Fake, free_address};
-use crate::rows::{Numbers, block};
+use crate::rows::{Numbers, flows_only};
 
-const FINE: Answer = Answer::Fine("");
-const TOO_MANY_PARTS: Answer = Answer::Fail(500, "Code: 252. DB::Exception: Too many parts. (TOO_MANY_PARTS)");
+pub(crate) const FINE: Answer = Answer::Fine("");
+pub(crate) const TOO_MANY_PARTS: Answer =
+    Answer::Fail(500, "Code: 252. DB::Exception: Too many parts. (TOO_MANY_PARTS)");
 const MEMORY: Answer = Answer::Fail(500, "Code: 241. DB::Exception: (MEMORY_LIMIT_EXCEEDED)");
 const WRONG_PASSWORD: Answer = Answer::Fail(403, "Code: 516. DB::Exception: (AUTHENTICATION_FAILED)");
-const NO_TABLE: Answer = Answer::Fail(404, "Code: 60. DB::Exception: (UNKNOWN_TABLE)");
-const CANNOT_READ: Answer = Answer::Fail(400, "Code: 33. DB::Exception: (CANNOT_READ_ALL_DATA)");
+pub(crate) const NO_TABLE: Answer = Answer::Fail(404, "Code: 60. DB::Exception: (UNKNOWN_TABLE)");
+pub(crate) const CANNOT_READ: Answer = Answer::Fail(400, "Code: 33. DB::Exception: (CANNOT_READ_ALL_DATA)");
 const BAD_GATEWAY: Answer = Answer::Fail(502, "<html>Bad Gateway</html>");
 /// Far longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-struct Running {
-    sink: Sink,
-    counters: Arc<Counters>,
+pub(crate) struct Running {
+    pub(crate) sink: Sink,
+    pub(crate) counters: Arc<Counters>,
     pool: Arc<Pool>,
 }
 
 fn start(client: &Settings, settings: &sink::Settings) -> Running {
+    start_observed(client, settings, Arc::new(()))
+}
+
+pub(crate) fn start_observed(client: &Settings, settings: &sink::Settings, observer: Arc<dyn Observer>) -> Running {
     let (counters, pool) = (Arc::new(Counters::default()), Arc::new(Pool::new(8, 1)));
-    let sink = Sink::start(client, settings, Arc::clone(&counters), Arc::clone(&pool)).unwrap();
+    let sink = Sink::start(client, settings, Arc::clone(&counters), Arc::clone(&pool), observer).unwrap();
     Running { sink, counters, pool }
 }
 
-fn one_inserter() -> sink::Settings {
+pub(crate) fn one_inserter() -> sink::Settings {
     sink::Settings { inserters: 1, ..sink::Settings::default() }
 }
 
-fn at(address: std::net::SocketAddr) -> Settings {
+pub(crate) fn at(address: std::net::SocketAddr) -> Settings {
     Settings { url: format!("http://{address}"), compression: Compression::None, ..Settings::default() }
 }
 
 fn batch(number: u64, rows: usize) -> Batch {
-    let block = Box::new(block(1000 * number, rows, 10, &mut Numbers(number)));
-    Batch { block, token: format!("token {number}") }
+    batch_of(flows_only(1000 * number, rows, 10, &mut Numbers(number)), number)
 }
 
-fn encoded(block: &Block) -> BytesMut {
+pub(crate) fn batch_of(block: Block, number: u64) -> Batch {
+    Batch::of_block(Box::new(block), format!("token {number}"))
+}
+
+pub(crate) fn encoded(part: Part<'_>) -> BytesMut {
     let mut bytes = BytesMut::new();
-    native::encode(block, &mut bytes).unwrap();
+    native::encode(part, &mut bytes).unwrap();
     bytes
 }
 
-fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
+pub(crate) fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !done() {
         assert!(begun.elapsed() < PATIENCE, "waited too long for {what}");
@@ -68,7 +76,7 @@ fn an_insert_is_repeated_with_its_token_until_it_is_acknowledged() {
     let script = [TOO_MANY_PARTS, MEMORY, WRONG_PASSWORD, NO_TABLE, BAD_GATEWAY];
     let fake = Fake::start(&script, FINE);
     let running = start(&at(fake.address), &one_inserter());
-    let bytes = encoded(&batch(1, 100).block);
+    let bytes = encoded(batch(1, 100).parts().next().unwrap());
     running.sink.sender().send(batch(1, 100));
     wait_for("the insert", || running.counters.rows_inserted.get() == 100);
 
@@ -76,7 +84,8 @@ fn an_insert_is_repeated_with_its_token_until_it_is_acknowledged() {
     assert_eq!(inserts.len(), script.len() + 1);
     for insert in &inserts {
         assert!(insert.body == bytes);
-        for (name, value) in [("insert_deduplication_token", "token 1"), ("async_insert", "0"), ("database", "default")]
+        for (name, value) in
+            [("insert_deduplication_token", "token 1-flows"), ("async_insert", "0"), ("database", "default")]
         {
             assert_eq!(insert.parameters[name], value);
         }
@@ -112,10 +121,10 @@ fn a_block_at_fault_is_never_sent() {
     let fake = Fake::start(&[], FINE);
     let running = start(&at(fake.address), &one_inserter());
     let sender = running.sink.sender();
-    let mut ragged = batch(1, 100);
-    ragged.block.src.asn.truncate(99);
-    sender.send(ragged);
-    sender.send(Batch { block: Box::default(), token: "no rows".to_owned() });
+    let mut ragged = flows_only(1000, 100, 10, &mut Numbers(1));
+    ragged.src.asn.truncate(99);
+    sender.send(batch_of(ragged, 1));
+    sender.send(batch_of(Block::default(), 3));
     sender.send(batch(2, 10));
     wait_for("the good batch", || running.counters.rows_inserted.get() == 10);
     assert_eq!(running.counters.rows_given_up(Loss::Block), 100);
@@ -180,7 +189,7 @@ fn rows_wait_for_a_server_that_is_not_there_yet() {
     let mut tokens: Vec<String> =
         fake.inserts().iter().map(|insert| insert.parameters["insert_deduplication_token"].clone()).collect();
     tokens.sort();
-    assert_eq!(tokens, ["token 0", "token 1", "token 2", "token 3"]);
+    assert_eq!(tokens, ["token 0-flows", "token 1-flows", "token 2-flows", "token 3-flows"]);
 }
 
 #[test]
@@ -189,8 +198,8 @@ fn settings_that_cannot_work_are_refused() {
     let nothing_may_wait = sink::Settings { pending_rows: 0, ..sink::Settings::default() };
     let nonsense = Settings { url: "nonsense".to_owned(), ..Settings::default() };
     for (client, sink) in [(nonsense, sink::Settings::default()), (Settings::default(), nothing_may_wait)] {
-        let refused = Sink::start(&client, &sink, Arc::clone(&counters), Arc::clone(&pool));
-        assert_eq!(refused.unwrap_err().class, Class::Settings);
+        let refused = Sink::start(&client, &sink, Arc::clone(&counters), Arc::clone(&pool), Arc::new(()));
+        assert_eq!(refused.err().unwrap().class, Class::Settings);
     }
 }
 
@@ -204,7 +213,7 @@ fn a_repeated_insert_stores_nothing_twice() {
         let mut scratch = BytesMut::new();
         let first = batch(1, 1000);
         for (token, rows) in [("a", "1000\n"), ("a", "1000\n"), ("b", "2000\n"), ("a", "2000\n")] {
-            client.insert(&first.block, token, &mut scratch).await.unwrap();
+            client.insert(first.parts().next().unwrap(), token, &mut scratch).await.unwrap();
             assert_eq!(count().await, rows, "after token {token}");
         }
     });

@@ -33,7 +33,7 @@ fn a_block_goes_through_tls_into_the_engine() {
             client.probe().await.unwrap();
             // Long enough for many TLS records and for more than one piece of the request's body.
             let rows = block(0, 20_000, 200, &mut Numbers(1));
-            client.insert(&rows, "tls", &mut BytesMut::new()).await.unwrap();
+            client.insert(rows.parts().next().unwrap(), "tls", &mut BytesMut::new()).await.unwrap();
             assert_eq!(client.query("SELECT count() FROM flows", "TSV").await.unwrap(), "20000\n");
         });
     }

@@ -1,180 +1,10 @@
 //! Which information element goes into which column: the one table of it. Numbers from IANA's IPFIX registry (RFC 7012),
-//! which are those of NetFlow v9 where v9 has them (RFC 3954 section 8).
+//! which are those of NetFlow v9 where v9 has them (RFC 3954 section 8), and from vendors' documents.
 
-use crate::template::{FieldSpecifier, VARIABLE};
-
-/// A column of addresses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Addr {
-    Src,
-    Dst,
-    NextHop,
-    BgpNextHop,
-    PostNatSrc,
-    PostNatDst,
-}
-
-/// A column that takes an unsigned number as it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Number {
-    SrcPort,
-    DstPort,
-    Protocol,
-    Tos,
-    TcpFlags,
-    IcmpType,
-    IcmpCode,
-    InIf,
-    OutIf,
-    SrcAs,
-    DstAs,
-    SrcPrefixLen,
-    DstPrefixLen,
-    SrcVlan,
-    DstVlan,
-    SrcMac,
-    DstMac,
-    FlowEndReason,
-    Bytes,
-    Packets,
-    SamplingRate,
-    ApplicationId,
-    PostNatSrcPort,
-    PostNatDstPort,
-    IngressVrf,
-    EgressVrf,
-}
-
-/// How a time is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Clock {
-    /// Any of the following: stands for the column.
-    Absolute,
-    /// Seconds since 1970.
-    Seconds,
-    /// Milliseconds since 1970.
-    Milliseconds,
-    /// NTP timestamp, or what some exporters send instead: microseconds since 1970.
-    Microseconds,
-    /// NTP timestamp, or what some exporters send instead: nanoseconds since 1970.
-    Nanoseconds,
-    /// Milliseconds of the uptime that the header of NetFlow v5 and v9 tells.
-    Uptime,
-    /// Milliseconds since systemInitTimeMilliseconds (IPFIX).
-    SinceInit,
-    /// Microseconds before the export time.
-    BeforeExport,
-}
-
-/// A number that no column takes, but that a column is derived from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u16)]
-pub(crate) enum Slot {
-    /// Uptime at the start of the flow, milliseconds.
-    First,
-    /// Uptime at the end of the flow, milliseconds.
-    Last,
-    /// When the exporter started, milliseconds since 1970.
-    SystemInit,
-    /// Duration of the flow, milliseconds.
-    Duration,
-    /// Sampler (48) or selector (302) id.
-    Sampler,
-    /// Packets sampled in a row (305).
-    Interval,
-    /// Packets skipped in a row (306).
-    Space,
-    /// Packets sampled (309) of a population.
-    Size,
-    /// Packets that the sample was taken of (310).
-    Population,
-}
-
-impl Slot {
-    /// One bit for each slot.
-    pub(crate) const fn bit(self) -> u16 {
-        1 << (self as u16)
-    }
-}
-
-/// Number of [`Slot`]s.
-pub(crate) const SLOTS: usize = 9;
-
-/// Where a field goes, and how it is turned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Target {
-    Addr(Addr),
-    Number(Number),
-    /// DSCP into the upper six bits of the TOS column.
-    Dscp,
-    /// Type out of type * 256 + code.
-    IcmpTypeOfPair,
-    /// Code out of type * 256 + code.
-    IcmpCodeOfPair,
-    /// 0 ingress, 1 egress.
-    Direction,
-    ForwardingStatus,
-    Start(Clock),
-    End(Clock),
-    Slot(Slot),
-    /// Duration in microseconds into its slot.
-    DurationMicroseconds,
-    ApplicationName,
-}
-
-impl Target {
-    /// The target that stands for the column: equal for all targets that write the same one.
-    pub(crate) fn column(self) -> Self {
-        match self {
-            Self::Dscp => Self::Number(Number::Tos),
-            Self::IcmpTypeOfPair => Self::Number(Number::IcmpType),
-            Self::IcmpCodeOfPair => Self::Number(Number::IcmpCode),
-            Self::Start(_) => Self::Start(Clock::Absolute),
-            Self::End(_) => Self::End(Clock::Absolute),
-            Self::DurationMicroseconds => Self::Slot(Slot::Duration),
-            Self::Addr(_)
-            | Self::Number(_)
-            | Self::Direction
-            | Self::ForwardingStatus
-            | Self::Slot(_)
-            | Self::ApplicationName => self,
-        }
-    }
-
-    /// The clock of a time column.
-    pub(crate) fn clock(self) -> Option<Clock> {
-        if let Self::Start(clock) | Self::End(clock) = self { Some(clock) } else { None }
-    }
-
-    /// The slot it writes.
-    pub(crate) fn slot(self) -> Option<Slot> {
-        if let Self::Slot(slot) = self.column() { Some(slot) } else { None }
-    }
-
-    /// Whether a field of this length can be what the column wants.
-    fn takes(self, length: u16) -> bool {
-        if length == VARIABLE {
-            return true;
-        }
-        match self {
-            Self::Addr(_) => length == 4 || length == 16,
-            Self::Number(Number::SrcMac | Number::DstMac) => length == 6,
-            Self::Start(Clock::Microseconds | Clock::Nanoseconds)
-            | Self::End(Clock::Microseconds | Clock::Nanoseconds) => length == 8,
-            Self::ApplicationName => length > 0,
-            Self::Number(_)
-            | Self::Dscp
-            | Self::IcmpTypeOfPair
-            | Self::IcmpCodeOfPair
-            | Self::Direction
-            | Self::ForwardingStatus
-            | Self::Start(_)
-            | Self::End(_)
-            | Self::Slot(_)
-            | Self::DurationMicroseconds => (1..=8).contains(&length),
-        }
-    }
-}
+use super::target::{Addr, Clock, Name, Number, Slot, Target};
+use crate::element::REVERSE;
+use crate::frame::Layer;
+use crate::template::FieldSpecifier;
 
 /// One way into a column; the lowest class present in a template is taken.
 #[derive(Debug, Clone, Copy)]
@@ -199,13 +29,23 @@ const fn slot(slot: Slot) -> Option<Rule> {
     rule(Target::Slot(slot), 0)
 }
 
-/// The rules for one field of an IANA element.
-pub(crate) fn of(version: u8, field: &FieldSpecifier) -> impl Iterator<Item = Rule> {
-    let length = field.length;
-    by_element(version, field.element).into_iter().flatten().filter(move |rule| rule.target.takes(length))
+const fn name(name: Name, class: u8) -> Option<Rule> {
+    rule(Target::Name(name), class)
 }
 
-fn by_element(version: u8, element: u16) -> [Option<Rule>; 2] {
+/// The rules for one field. NetFlow v9 has no enterprise numbers: there vendors use element numbers from 32768 on.
+pub(crate) fn of(version: u8, field: &FieldSpecifier) -> impl Iterator<Item = Rule> {
+    let length = field.length;
+    let rules = match (field.enterprise, field.element) {
+        (0, 32_768..) if version == 9 => [of_netflow9(field.element), None, None],
+        (0, element) => by_element(version, element),
+        (REVERSE, element) => [of_reverse(version, element), None, None],
+        (enterprise, element) => of_vendor(enterprise, element),
+    };
+    rules.into_iter().flatten().filter(move |rule| rule.target.takes(length))
+}
+
+fn by_element(version: u8, element: u16) -> [Option<Rule>; 3] {
     let uptime = if version == 10 { Clock::SinceInit } else { Clock::Uptime };
     let one = match element {
         8 | 27 => addr(Addr::Src, 0),
@@ -226,7 +66,7 @@ fn by_element(version: u8, element: u16) -> [Option<Rule>; 2] {
         5 => number(Number::Tos, 0),
         195 => rule(Target::Dscp, 1),
         6 => number(Number::TcpFlags, 0),
-        32 | 139 => return [rule(Target::IcmpTypeOfPair, 0), rule(Target::IcmpCodeOfPair, 0)],
+        32 | 139 => return [rule(Target::IcmpTypeOfPair, 0), rule(Target::IcmpCodeOfPair, 0), None],
         176 | 178 => number(Number::IcmpType, 1),
         177 | 179 => number(Number::IcmpCode, 1),
         10 => number(Number::InIf, 0),
@@ -261,7 +101,13 @@ fn by_element(version: u8, element: u16) -> [Option<Rule>; 2] {
         24 => number(Number::Packets, 2),
         172 => number(Number::Packets, 3),
         298 => number(Number::Packets, 4),
+        // Each half where the exporter tells of both.
+        232 => rule(Target::Slot(Slot::ReverseBytes), 6),
+        299 => rule(Target::Slot(Slot::ReversePackets), 6),
+        239 => slot(Slot::BiflowDirection),
         34 | 50 => number(Number::SamplingRate, 0),
+        311 => rule(Target::SamplingProbability, 1),
+        301 => slot(Slot::SelectionSequence),
         48 => rule(Target::Slot(Slot::Sampler), 0),
         302 => rule(Target::Slot(Slot::Sampler), 1),
         305 => slot(Slot::Interval),
@@ -269,7 +115,22 @@ fn by_element(version: u8, element: u16) -> [Option<Rule>; 2] {
         309 => slot(Slot::Size),
         310 => slot(Slot::Population),
         95 => number(Number::ApplicationId, 0),
-        96 => rule(Target::ApplicationName, 0),
+        96 => name(Name::Application, 0),
+        371 => name(Name::User, 0),
+        233 => number(Number::FirewallEvent, 0),
+        230 => slot(Slot::NatEvent),
+        361 => slot(Slot::BlockStart),
+        362 => slot(Slot::BlockEnd),
+        363 => slot(Slot::BlockStep),
+        364 => slot(Slot::BlockSize),
+        283 => slot(Slot::PoolId),
+        284 => rule(Target::PoolName, 0),
+        312 => rule(Target::Slot(Slot::FrameLength), 0),
+        224 => rule(Target::Slot(Slot::FrameLength), 1),
+        315 => rule(Target::Section(Layer::Ethernet), 0),
+        313 => rule(Target::Section(Layer::Ip), 1),
+        317 => rule(Target::Section(Layer::Ip), 2),
+        316 => rule(Target::Section(Layer::Mpls), 3),
         234 => number(Number::IngressVrf, 0),
         235 => number(Number::EgressVrf, 0),
         160 => slot(Slot::SystemInit),
@@ -277,32 +138,112 @@ fn by_element(version: u8, element: u16) -> [Option<Rule>; 2] {
         162 => rule(Target::DurationMicroseconds, 1),
         _ => None,
     };
-    if one.is_some() {
-        return [one, None];
-    }
+    if one.is_some() { [one, None, None] } else { of_time(uptime, element) }
+}
+
+/// Times, the exactest first.
+fn of_time(uptime: Clock, element: u16) -> [Option<Rule>; 3] {
+    // The time of an event, such as a NAT binding or a firewall's decision, is both its start and its end.
+    let event = |clock: Clock, class: u8| {
+        [rule(Target::Start(clock), class), rule(Target::End(clock), class), rule(Target::EventTime(clock), class)]
+    };
+    let one = match element {
+        152 => rule(Target::Start(Clock::Milliseconds), 0),
+        153 => rule(Target::End(Clock::Milliseconds), 0),
+        154 => rule(Target::Start(Clock::Microseconds), 1),
+        155 => rule(Target::End(Clock::Microseconds), 1),
+        156 => rule(Target::Start(Clock::Nanoseconds), 1),
+        157 => rule(Target::End(Clock::Nanoseconds), 1),
+        150 => rule(Target::Start(Clock::Seconds), 2),
+        151 => rule(Target::End(Clock::Seconds), 2),
+        22 => rule(Target::Start(uptime), 3),
+        21 => rule(Target::End(uptime), 3),
+        158 => rule(Target::Start(Clock::BeforeExport), 4),
+        159 => rule(Target::End(Clock::BeforeExport), 4),
+        323 => return event(Clock::Milliseconds, 5),
+        324 => return event(Clock::Microseconds, 6),
+        325 => return event(Clock::Nanoseconds, 6),
+        322 => return event(Clock::Seconds, 7),
+        // When another collector had it.
+        258 => return event(Clock::Milliseconds, 8),
+        _ => None,
+    };
+    [one, None, None]
+}
+
+/// Cisco ASA (NSEL) and Palo Alto (PAN-OS), which number their own elements from 32768 on.
+fn of_netflow9(element: u16) -> Option<Rule> {
     match element {
-        152 => [rule(Target::Start(Clock::Milliseconds), 0), None],
-        153 => [rule(Target::End(Clock::Milliseconds), 0), None],
-        154 => [rule(Target::Start(Clock::Microseconds), 1), None],
-        155 => [rule(Target::End(Clock::Microseconds), 1), None],
-        156 => [rule(Target::Start(Clock::Nanoseconds), 1), None],
-        157 => [rule(Target::End(Clock::Nanoseconds), 1), None],
-        150 => [rule(Target::Start(Clock::Seconds), 2), None],
-        151 => [rule(Target::End(Clock::Seconds), 2), None],
-        22 => [rule(Target::Start(uptime), 3), None],
-        21 => [rule(Target::End(uptime), 3), None],
-        158 => [rule(Target::Start(Clock::BeforeExport), 4), None],
-        159 => [rule(Target::End(Clock::BeforeExport), 4), None],
-        // The time of an event, such as a NAT binding or a firewall's decision, is both its start and its end.
-        323 => [rule(Target::Start(Clock::Milliseconds), 5), rule(Target::End(Clock::Milliseconds), 5)],
-        324 => [rule(Target::Start(Clock::Microseconds), 6), rule(Target::End(Clock::Microseconds), 6)],
-        325 => [rule(Target::Start(Clock::Nanoseconds), 6), rule(Target::End(Clock::Nanoseconds), 6)],
-        322 => [rule(Target::Start(Clock::Seconds), 7), rule(Target::End(Clock::Seconds), 7)],
-        // Cisco ASA before it used IANA's numbers: addresses and ports after translation.
-        40_001 if version == 9 => [addr(Addr::PostNatSrc, 1), None],
-        40_002 if version == 9 => [addr(Addr::PostNatDst, 1), None],
-        40_003 if version == 9 => [number(Number::PostNatSrcPort, 1), None],
-        40_004 if version == 9 => [number(Number::PostNatDstPort, 1), None],
-        _ => [None, None],
+        33_002 => number(Number::FirewallExtEvent, 0),
+        40_000 => name(Name::User, 1),
+        // ASA before it used IANA's numbers.
+        40_001 => addr(Addr::PostNatSrc, 1),
+        40_002 => addr(Addr::PostNatDst, 1),
+        40_003 => number(Number::PostNatSrcPort, 1),
+        40_004 => number(Number::PostNatDstPort, 1),
+        40_005 => number(Number::FirewallEvent, 1),
+        56_701 => name(Name::Application, 1),
+        56_702 => name(Name::User, 2),
+        _ => None,
     }
+}
+
+/// The other direction of a biflow (RFC 5103 section 6.1).
+fn of_reverse(version: u8, element: u16) -> Option<Rule> {
+    let uptime = if version == 10 { Clock::SinceInit } else { Clock::Uptime };
+    let slot = |slot: Slot, class: u8| rule(Target::Slot(slot), class);
+    match element {
+        1 => slot(Slot::ReverseBytes, 0),
+        85 => slot(Slot::ReverseBytes, 1),
+        23 => slot(Slot::ReverseBytes, 2),
+        171 => slot(Slot::ReverseBytes, 3),
+        352 => slot(Slot::ReverseBytes, 4),
+        353 => slot(Slot::ReverseBytes, 5),
+        2 => slot(Slot::ReversePackets, 0),
+        86 => slot(Slot::ReversePackets, 1),
+        24 => slot(Slot::ReversePackets, 2),
+        172 => slot(Slot::ReversePackets, 3),
+        6 => slot(Slot::ReverseTcpFlags, 0),
+        5 => slot(Slot::ReverseTos, 0),
+        58 => slot(Slot::ReverseVlan, 0),
+        136 => slot(Slot::ReverseEndReason, 0),
+        152 => rule(Target::ReverseStart(Clock::Milliseconds), 0),
+        153 => rule(Target::ReverseEnd(Clock::Milliseconds), 0),
+        154 => rule(Target::ReverseStart(Clock::Microseconds), 1),
+        155 => rule(Target::ReverseEnd(Clock::Microseconds), 1),
+        156 => rule(Target::ReverseStart(Clock::Nanoseconds), 1),
+        157 => rule(Target::ReverseEnd(Clock::Nanoseconds), 1),
+        150 => rule(Target::ReverseStart(Clock::Seconds), 2),
+        151 => rule(Target::ReverseEnd(Clock::Seconds), 2),
+        22 => rule(Target::ReverseStart(uptime), 3),
+        21 => rule(Target::ReverseEnd(uptime), 3),
+        158 => rule(Target::ReverseStart(Clock::BeforeExport), 4),
+        159 => rule(Target::ReverseEnd(Clock::BeforeExport), 4),
+        _ => None,
+    }
+}
+
+/// Elements of vendors that mean what a column means. YAF (6871) marks the other direction by adding 16384.
+fn of_vendor(enterprise: u32, element: u16) -> [Option<Rule>; 3] {
+    let one = match (enterprise, element) {
+        // Cisco's in IPFIX: the NetFlow v9 number without its top bit.
+        (9, 234 | 7_232..=7_237) => of_netflow9(element | 0x8000),
+        // Nokia's NAT logs.
+        (637, 91) => number(Number::IngressVrf, 1),
+        (637, 92) => number(Number::EgressVrf, 1),
+        (637, 93) => name(Name::User, 1),
+        (3054, 111) => name(Name::Application, 2),
+        (3054, 176) => rule(Target::Slot(Slot::ReverseBytes), 7),
+        (3054, 177) => rule(Target::Slot(Slot::ReversePackets), 7),
+        (3054, 181) | (5951, 250) | (15_397, 28) => name(Name::User, 3),
+        (5951, 205) => name(Name::User, 4),
+        (5951, 238) | (15_397, 1) => name(Name::Application, 3),
+        (6871, 14) => number(Number::TcpFlags, 1),
+        (6871, 15) => slot(Slot::LaterTcpFlags),
+        (6871, 16_398) => rule(Target::Slot(Slot::ReverseTcpFlags), 1),
+        (6871, 16_399) => slot(Slot::ReverseLaterTcpFlags),
+        (6871, 21) => slot(Slot::ReverseDelay),
+        _ => None,
+    };
+    [one, None, None]
 }

@@ -24,7 +24,8 @@ fn uptimes_of_v9() {
     check_v9("started before the uptime wrapped", 0xffff_ffff, 0, EXPORT_MS - 100_001, EXPORT_MS - 100_000);
     check_v9("ahead of the header", UPTIME_MS, UPTIME_MS + 40, EXPORT_MS, EXPORT_MS + 40);
     let late = [(UPTIME_MS - 15_000).to_be_bytes(), UPTIME_MS.to_be_bytes()].concat();
-    check("last before first", &Decoded::of_v9(&[(21, 4), (22, 4)], &late), EXPORT_MS, EXPORT_MS - 15_000);
+    let decoded = Decoded::of_v9(&[(21, 4), (22, 4)], &late);
+    check("last before first", &decoded, EXPORT_MS - 15_000, EXPORT_MS - 15_000);
 }
 
 #[test]

@@ -119,6 +119,7 @@ fn samples_without_a_row() {
         (Event::FlowRecord, 2),
         (Event::CounterSample, 2),
         (Event::DropSample, 1),
+        (Event::InterfaceCounters, 2),
         (Event::SampleUnknown, 2),
         (Event::SampleRecordUnknown, 2),
     ];

@@ -103,17 +103,16 @@ fn print_columns(capture: &mut Capture, geo: Geo, report: &mut Report, out: &mut
     let mut enricher = Enricher::new(&Published::new(geo), Arc::new(enrich::Names::default()));
     let mut store = MapStore::default();
     let mut block = Block::default();
-    let mut line = Vec::new();
+    let mut lines = Vec::new();
     while let Some(datagram) = capture.next_datagram()? {
         block.clear();
         netflow::decode(&received(&datagram, capture), &mut store, &mut block.decoded, report);
         enricher.enrich(&mut block);
-        for row in 0..block.len() {
-            line.clear();
-            json::write_row(&block, row, &mut line);
-            line.push(b'\n');
-            out.write_all(&line)?;
+        lines.clear();
+        for part in block.parts() {
+            json::write_rows(part, &mut lines);
         }
+        out.write_all(&lines)?;
     }
     Ok(())
 }

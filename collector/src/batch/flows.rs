@@ -1,128 +1,14 @@
-//! The columns of the flows table: name, ClickHouse type, codec, meaning, and where a block keeps them.
+//! The table of flows: what exporters said about traffic, with what the collector knows about it.
 
-use netflow::columns::{Address, Labels};
-use netflow::text::Text;
-
-use super::Block;
-
-/// One column's cells in a block, by the way they are encoded.
-#[derive(Debug, Clone, Copy)]
-pub enum Cells<'a> {
-    /// `UInt8`.
-    U8(&'a [u8]),
-    /// `Enum8` with the names of its values 0, 1, 2, ...; a value without a name counts as 0, as ClickHouse fails to read one.
-    Enum(&'a [u8], &'static [&'static str]),
-    /// `UInt16`.
-    U16(&'a [u16]),
-    /// `UInt32`.
-    U32(&'a [u32]),
-    /// `UInt64`.
-    U64(&'a [u64]),
-    /// `UInt64` that holds a MAC address in its lower 48 bits.
-    Mac(&'a [u64]),
-    /// `DateTime64(3)`: milliseconds since 1970.
-    Millis(&'a [i64]),
-    /// `IPv6`: 16 bytes in network order.
-    Addr(&'a [Address]),
-    /// `LowCardinality(String)`.
-    Text(&'a Text),
-    /// `Array(UInt32)`.
-    Labels(&'a Labels),
-}
-
-impl Cells<'_> {
-    /// Rows in the column.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        match self {
-            Self::U8(values) | Self::Enum(values, _) => values.len(),
-            Self::U16(values) => values.len(),
-            Self::U32(values) => values.len(),
-            Self::U64(values) | Self::Mac(values) => values.len(),
-            Self::Millis(values) => values.len(),
-            Self::Addr(values) => values.len(),
-            Self::Text(text) => text.keys().len(),
-            Self::Labels(labels) => labels.ends.len(),
-        }
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Bytes of memory a row takes, without the strings and labels themselves.
-    #[must_use]
-    pub fn width_bytes(&self) -> usize {
-        match self {
-            Self::U8(_) | Self::Enum(..) => 1,
-            Self::U16(_) => 2,
-            Self::U32(_) | Self::Text(_) => 4,
-            Self::U64(_) | Self::Mac(_) | Self::Millis(_) | Self::Labels(_) => 8,
-            Self::Addr(_) => 16,
-        }
-    }
-
-    /// Bytes of memory the strings or labels take that the rows point to.
-    #[must_use]
-    pub fn heap_bytes(&self) -> usize {
-        match self {
-            // A distinct string is kept twice (list and map), each behind a fat pointer.
-            Self::Text(text) => text.values().iter().map(|value| 2 * (value.len() + size_of::<Box<str>>())).sum(),
-            Self::Labels(labels) => size_of_val(labels.values.as_slice()),
-            Self::U8(_)
-            | Self::Enum(..)
-            | Self::U16(_)
-            | Self::U32(_)
-            | Self::U64(_)
-            | Self::Mac(_)
-            | Self::Millis(_)
-            | Self::Addr(_) => 0,
-        }
-    }
-}
-
-/// The name of an enumeration's value; that of 0 where the value has none.
-#[must_use]
-pub fn enum_name(names: &[&'static str], value: u8) -> &'static str {
-    names.get(usize::from(value)).or_else(|| names.first()).copied().unwrap_or("")
-}
-
-/// One column of the flows table.
-#[derive(Debug, Clone, Copy)]
-pub struct Column {
-    /// Name in the table and in JSON rows.
-    pub name: &'static str,
-    /// ClickHouse type.
-    pub kind: &'static str,
-    /// Compression codecs, as in the DDL's `CODEC(...)`.
-    pub codec: &'static str,
-    /// The column's comment in the table.
-    pub comment: &'static str,
-    /// Where a block keeps it.
-    pub cells: for<'a> fn(&'a Block) -> Cells<'a>,
-}
+use super::table::block_table;
 
 /// Names of the `direction` enumeration, by value.
 pub const DIRECTIONS: [&str; 3] = ["unknown", "ingress", "egress"];
 /// Names of the `sampling_source` enumeration, by value.
 pub const SAMPLING_SOURCES: [&str; 5] = ["none", "record", "option", "header", "configuration"];
 
-macro_rules! columns {
-    ($($name:literal $kind:literal $codec:literal $variant:ident($($path:ident).+ $(, $names:ident)?) $comment:literal;)*) => {
-        /// Every column of the flows table, in table order.
-        pub static COLUMNS: &[Column] = &[$(Column {
-            name: $name,
-            kind: $kind,
-            codec: $codec,
-            comment: $comment,
-            cells: |block| Cells::$variant(&block.$($path).+ $(, &$names)?),
-        },)*];
-    };
-}
-
-columns! {
+block_table! {
+    "flows"
     "time_received" "DateTime64(3, 'UTC')" "ZSTD(1)" Millis(decoded.flows.received_ms) "When the datagram was received";
     "time_start" "DateTime64(3, 'UTC')" "T64, ZSTD(1)" Millis(decoded.flows.start_ms) "Start of the flow";
     "time_end" "DateTime64(3, 'UTC')" "T64, ZSTD(1)" Millis(decoded.flows.end_ms) "End of the flow";
@@ -131,6 +17,7 @@ columns! {
     "observation_domain" "UInt32" "ZSTD(1)" U32(decoded.flows.domain) "Observation domain (IPFIX), source id (v9), engine (v5), sub-agent (sFlow)";
     "version" "UInt8" "ZSTD(1)" U8(decoded.flows.version) "1, 5, 7, 9: NetFlow; 10: IPFIX; 105: sFlow v5";
     "template_id" "UInt16" "T64, ZSTD(1)" U16(decoded.flows.template_id) "Template the record was decoded with; 0 where there are none";
+    "flags" "UInt8" "ZSTD(1)" U8(decoded.flows.flags) "Bits: 1 start clamped, 2 end clamped, 4 exporter clock off by more than a day, 8 reverse direction, 16 waited for its template";
     "src_addr" "IPv6" "ZSTD(1)" Addr(decoded.flows.src_addr) "Source address, IPv4 mapped";
     "dst_addr" "IPv6" "ZSTD(1)" Addr(decoded.flows.dst_addr) "Destination address, IPv4 mapped";
     "src_port" "UInt16" "ZSTD(1)" U16(decoded.flows.src_port) "Source port";
@@ -144,6 +31,8 @@ columns! {
     "bgp_next_hop" "IPv6" "ZSTD(1)" Addr(decoded.flows.bgp_next_hop) "BGP next hop";
     "in_if" "UInt32" "T64, ZSTD(1)" U32(decoded.flows.in_if) "Input ifIndex";
     "out_if" "UInt32" "T64, ZSTD(1)" U32(decoded.flows.out_if) "Output ifIndex";
+    "in_if_name" "LowCardinality(String)" "ZSTD(1)" Text(decoded.flows.in_if_name) "Name of the input interface, as the exporter says";
+    "out_if_name" "LowCardinality(String)" "ZSTD(1)" Text(decoded.flows.out_if_name) "Name of the output interface, as the exporter says";
     "src_as" "UInt32" "T64, ZSTD(1)" U32(decoded.flows.src_as) "Source AS, as the exporter says";
     "dst_as" "UInt32" "T64, ZSTD(1)" U32(decoded.flows.dst_as) "Destination AS, as the exporter says";
     "src_prefix_len" "UInt8" "ZSTD(1)" U8(decoded.flows.src_prefix_len) "Source prefix length";
@@ -155,6 +44,8 @@ columns! {
     "direction" "Enum8('unknown' = 0, 'ingress' = 1, 'egress' = 2)" "ZSTD(1)" Enum(decoded.flows.direction, DIRECTIONS) "Where the exporter metered the flow";
     "forwarding_status" "UInt8" "ZSTD(1)" U8(decoded.flows.forwarding_status) "Forwarding status, RFC 7270 4.12";
     "flow_end_reason" "UInt8" "T64, ZSTD(1)" U8(decoded.flows.flow_end_reason) "Flow end reason, information element 136";
+    "firewall_event" "UInt8" "ZSTD(1)" U8(decoded.flows.firewall_event) "What a firewall did: 0 not told, 1 created, 2 deleted, 3 denied, 4 alert, 5 update";
+    "firewall_ext_event" "UInt16" "ZSTD(1)" U16(decoded.flows.firewall_ext_event) "Why, as Cisco numbers extended events";
     "bytes" "UInt64" "T64, ZSTD(1)" U64(decoded.flows.bytes) "Octets as counted by the exporter";
     "packets" "UInt64" "T64, ZSTD(1)" U64(decoded.flows.packets) "Packets as counted by the exporter";
     "sampling_rate" "UInt64" "T64, ZSTD(1)" U64(decoded.flows.sampling_rate) "One packet in this many was looked at";
@@ -162,12 +53,15 @@ columns! {
     "mpls_labels" "Array(UInt32)" "ZSTD(1)" Labels(decoded.flows.mpls_labels) "MPLS labels, top first";
     "application_id" "UInt64" "ZSTD(1)" U64(decoded.flows.application_id) "Application id, information element 95";
     "application_name" "LowCardinality(String)" "ZSTD(1)" Text(decoded.flows.application_name) "Application name, as the exporter says";
+    "user_name" "LowCardinality(String)" "ZSTD(1)" Text(decoded.flows.user_name) "User, as a firewall says";
     "post_nat_src_addr" "IPv6" "ZSTD(1)" Addr(decoded.flows.post_nat_src_addr) "Source address after NAT";
     "post_nat_dst_addr" "IPv6" "ZSTD(1)" Addr(decoded.flows.post_nat_dst_addr) "Destination address after NAT";
     "post_nat_src_port" "UInt16" "ZSTD(1)" U16(decoded.flows.post_nat_src_port) "Source port after NAPT";
     "post_nat_dst_port" "UInt16" "ZSTD(1)" U16(decoded.flows.post_nat_dst_port) "Destination port after NAPT";
     "ingress_vrf" "UInt32" "ZSTD(1)" U32(decoded.flows.ingress_vrf) "VRF id of the incoming side";
     "egress_vrf" "UInt32" "ZSTD(1)" U32(decoded.flows.egress_vrf) "VRF id of the outgoing side";
+    "ingress_vrf_name" "LowCardinality(String)" "ZSTD(1)" Text(decoded.flows.ingress_vrf_name) "VRF name of the incoming side, as the exporter says";
+    "egress_vrf_name" "LowCardinality(String)" "ZSTD(1)" Text(decoded.flows.egress_vrf_name) "VRF name of the outgoing side, as the exporter says";
     "src_country" "LowCardinality(String)" "ZSTD(1)" Text(src.country) "Country of the source address";
     "dst_country" "LowCardinality(String)" "ZSTD(1)" Text(dst.country) "Country of the destination address";
     "src_city" "LowCardinality(String)" "ZSTD(1)" Text(src.city) "City of the source address";
@@ -176,27 +70,5 @@ columns! {
     "dst_geo_as" "UInt32" "T64, ZSTD(1)" U32(dst.asn) "AS of the destination address, by GeoIP";
     "src_as_name" "LowCardinality(String)" "ZSTD(1)" Text(src.as_name) "Name of the source AS, by GeoIP";
     "dst_as_name" "LowCardinality(String)" "ZSTD(1)" Text(dst.as_name) "Name of the destination AS, by GeoIP";
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_names_in_an_enum_type_are_those_of_its_cells() {
-        let block = Block::default();
-        for column in COLUMNS {
-            if let Cells::Enum(_, names) = (column.cells)(&block) {
-                let values: Vec<String> =
-                    names.iter().enumerate().map(|(value, name)| format!("'{name}' = {value}")).collect();
-                assert_eq!(column.kind, format!("Enum8({})", values.join(", ")), "{}", column.name);
-            }
-        }
-    }
-
-    #[test]
-    fn column_names_are_distinct() {
-        let names: std::collections::BTreeSet<&str> = COLUMNS.iter().map(|column| column.name).collect();
-        assert_eq!(names.len(), COLUMNS.len());
-    }
+    "raw" "Map(LowCardinality(String), String)" "ZSTD(1)" Map(decoded.flows.raw) "Fields that no other column takes, if they are kept (keep_unknown)";
 }

@@ -1,0 +1,40 @@
+//! What happens while columns are made, counted in plain numbers until the datagram is done.
+
+use crate::report::{Event, Report};
+
+/// Counts of one datagram.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Counts {
+    /// Rows for the other direction of records that tell of both.
+    pub(crate) reverse_rows: u64,
+    /// Records that gave a row of NAT events and none of flows.
+    pub(crate) nat_events: u64,
+    /// Rows of NAT events of records that gave a row of flows too.
+    pub(crate) translations: u64,
+    /// Rows with a time that cannot be.
+    pub(crate) times_clamped: u64,
+    /// Records with a sampling rate of zero.
+    pub(crate) rates_zero: u64,
+    /// Rows of interface counters.
+    pub(crate) interface_counters: u64,
+    /// Records of sFlow counter samples shorter than their format.
+    pub(crate) counters_short: u64,
+}
+
+impl Counts {
+    /// Adds what happened to a report.
+    pub(crate) fn tell(&self, report: &mut Report) {
+        let events = [
+            (Event::ReverseRow, self.reverse_rows),
+            (Event::NatEvent, self.nat_events),
+            (Event::Translation, self.translations),
+            (Event::TimeClamped, self.times_clamped),
+            (Event::RecordRateZero, self.rates_zero),
+            (Event::InterfaceCounters, self.interface_counters),
+            (Event::CountersTooShort, self.counters_short),
+        ];
+        for (event, number) in events {
+            report.add(event, number);
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Start and end of flows, out of what the exporter told, and what cannot be so.
+
+use crate::clock::Now;
+use crate::columns::{FlowColumns, flags};
+use crate::header::Header;
+use crate::options::Options;
+use crate::plan::{Clock, Plan, Slot};
+use crate::record::DataSet;
+
+/// A flow record cannot last longer than its exporter's 32-bit uptime can tell apart from the future.
+const LONGEST_UPTIME_MS: u32 = 1 << 31;
+
+/// How far the exporter's clock may be from the collector's, and an end behind the receipt: more is an error.
+const DAY_MS: i64 = 86_400_000;
+/// The longest that a flow may have lasted. Firewalls report connections that were open for months, and active timeouts
+/// make everybody else's flows shorter than a week; what is longer has a start of zero, or one that wrapped.
+const LONGEST_MS: i64 = 366 * DAY_MS;
+
+/// Whether the exporter's clock differs from the collector's by more than a day. Its times stay as told.
+pub(super) fn is_clock_off(header: &Header) -> bool {
+    header.export_ms.abs_diff(header.received_ms) > DAY_MS.unsigned_abs()
+}
+
+/// Moves starts and ends that cannot be, says so in the rows' flags, and counts these rows. An end may be a day after the
+/// receipt, or, if that is later, after the export: exporters with a wrong clock are wrong in both. A later one is moved to the
+/// receipt. A start after the end, or more than [`LONGEST_MS`] before it, is moved to the end.
+pub(super) fn clamp(header: &Header, first_row: usize, out: &mut FlowColumns) -> u64 {
+    let latest = header.received_ms.max(header.export_ms).saturating_add(DAY_MS);
+    let is_wrong = |start: i64, end: i64| (start > end) | (end > latest) | (end.wrapping_sub(start) > LONGEST_MS);
+    let (Some(starts), Some(ends)) = (out.start_ms.get_mut(first_row..), out.end_ms.get_mut(first_row..)) else {
+        return 0;
+    };
+    // Nearly always there is nothing to do: that is found out without a branch for each row.
+    if !starts.iter().zip(&*ends).fold(false, |any, (start, end)| any | is_wrong(*start, *end)) {
+        return 0;
+    }
+    let mut clamped = 0_u64;
+    let flags = out.flags.iter_mut().skip(first_row);
+    for ((start, end), flags) in
+        starts.iter_mut().zip(ends).zip(flags).filter(|((start, end), _)| is_wrong(**start, **end))
+    {
+        clamped = clamped.saturating_add(1);
+        if *end > latest {
+            *end = header.received_ms;
+            *flags |= flags::END_CLAMPED;
+        }
+        if is_wrong(*start, *end) {
+            *start = *end;
+            *flags |= flags::START_CLAMPED;
+        }
+    }
+    clamped
+}
+
+/// Start and end; the receive time where the exporter does not tell. Of an exporter with a wrong clock, a start alone is
+/// followed by the time of its export.
+pub(super) fn complete(
+    plan: &Plan,
+    set: &DataSet<'_>,
+    options: Option<&Options>,
+    first_row: usize,
+    rows: usize,
+    out: &mut FlowColumns,
+) {
+    since_init(plan, set, options, first_row, rows, out);
+    let is_exact = |clock| matches!(clock, Some(Clock::Uptime | Clock::BeforeExport));
+    if is_exact(plan.start) && is_exact(plan.end) {
+        return;
+    }
+    // 0 stands for a time that was not told.
+    out.start_ms.resize(rows, 0);
+    out.end_ms.resize(rows, 0);
+    let received_ms = set.header.received_ms;
+    let exporter_ms = if is_clock_off(set.header) { set.header.export_ms } else { received_ms };
+    let durations = out.scratch.values(Slot::Duration).iter().map(|duration| Some(duration.cast_signed()));
+    let durations = durations.chain(std::iter::repeat(None));
+    let cells = out.start_ms.iter_mut().zip(&mut out.end_ms).skip(first_row);
+    for ((start, end), duration) in cells.zip(durations) {
+        match (*start, *end, duration) {
+            (0, 0, duration) => {
+                *end = received_ms;
+                *start = received_ms.saturating_sub(duration.unwrap_or(0));
+            }
+            (0, _, duration) => *start = end.saturating_sub(duration.unwrap_or(0)),
+            (_, 0, Some(duration)) => *end = start.saturating_add(duration),
+            (_, 0, None) => *end = exporter_ms.max(*start),
+            _ => {}
+        }
+    }
+}
+
+/// flowStartSysUpTime and flowEndSysUpTime of IPFIX, whose header has no uptime: they count from
+/// systemInitTimeMilliseconds, in the record or in the exporter's options. Where that is unknown too, the flow is taken to
+/// have ended when it was received.
+fn since_init(
+    plan: &Plan,
+    set: &DataSet<'_>,
+    options: Option<&Options>,
+    first_row: usize,
+    rows: usize,
+    out: &mut FlowColumns,
+) {
+    let announced_ms = options.and_then(|options| options.system_init_ms);
+    let export_ms = set.header.export_ms;
+    let in_records = out.scratch.values(Slot::SystemInit).iter().map(|init| Some(init.cast_signed()));
+    let inits = || in_records.clone().chain(std::iter::repeat(announced_ms));
+    // An uptime wraps: of the times it may mean, the one near the export. An export before the start is a broken header.
+    let now = |init_ms: i64| {
+        let export_ms = export_ms.max(init_ms);
+        Now { export_ms, uptime_ms: export_ms.saturating_sub(init_ms) as u32 }
+    };
+    let read = |(value, init_ms): (&u64, Option<i64>)| init_ms.map_or(0, |init_ms| now(init_ms).uptime(*value as u32));
+    if plan.start == Some(Clock::SinceInit) {
+        out.start_ms.extend(out.scratch.values(Slot::First).iter().zip(inits()).map(read));
+    }
+    if plan.end == Some(Clock::SinceInit) {
+        out.end_ms.extend(out.scratch.values(Slot::Last).iter().zip(inits()).map(read));
+    }
+    if plan.start != Some(Clock::SinceInit) || plan.end != Some(Clock::SinceInit) {
+        return;
+    }
+    let received_ms = set.header.received_ms;
+    let uptimes = out.scratch.values(Slot::First).iter().zip(out.scratch.values(Slot::Last));
+    let cells = out.start_ms.iter_mut().zip(&mut out.end_ms).take(rows).skip(first_row);
+    for ((start, end), (first, last)) in cells.zip(uptimes).filter(|((_, end), _)| **end == 0) {
+        let duration_ms = (*last as u32).wrapping_sub(*first as u32);
+        *end = received_ms;
+        *start = received_ms.saturating_sub(if duration_ms < LONGEST_UPTIME_MS { i64::from(duration_ms) } else { 0 });
+    }
+}
