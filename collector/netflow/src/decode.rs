@@ -1,5 +1,6 @@
 //! The two ways to decode a datagram: into columns, and record by record.
 
+use crate::columns::flags;
 use crate::counts::Counts;
 use crate::fill;
 use crate::header::Datagram;
@@ -19,13 +20,18 @@ pub fn decode(datagram: &Datagram<'_>, store: &mut impl Store, out: &mut Tables,
     let mut columns = Columns { out, counts: Counts::default() };
     let outcome = walk(datagram, store, report, &mut columns);
     columns.counts.tell(report);
-    outcome
+    Outcome { fault: outcome.fault.or(columns.counts.fault()), ..outcome }
 }
 
 /// Who is shown what is in datagrams. A closure that takes a [`Record`] is one that leaves samples aside.
 pub trait Visit {
     /// Takes a data record or options data record of NetFlow or IPFIX.
     fn record(&mut self, record: Record<'_>);
+
+    /// Takes a record whose data set waited for its template: by its header, it came in an earlier datagram or in this one.
+    fn late_record(&mut self, record: Record<'_>) {
+        self.record(record);
+    }
 
     /// Takes a sample of sFlow.
     fn sample(&mut self, _: Sample<'_>) {}
@@ -56,8 +62,15 @@ impl Sink for Columns<'_> {
     fn data_set(&mut self, set: &DataSet<'_>, options: Option<&Options>) -> Taken {
         match set.template.kind() {
             Kind::Data => fill::fill(set, options, self.out, &mut self.counts),
-            Kind::Options { .. } => visit_all(set, &mut |_: Record<'_>| {}),
+            Kind::Options { .. } => visit_all(set, |_| {}),
         }
+    }
+
+    fn late_data_set(&mut self, set: &DataSet<'_>, options: Option<&Options>) -> Taken {
+        let first_row = self.out.flows.len();
+        let taken = self.data_set(set, options);
+        self.out.flows.flags.iter_mut().skip(first_row).for_each(|cell| *cell |= flags::HELD);
+        taken
     }
 
     fn samples(&mut self, samples: Samples<'_, '_>) {
@@ -88,7 +101,11 @@ struct Rows<'a, V> {
 
 impl<V: Visit> Sink for Rows<'_, V> {
     fn data_set(&mut self, set: &DataSet<'_>, _: Option<&Options>) -> Taken {
-        visit_all(set, self.visit)
+        visit_all(set, |record| self.visit.record(record))
+    }
+
+    fn late_data_set(&mut self, set: &DataSet<'_>, _: Option<&Options>) -> Taken {
+        visit_all(set, |record| self.visit.late_record(record))
     }
 
     fn samples(&mut self, samples: Samples<'_, '_>) {
@@ -98,11 +115,11 @@ impl<V: Visit> Sink for Rows<'_, V> {
     }
 }
 
-fn visit_all(set: &DataSet<'_>, visit: &mut impl Visit) -> Taken {
+fn visit_all<'a>(set: &DataSet<'a>, mut visit: impl FnMut(Record<'a>)) -> Taken {
     let mut records = set.records();
     let mut count = 0_usize;
     for bytes in records.by_ref() {
-        visit.record(set.record(bytes));
+        visit(set.record(bytes));
         count = count.saturating_add(1);
     }
     Taken { records: count, is_truncated: records.is_truncated() }

@@ -1,19 +1,34 @@
 //! A plain store: for tests, and for programs that decode a capture from one end to the other.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use crate::header::Header;
 use crate::options::{OptionValue, Options};
-use crate::store::{DomainKey, Learned, Store, TemplateKey};
+use crate::store::{DomainKey, Held, Learned, Store, TemplateKey};
 use crate::template::{Kind, Template};
 
 /// Most templates kept for one observation domain.
 pub const TEMPLATE_LIMIT: usize = 4096;
 
-/// Templates and options in maps, bounded for each observation domain; nothing ages.
+/// Most bytes of data sets held for their template, what it takes to keep account of them included.
+pub const HELD_BYTES_LIMIT: usize = 16 << 20;
+/// Longest time for which a data set is held, milliseconds by the receive times of datagrams.
+pub const HELD_MS_LIMIT: i64 = 30 * 60 * 1000;
+/// What a held set takes beside its bytes.
+const HELD_OVERHEAD: usize = 256;
+
+/// Templates and options in maps, bounded for each observation domain; they do not age. Data sets are held for their
+/// template within bounds, the oldest given up first.
 #[derive(Debug, Default)]
 pub struct MapStore {
     domains: HashMap<DomainKey, Domain>,
+    /// In the order in which they came.
+    held: VecDeque<(TemplateKey, Held)>,
+    /// How many wait for each template.
+    waiting: HashMap<TemplateKey, usize>,
+    held_bytes: usize,
+    given_up: u64,
 }
 
 #[derive(Debug, Default)]
@@ -29,6 +44,36 @@ impl MapStore {
             domain.templates.iter().map(|(id, template)| (TemplateKey { domain: *key, id: *id }, template))
         })
     }
+}
+
+impl MapStore {
+    /// Data sets that wait for their template.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Data sets that waited too long, or gave way to newer ones.
+    #[must_use]
+    pub fn given_up(&self) -> u64 {
+        self.given_up
+    }
+
+    fn give_up_oldest(&mut self) {
+        let Some((key, held)) = self.held.pop_front() else { return };
+        self.held_bytes = self.held_bytes.saturating_sub(cost(&held.bytes));
+        self.given_up = self.given_up.saturating_add(1);
+        if let Some(waiting) = self.waiting.get_mut(&key) {
+            *waiting = waiting.saturating_sub(1);
+            if *waiting == 0 {
+                self.waiting.remove(&key);
+            }
+        }
+    }
+}
+
+fn cost(set: &[u8]) -> usize {
+    set.len().saturating_add(HELD_OVERHEAD)
 }
 
 impl Store for MapStore {
@@ -68,5 +113,35 @@ impl Store for MapStore {
         for value in values {
             options.apply(value);
         }
+    }
+
+    fn hold(&mut self, key: &TemplateKey, header: &Header, set: &[u8]) -> bool {
+        let is_old = |held: &Held| held.header.received_ms < header.received_ms.saturating_sub(HELD_MS_LIMIT);
+        while self.held.front().is_some_and(|(_, held)| is_old(held)) {
+            self.give_up_oldest();
+        }
+        while !self.held.is_empty() && self.held_bytes.saturating_add(cost(set)) > HELD_BYTES_LIMIT {
+            self.give_up_oldest();
+        }
+        self.held_bytes = self.held_bytes.saturating_add(cost(set));
+        self.held.push_back((*key, Held { header: *header, bytes: set.into() }));
+        let waiting = self.waiting.entry(*key).or_default();
+        *waiting = waiting.saturating_add(1);
+        true
+    }
+
+    fn is_held(&mut self, key: &TemplateKey) -> bool {
+        !self.waiting.is_empty() && self.waiting.contains_key(key)
+    }
+
+    fn release(&mut self, key: &TemplateKey) -> Vec<Held> {
+        if self.waiting.remove(key).is_none() {
+            return Vec::new();
+        }
+        let (released, left) = self.held.drain(..).partition::<Vec<_>, _>(|(of, _)| of == key);
+        self.held = left.into();
+        let freed = released.iter().map(|(_, held)| cost(&held.bytes)).fold(0, usize::saturating_add);
+        self.held_bytes = self.held_bytes.saturating_sub(freed);
+        released.into_iter().map(|(_, held)| held).collect()
     }
 }

@@ -1,7 +1,12 @@
 //! What became of one datagram, for whoever keeps account of them.
 
 use crate::columns::Address;
+use crate::header::Header;
 use crate::report::Event;
+use crate::sflow;
+
+/// What stands for sFlow v5 among the versions.
+pub const SFLOW_VERSION: u8 = 105;
 
 /// What became of one datagram.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -14,7 +19,8 @@ pub struct Outcome {
     pub flow_records: u32,
     /// Whether `records` are all that the datagram has: no set was without template, reserved or broken.
     pub is_complete: bool,
-    /// Data sets that wait for their template now.
+    /// Data sets of this datagram that were held because their template was not known. Each is told of once more, by its own
+    /// header: to [`crate::Store::decoded`], maybe still within this datagram, or by the keeper when it gives the set up.
     pub sets_held: u32,
     /// Data sets given up for want of a template.
     pub sets_refused: u32,
@@ -37,4 +43,30 @@ pub struct Message {
     pub export_ms: Option<i64>,
     /// Milliseconds since the exporter started, wrapping; IPFIX does not say.
     pub uptime_ms: Option<u32>,
+}
+
+impl From<&Header> for Message {
+    fn from(header: &Header) -> Self {
+        Self {
+            exporter: header.exporter,
+            version: header.version,
+            domain: header.domain,
+            sequence: header.sequence,
+            export_ms: Some(header.export_ms),
+            uptime_ms: header.uptime_ms,
+        }
+    }
+}
+
+impl From<&sflow::Header> for Message {
+    fn from(header: &sflow::Header) -> Self {
+        Self {
+            exporter: header.exporter,
+            version: SFLOW_VERSION,
+            domain: header.sub_agent,
+            sequence: header.sequence,
+            export_ms: None,
+            uptime_ms: Some(header.uptime_ms),
+        }
+    }
 }

@@ -88,11 +88,15 @@ events! {
     OptionLearned "option_learned" Ordinary;
     /// A sampling rate announced that differs from the one announced for the same thing before.
     SamplingRateChanged "sampling_rate_changed" Ordinary;
+    /// A data set whose template is not known, kept until it comes.
+    SetHeld "set_held" Ordinary;
+    /// A data set that was held, decoded when its template came.
+    SetDecodedLate "set_decoded_late" Ordinary;
     /// Zeros where the next set would begin; they end the datagram.
     ZeroTail "zero_tail" Ordinary;
     /// A well-formed template that the keeper has no room for.
     TemplateRefused "template_refused" Unused;
-    /// A data set whose template is not known.
+    /// A data set whose template is not known, and that was not held either.
     SetWithoutTemplate "set_without_template" Unused;
     /// A set with an id that the protocol version reserves.
     SetReserved "set_reserved" Unused;
@@ -168,14 +172,24 @@ const OF_ROWS: [Event; 7] = [
 ];
 
 /// Counts of every [`Event`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Report {
     counts: [u64; EVENTS],
+    /// The first malformed thing since the last [`Report::forget_fault`].
+    fault: Option<Event>,
 }
+
+impl PartialEq for Report {
+    fn eq(&self, other: &Self) -> bool {
+        self.counts == other.counts
+    }
+}
+
+impl Eq for Report {}
 
 impl Default for Report {
     fn default() -> Self {
-        Self { counts: [0; EVENTS] }
+        Self { counts: [0; EVENTS], fault: None }
     }
 }
 
@@ -190,6 +204,21 @@ impl Report {
         if let Some(count) = self.counts.get_mut(usize::from(event as u8)) {
             *count = count.wrapping_add(number);
         }
+        if self.fault.is_none() && event.class() == Class::Malformed {
+            self.fault = Some(event);
+        }
+    }
+
+    pub(crate) fn forget_fault(&mut self) {
+        self.fault = None;
+    }
+
+    pub(crate) fn set_fault(&mut self, fault: Option<Event>) {
+        self.fault = fault;
+    }
+
+    pub(crate) fn fault(&self) -> Option<Event> {
+        self.fault
     }
 
     /// How many there were.

@@ -6,6 +6,7 @@ use crate::header::Header;
 use crate::report::{Event, Report};
 use crate::store::{Learned, Store, TemplateKey};
 use crate::template::{FieldSpecifier, Kind, MAX_FIELDS, MAX_RECORD_LENGTH, Template, min_length};
+use crate::walk::{Sink, Walk};
 use crate::wire::{is_zero, u16_at, u32_at};
 
 /// Ids below are those of sets that are not data sets.
@@ -56,24 +57,26 @@ struct WireTemplate<'a> {
     fields: WireFields<'a>,
 }
 
-/// Reads the templates of one set and hands what is new to the store.
-pub(crate) fn learn(which: Templates, mut body: &[u8], header: &Header, store: &mut impl Store, report: &mut Report) {
+/// Reads the templates of one set and hands what is new to the store; data sets that waited for them are decoded.
+pub(crate) fn learn<S: Store, K: Sink>(which: Templates, mut body: &[u8], header: &Header, walk: &mut Walk<'_, S, K>) {
     while let (Some(id), Some(count)) = (u16_at(body, 0), u16_at(body, 2)) {
         let is_withdrawal = header.version == 10 && count == 0;
         if id < FIRST_TEMPLATE_ID && !(is_withdrawal && (id == IPFIX_TEMPLATES || id == IPFIX_OPTIONS_TEMPLATES)) {
             if !is_zero(body) {
-                report.count(Event::TemplateIdReserved);
+                walk.report.count(Event::TemplateIdReserved);
             }
             return;
         }
         if is_withdrawal {
-            withdraw(id, header, store, report);
+            withdraw(id, header, walk.store, walk.report);
             body = body.get(4..).unwrap_or(&[]);
             continue;
         }
-        let Some((template, rest)) = parse(which, id, body, header.version, report) else { return };
+        let Some((template, rest)) = parse(which, id, body, header.version, walk.report) else { return };
         body = rest;
-        keep(&template, header, store, report);
+        if keep(&template, header, walk.store, walk.report) {
+            walk.release(&TemplateKey { domain: header.domain_key(), id });
+        }
     }
 }
 
@@ -118,25 +121,28 @@ fn options_header(body: &[u8], version: u8) -> Option<(usize, usize, u16)> {
 }
 
 /// Hands a template to the store unless it is the one kept. A template that no data could follow takes the kept one away,
-/// since that one no longer describes what the exporter sends.
-fn keep(template: &WireTemplate<'_>, header: &Header, store: &mut impl Store, report: &mut Report) {
+/// since that one no longer describes what the exporter sends. True if it is in force now.
+fn keep(template: &WireTemplate<'_>, header: &Header, store: &mut impl Store, report: &mut Report) -> bool {
     let key = TemplateKey { domain: header.domain_key(), id: template.id };
     if let Some(event) = template.fault() {
         report.count(event);
         if store.withdraw(&key) {
             report.count(Event::TemplateWithdrawn);
         }
-        return;
+        return false;
     }
     if store.known(&key).is_some_and(|kept| template.is_same(&kept)) {
-        return report.count(Event::TemplateRepeated);
+        report.count(Event::TemplateRepeated);
+        return true;
     }
     let fields = template.fields.clone().collect();
-    report.count(match store.learn(key, Arc::new(Template::new(header.version, template.kind, fields))) {
+    let learned = store.learn(key, Arc::new(Template::new(header.version, template.kind, fields)));
+    report.count(match learned {
         Learned::New => Event::TemplateLearned,
         Learned::Replaced => Event::TemplateReplaced,
         Learned::Refused => Event::TemplateRefused,
     });
+    learned != Learned::Refused
 }
 
 impl WireTemplate<'_> {

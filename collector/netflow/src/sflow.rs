@@ -47,12 +47,13 @@ pub(crate) fn is_sflow(payload: &[u8]) -> bool {
 }
 
 /// The samples of one datagram; counts what happens on the way.
-#[derive(Debug)]
 pub(crate) struct Samples<'a, 'b> {
     header: Header,
     left: u32,
     body: Reader<'a>,
     report: &'b mut Report,
+    /// Hears of every sample.
+    heard: &'b mut dyn FnMut(&Sample<'_>),
 }
 
 /// A sample, and what a flow sample says about its packet.
@@ -64,7 +65,11 @@ pub(crate) struct Sampled<'a> {
 
 impl<'a, 'b> Samples<'a, 'b> {
     /// Reads the header of a datagram of which [`is_sflow`] holds; `None`, and counted, if it is no good.
-    pub(crate) fn new(datagram: &Datagram<'a>, report: &'b mut Report) -> Option<Self> {
+    pub(crate) fn new(
+        datagram: &Datagram<'a>,
+        report: &'b mut Report,
+        heard: &'b mut dyn FnMut(&Sample<'_>),
+    ) -> Option<Self> {
         let mut body = Reader::new(datagram.payload);
         let is_known = |kind: &u32| *kind <= 2;
         let _version = body.word();
@@ -77,7 +82,11 @@ impl<'a, 'b> Samples<'a, 'b> {
             return None;
         };
         report.count(Event::DatagramSflow);
-        Some(Self { header, left, body, report })
+        Some(Self { header, left, body, report, heard })
+    }
+
+    pub(crate) fn header(&self) -> &Header {
+        &self.header
     }
 
     /// The number of flow samples, or a few more if some turn out to be broken.
@@ -145,6 +154,7 @@ impl<'a> Iterator for Samples<'a, '_> {
                 continue;
             };
             self.count(&sample);
+            (self.heard)(&sample);
             let is_flow = sample.kind() == Kind::Flow;
             let flow = is_flow.then(|| SampledFlow::of(&sample, self.report));
             return Some(Sampled { sample, flow });

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::columns::Address;
 use crate::header::Header;
 use crate::options::{OptionKey, OptionValue, Options};
+use crate::sflow::Sample;
 use crate::template::{Kind, Template};
 
 /// One stream of templates: an exporter's observation domain in one protocol version.
@@ -78,10 +79,16 @@ pub trait Store {
     fn hold(&mut self, _key: &TemplateKey, _header: &Header, _set: &[u8]) -> bool {
         false
     }
+    /// Whether data sets wait for this template. True where the keeper does not know: [`Store::release`] finds out.
+    fn is_held(&mut self, _key: &TemplateKey) -> bool {
+        true
+    }
     /// The data sets that wait for a template that is known now, oldest first; they wait no longer.
     fn release(&mut self, _key: &TemplateKey) -> Vec<Held> {
         Vec::new()
     }
     /// Hears that so many records of a data set were decoded; of one that was held, if `is_late`.
     fn decoded(&mut self, _key: &TemplateKey, _header: &Header, _records: usize, _is_late: bool) {}
+    /// Hears of a sample of sFlow, of any kind.
+    fn sampled(&mut self, _sample: &Sample<'_>) {}
 }

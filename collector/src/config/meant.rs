@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::written::{Attach, Bind, CaptureMode, Compression, LogFormat, Spread};
 use crate::enrich::names::Prefix;
+use crate::templates::HeldBounds;
 
 /// Everything the collector can be told.
 #[derive(Debug, Clone)]
@@ -82,6 +83,8 @@ pub struct Templates {
     pub snapshot_interval: Duration,
     /// The snapshot file, in the state directory.
     pub snapshot: PathBuf,
+    /// How much of data sets without a template is held.
+    pub held: HeldBounds,
 }
 
 /// MaxMind files.

@@ -64,6 +64,7 @@ impl Templates {
         templates::Settings {
             per_exporter: templates::Bounds { templates: self.max_per_exporter, ..default.per_exporter },
             total: templates::Bounds { templates: self.max_total, ..default.total },
+            held: self.held,
             ..default
         }
     }

@@ -8,6 +8,7 @@ use super::error::ConfigError;
 use super::meant::{Capture, ClickHouse, Config, Exporter, GeoIp, Log, Metrics, Secret, Store, Templates};
 use super::written::{self, CaptureMode, Written};
 use crate::enrich::names::Prefix;
+use crate::templates::HeldBounds;
 
 /// The longest name an interface can have: `IFNAMSIZ` less its NUL, `include/uapi/linux/if.h`.
 const INTERFACE_NAME_BYTES: usize = 15;
@@ -104,11 +105,20 @@ fn templates(written: &written::Templates, state_dir: &Path) -> Result<Templates
     in_range("templates.max_total", written.max_total as u64, 1..=16 << 20)?;
     in_range("templates.max_per_exporter", written.max_per_exporter as u64, 1..=written.max_total as u64)?;
     in_range("templates.snapshot_seconds", written.snapshot_seconds, 1..=86_400)?;
+    let held = HeldBounds {
+        bytes_per_exporter: written.hold_bytes_per_exporter,
+        bytes_total: written.hold_bytes_total,
+        age: Duration::from_secs(written.hold_seconds),
+    };
+    in_range("templates.hold_bytes_total", held.bytes_total as u64, 0..=16 << 30)?;
+    in_range("templates.hold_bytes_per_exporter", held.bytes_per_exporter as u64, 0..=held.bytes_total as u64)?;
+    in_range("templates.hold_seconds", written.hold_seconds, 1..=86_400)?;
     Ok(Templates {
         max_per_exporter: written.max_per_exporter,
         max_total: written.max_total,
         snapshot_interval: Duration::from_secs(written.snapshot_seconds),
         snapshot: state_dir.join("templates.snapshot"),
+        held,
     })
 }
 

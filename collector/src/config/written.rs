@@ -69,6 +69,9 @@ section! {
         max_per_exporter: usize = 4096,
         max_total: usize = 131_072,
         snapshot_seconds: u64 = 60,
+        hold_bytes_per_exporter: usize = 256 << 10,
+        hold_bytes_total: usize = 64 << 20,
+        hold_seconds: u64 = 30 * 60,
     }
 }
 

@@ -149,6 +149,8 @@ impl Running {
             if expired.elapsed() >= EXPIRY {
                 expired = Instant::now();
                 self.templates.expire(now_seconds());
+                // The store counts what is given up; the list of it ends here.
+                drop(self.templates.held_given_up(now_seconds()));
             }
             if saved.elapsed() >= config.templates.snapshot_interval {
                 saved = Instant::now();

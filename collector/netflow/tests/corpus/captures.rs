@@ -40,6 +40,12 @@ impl Packet {
     pub(crate) fn datagram(&self) -> Datagram<'_> {
         Datagram { payload: &self.payload, exporter: self.exporter, received_ms: RECEIVED_MS }
     }
+
+    /// The datagram received so many milliseconds after [`RECEIVED_MS`] as its packet's number says.
+    pub(crate) fn numbered(&self) -> Datagram<'_> {
+        let number = i64::try_from(self.number).expect("few packets");
+        Datagram { received_ms: RECEIVED_MS + number, ..self.datagram() }
+    }
 }
 
 /// Reads a little-endian pcap of Ethernet, IPv4, UDP without fragments.

@@ -77,9 +77,13 @@ fn columns_are_what_the_fields_say() {
         let columns = columns_of(&corpus, &name);
         let is_ours = |record: &&Json| record["kind"] == "data";
         let records = expected["records"].as_array().expect("records").iter().filter(is_ours);
+        let late = expected["late_records"].as_array().expect("late records").iter().filter(is_ours);
+        let is_late = |row: &usize| columns.flags[*row] & flags::HELD != 0;
         // The rows of the other direction of biflows are no records of their own.
         let rows = (0..columns.len()).filter(|row| columns.flags[*row] & flags::REVERSE == 0);
-        for (row, record) in rows.zip(records) {
+        let (late_rows, rows): (Vec<usize>, Vec<usize>) = rows.partition(is_late);
+        assert_eq!(late_rows.len(), late.clone().count(), "{name}");
+        for (row, record) in rows.into_iter().zip(records).chain(late_rows.into_iter().zip(late)) {
             checked += check(&name, &columns, row, &record["fields"]);
         }
     }

@@ -25,11 +25,17 @@ const BESIDE: &[(&str, u8, &str)] = &[(
 struct Found {
     packet: usize,
     records: Vec<Json>,
+    late_records: Vec<Json>,
 }
 
 impl Visit for Found {
     fn record(&mut self, record: Record<'_>) {
         self.records.push(json_of(&record, self.packet));
+    }
+
+    fn late_record(&mut self, record: Record<'_>) {
+        let packet = usize::try_from(record.header.received_ms - captures::RECEIVED_MS).expect("few packets");
+        self.late_records.push(json_of(&record, packet));
     }
 
     fn sample(&mut self, sample: Sample<'_>) {
@@ -62,22 +68,26 @@ fn check(corpus: &Path, name: &str) -> Result<usize, String> {
     let mut report = Report::default();
     for packet in captures::packets(corpus, name) {
         found.packet = packet.number;
-        dissect(&packet.datagram(), &mut store, &mut report, &mut found);
+        dissect(&packet.numbered(), &mut store, &mut report, &mut found);
     }
-    let Found { records: mut found, .. } = found;
+    let Found { records: mut found, late_records, .. } = found;
     let beside =
         |record: &Json| BESIDE.iter().any(|(capture, version, _)| *capture == name && record["version"] == *version);
     found.retain(|record| !beside(record));
-    let expected = expected["records"].as_array().ok_or("no records")?.iter();
-    let mut count = 0;
-    for (found, expected) in found.iter().zip(expected.clone()) {
-        count += 1;
-        compare(found, expected).map_err(|difference| format!("record {count}: {difference}"))?;
+    let late = compare_all(&late_records, &expected["late_records"]).map_err(|difference| format!("late {difference}"));
+    Ok(compare_all(&found, &expected["records"]).map_err(|difference| format!("{difference}; {report:?}"))? + late?)
+}
+
+/// The number of records, all of which agree, or the first difference.
+fn compare_all(found: &[Json], expected: &Json) -> Result<usize, String> {
+    let expected = expected.as_array().ok_or("no records")?;
+    for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
+        compare(found, expected).map_err(|difference| format!("record {}: {difference}", index + 1))?;
     }
-    if found.len() != expected.clone().count() {
-        return Err(format!("{} records, {} expected; {report:?}", found.len(), expected.count()));
+    match found.len() == expected.len() {
+        true => Ok(found.len()),
+        false => Err(format!("records: {}, expected {}", found.len(), expected.len())),
     }
-    Ok(count)
 }
 
 fn compare(found: &Json, expected: &Json) -> Result<(), String> {

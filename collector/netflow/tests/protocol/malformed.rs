@@ -36,7 +36,7 @@ fn each_fault_has_its_name() {
     check("zeros to the end", &after(sound(), &[0; 64]), Event::ZeroTail, 1);
     check("reserved set", &after(sound(), &set(7, &[1, 2])), Event::SetReserved, 1);
     check("IPFIX set 0", &ipfix(&[vec![set(0, &DATA)], ipfix_sound()].concat()), Event::SetReserved, 1);
-    check("no template", &after(sound(), &set(999, &DATA)), Event::SetWithoutTemplate, 1);
+    check("no template", &after(sound(), &set(999, &DATA)), Event::SetHeld, 1);
     check("template past its set", &after(sound(), &set(0, &[1, 1, 0, 9, 0, 7, 0, 2])), Event::TemplateTruncated, 1);
     check("template of 65535 fields", &after(sound(), &set(0, &[1, 1, 0xff, 0xff])), Event::TemplateTruncated, 1);
     check("template 5", &after(sound(), &set(0, &template(5, &PORTS))), Event::TemplateIdReserved, 1);

@@ -40,7 +40,7 @@ fn templates_of_versions_domains_and_exporters_are_apart() {
     let mut other = encoder::datagram(&mine);
     other.exporter[15] ^= 1;
     netflow::decode(&other, &mut decoded.store, &mut decoded.tables, &mut decoded.report);
-    assert_eq!(decoded.report.get(Event::SetWithoutTemplate), 3);
+    assert_eq!(decoded.report.get(Event::SetHeld), 3);
     decoded.feed(&mine);
     assert_eq!(decoded.report.flow_records(), 1);
 }
@@ -56,7 +56,7 @@ fn withdrawals() {
         let report = &decoded.report;
         assert_eq!(report.get(Event::TemplateWithdrawn), withdrawn, "{name}");
         assert_eq!(report.get(Event::WithdrawalUnknown), unknown, "{name}");
-        assert_eq!(3 - report.get(Event::SetWithoutTemplate), sets_left, "{name}");
+        assert_eq!(3 - report.get(Event::SetHeld), sets_left, "{name}");
     };
     check("one", set(2, &[1, 0, 0, 0]), 1, 0, 2);
     check("an options template", set(3, &[1, 2, 0, 0]), 1, 0, 2);
@@ -73,7 +73,7 @@ fn an_absurd_template_is_refused_and_the_old_one_no_longer_holds() {
         let mut decoded = Decoded::of(v9(&[set(0, &template(256, &PORTS))]));
         decoded.feed(&v9(&[set(0, &template(256, fields)), set(256, &DATA)]));
         assert_eq!(decoded.report.get(event), 1, "{name}");
-        assert_eq!(decoded.report.get(Event::SetWithoutTemplate), 1, "{name}");
+        assert_eq!(decoded.report.get(Event::SetHeld), 1, "{name}");
         assert_eq!(decoded.tables.flows.len(), 0, "{name}");
     };
     check("no field", &[], Event::TemplateEmpty);

@@ -71,14 +71,14 @@ the innermost packet of a tunnel; where its fields show another, the object
 pub(super) fn run(args: &DecodeArgs) -> anyhow::Result<()> {
     let wanted = if args.port.is_empty() { USUAL_PORTS.to_vec() } else { args.port.clone() };
     let mut capture = capture_file::open(&args.file, Ports::Only(wanted))?;
-    let mut report = Report::default();
+    let (mut store, mut report) = (MapStore::default(), Report::default());
     let mut out = Output::new();
     let read = if args.fields {
         let names = if args.names { Names::Vendors } else { Names::Numbers };
-        print_fields(&mut capture, names, &mut report, &mut out)
+        print_fields(&mut capture, names, &mut store, &mut report, &mut out)
     } else {
         let geo = if args.geoip.is_empty() { Geo::empty() } else { Geo::open(&args.geoip)? };
-        print_columns(&mut capture, geo, &mut report, &mut out)
+        print_columns(&mut capture, geo, &mut store, &mut report, &mut out)
     };
     let read = match read {
         Err(Stop::Write(error)) => return Err(error.into()),
@@ -86,7 +86,7 @@ pub(super) fn run(args: &DecodeArgs) -> anyhow::Result<()> {
         Ok(()) => Ok(()),
     };
     out.flush()?;
-    tell(args, &capture, &report);
+    tell(args, &capture, &store, &report);
     read
 }
 
@@ -99,14 +99,19 @@ enum Stop {
     Write(#[from] std::io::Error),
 }
 
-fn print_columns(capture: &mut Capture, geo: Geo, report: &mut Report, out: &mut Output) -> Result<(), Stop> {
+fn print_columns(
+    capture: &mut Capture,
+    geo: Geo,
+    store: &mut MapStore,
+    report: &mut Report,
+    out: &mut Output,
+) -> Result<(), Stop> {
     let mut enricher = Enricher::new(&Published::new(geo), Arc::new(enrich::Names::default()));
-    let mut store = MapStore::default();
     let mut block = Block::default();
     let mut line = Vec::new();
     while let Some(datagram) = capture.next_datagram()? {
         block.clear();
-        netflow::decode(&received(&datagram, capture), &mut store, &mut block.decoded, report);
+        netflow::decode(&received(&datagram, capture), store, &mut block.decoded, report);
         enricher.enrich(&mut block);
         for row in 0..block.len() {
             line.clear();
@@ -118,13 +123,18 @@ fn print_columns(capture: &mut Capture, geo: Geo, report: &mut Report, out: &mut
     Ok(())
 }
 
-fn print_fields(capture: &mut Capture, names: Names, report: &mut Report, out: &mut Output) -> Result<(), Stop> {
-    let mut store = MapStore::default();
+fn print_fields(
+    capture: &mut Capture,
+    names: Names,
+    store: &mut MapStore,
+    report: &mut Report,
+    out: &mut Output,
+) -> Result<(), Stop> {
     let mut lines = Vec::new();
     while let Some(datagram) = capture.next_datagram()? {
         lines.clear();
         let mut visit = fields::Lines { packet: datagram.packet, names, out: &mut lines };
-        netflow::dissect(&received(&datagram, capture), &mut store, report, &mut visit);
+        netflow::dissect(&received(&datagram, capture), store, report, &mut visit);
         out.write_all(&lines)?;
     }
     Ok(())
@@ -140,7 +150,7 @@ fn received<'a>(datagram: &Datagram, capture: &'a Capture) -> netflow::Datagram<
 }
 
 /// Tells on standard error what was read, what was not decoded and why.
-fn tell(args: &DecodeArgs, capture: &Capture, report: &Report) {
+fn tell(args: &DecodeArgs, capture: &Capture, store: &MapStore, report: &Report) {
     eprintln!(
         "decode: packets: {}, datagrams: {}, flow records: {}, options records: {}",
         capture.packets(),
@@ -155,6 +165,11 @@ fn tell(args: &DecodeArgs, capture: &Capture, report: &Report) {
     let undecoded = report.iter().filter(|(event, count)| *count > 0 && event.class() != Class::Ordinary);
     for (event, count) in undecoded {
         eprintln!("decode: not decoded: {}: {count}", event.label());
+    }
+    // To whoever looks at a capture, a set whose template did not come is one without a template.
+    let without_template = store.given_up() + store.held() as u64;
+    if without_template > 0 {
+        eprintln!("decode: not decoded: {}: {without_template}", Event::SetWithoutTemplate.label());
     }
     capture_file::tell("decode", &args.file, capture);
     if capture.found() == 0 && capture.packets() > 0 {
