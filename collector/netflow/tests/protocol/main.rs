@@ -9,6 +9,7 @@ mod columns;
 mod directions;
 mod firewall;
 mod kept;
+mod late;
 mod malformed;
 mod sampling;
 mod sections;
@@ -34,15 +35,19 @@ fn v4(a: u8, b: u8, c: u8, d: u8) -> Address {
     std::net::Ipv4Addr::new(a, b, c, d).to_ipv6_mapped().octets()
 }
 
-/// An IPFIX message with a template that may have enterprise elements, and a data set of it.
-fn ipfix_of(fields: &[FieldSpec], data: &[u8]) -> Vec<u8> {
+/// The body of a template set that may have enterprise elements.
+fn template_of(id: u16, fields: &[FieldSpec]) -> Vec<u8> {
     let specifiers = fields.iter().flat_map(|(enterprise, element, length)| match enterprise {
         0 => [element.to_be_bytes(), length.to_be_bytes()].concat(),
         _ => [&(element | 0x8000).to_be_bytes()[..], &length.to_be_bytes(), &enterprise.to_be_bytes()].concat(),
     });
     let count = u16::try_from(fields.len()).expect("few fields");
-    let template: Vec<u8> = [256, count].iter().flat_map(|number| number.to_be_bytes()).chain(specifiers).collect();
-    encoder::ipfix(&[encoder::set(2, &template), encoder::set(256, data)])
+    [id, count].iter().flat_map(|number| number.to_be_bytes()).chain(specifiers).collect()
+}
+
+/// An IPFIX message with such a template, and a data set of it.
+fn ipfix_of(fields: &[FieldSpec], data: &[u8]) -> Vec<u8> {
+    encoder::ipfix(&[encoder::set(2, &template_of(256, fields)), encoder::set(256, data)])
 }
 
 /// What came of some datagrams.
