@@ -44,13 +44,17 @@ const ETHTOOL: Package = package("ethtool", "ethtool");
 const SOFTFLOWD: Package = Package { name: "softflowd", program: "softflowd", services: &["softflowd"] };
 const PMACCT: Package =
     Package { name: "pmacct", program: "pmacctd", services: &["pmacctd", "nfacctd", "sfacctd", "uacctd"] };
+/// Sends NetFlow v5 and v7.
+const FPROBE: Package = Package { name: "fprobe", program: "fprobe", services: &["fprobe"] };
+/// A decoder of others to compare with.
+const NFDUMP: Package = Package { name: "nfdump", program: "nfcapd", services: &["nfdump"] };
 
 /// What fetching the ClickHouse engine needs.
 pub const ENGINE: &[Package] = &[NPM];
 /// What `cargo xtask demo` needs.
 pub const DEMO: &[Package] = &[COMPILER, IPROUTE2, PING, ETHTOOL, SOFTFLOWD, PMACCT];
 /// What `cargo xtask test` needs.
-pub const TEST: &[Package] = &[COMPILER, IPROUTE2, CURL, PING, ETHTOOL, SOFTFLOWD, PMACCT];
+pub const TEST: &[Package] = &[COMPILER, IPROUTE2, CURL, PING, ETHTOOL, SOFTFLOWD, PMACCT, FPROBE, NFDUMP];
 
 /// Sees to it that the programs of `packages` are there.
 ///

@@ -1,4 +1,4 @@
-//! Real exporters, end to end: softflowd and pmacctd's nfprobe meter real traffic, and every flow that they say they sent
+//! The demo, end to end: softflowd and pmacctd's nfprobe meter real traffic, and every flow that they say they sent
 //! is in the real engine.
 //!
 //! The demo of the repository is such a run already, so this starts it, for each way in which datagrams can come. It runs
