@@ -258,6 +258,7 @@ impl Written {
             ("capture", self.capture.changed(&other.capture)),
             ("front_door", self.front_door.changed(&other.front_door)),
             ("templates", self.templates.changed(&other.templates)),
+            ("decode", self.decode.changed(&other.decode)),
             ("geoip", self.geoip.changed(&other.geoip)),
             ("clickhouse", self.clickhouse.changed(&other.clickhouse)),
             ("store", self.store.changed(&other.store)),

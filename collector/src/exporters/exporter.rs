@@ -25,13 +25,13 @@ const HALF_SECOND_MS: i64 = 500;
 
 /// A template that data sets wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Waiting {
+pub(super) struct Waiting {
     /// Which.
-    pub key: TemplateKey,
+    pub(super) key: TemplateKey,
     /// When the first of them came, milliseconds since 1970.
-    pub since_ms: i64,
+    pub(super) since_ms: i64,
     /// Data sets since then.
-    pub sets: u64,
+    pub(super) sets: u64,
 }
 
 /// A sample of sFlow, as far as its sequence goes.

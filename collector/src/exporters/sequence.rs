@@ -226,8 +226,8 @@ impl Stream {
     }
 }
 
-/// When the exporter started, milliseconds modulo 2^32, by the collector's clock: the exporter's may be set at any time.
+/// When the exporter started, milliseconds modulo 2^32: by its own clock, or by the collector's where it tells no time.
 fn boot_ms(heard: &Heard) -> Option<u32> {
-    let received_ms = heard.received_ms as u32;
-    heard.uptime_ms.map(|uptime_ms| received_ms.wrapping_sub(uptime_ms))
+    let now_ms = heard.export_ms.unwrap_or(heard.received_ms) as u32;
+    heard.uptime_ms.map(|uptime_ms| now_ms.wrapping_sub(uptime_ms))
 }

@@ -149,7 +149,7 @@ impl Running {
             sink,
             templates,
             store,
-            live: Live { front_door, names },
+            live: Live { front_door, names, rates },
         })
     }
 
