@@ -96,7 +96,8 @@ fn settings(device: Device, seed: u64, records: usize) -> Settings {
         template_every: 20,
         sampling: 1,
         start_ms: START_MS,
-        step_ms: 200,
+        // IPFIX tells no uptime: its restart shows by the time of the export, in whole seconds.
+        step_ms: if matches!(device, Device::Juniper | Device::SixtyFields) { 1_000 } else { 200 },
         uptime_ms: 3_600_000,
     }
 }

@@ -156,14 +156,12 @@ impl Stream {
 
     /// A number that came before: once more, or from a counter that began anew.
     fn fall_behind(&mut self, heard: &Heard, units: u32, minute: u32, note: Note<'_>) {
-        if heard.export_ms.is_some_and(|export_ms| export_ms > self.newest_export_ms) {
-            return self.restart(heard, units, minute, note);
-        }
         if heard.sequence != self.run_next {
             self.run.clear();
         }
         self.run_next = heard.sequence.wrapping_add(units);
-        if self.run.len() + 1 < RUN_RESTART {
+        let is_later = heard.export_ms.is_some_and(|export_ms| export_ms > self.newest_export_ms);
+        if !is_later && self.run.len() + 1 < RUN_RESTART {
             self.run.push(minute);
             return note(minute, Change::Duplicate, 1);
         }

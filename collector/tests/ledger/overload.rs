@@ -1,0 +1,89 @@
+//! A ring and a socket that get more than they hold while the collector stands still.
+
+use std::net::UdpSocket;
+
+use nix::sys::signal::Signal::{SIGCONT, SIGSTOP};
+
+use crate::netns::{COLLECTOR, COLLECTOR_V4, VethPair, privileged};
+use crate::process::{Collector, Place, wait_until};
+use crate::table::Table;
+use crate::v5;
+
+const EXPORTER: &str = "192.0.2.1";
+/// Descriptors of the ring in this test.
+const RING: usize = 1024;
+const SENT: usize = 3 * RING;
+
+#[test]
+fn what_an_overloaded_ring_loses_is_named() {
+    let Some(_turn) = privileged("what_an_overloaded_ring_loses_is_named") else { return };
+    let pair = VethPair::new("ring");
+    let Some(place) = Place::inside(&pair.collector, "ring") else { return };
+    place
+        .change_config("[capture]", &format!("[capture]\nring_descriptors = {RING}\nframes_per_socket = {}", 2 * RING));
+    let mut collector = Collector::start(&place, &["--interface", COLLECTOR, "--capture", "xdp", "--workers", "1"]);
+    send(&pair, place.udp_port(), 1);
+    collector.wait_for("collector_datagrams_total", 1);
+    collector.signal(SIGSTOP);
+    send(&pair, place.udp_port(), SENT);
+    collector.signal(SIGCONT);
+    collector.wait_for("verdict=\"steered\"", 1 + SENT as u64);
+    let received = |collector: &Collector<'_>| collector.metric("collector_datagrams_total{");
+    let lost = |collector: &Collector<'_>| collector.metric("collector_ring_ring_full_total");
+    wait_until("all are received or lost", || received(&collector) + lost(&collector) == 1 + SENT as u64);
+    let lost = lost(&collector);
+    assert!(lost > 0, "{}", collector.metrics());
+    assert_eq!(collector.terminate(), 0, "{}", collector.log());
+
+    let collector = Collector::start(&place, &["--capture", "udp"]);
+    let table = Table::read(&collector);
+    table.check_equations();
+    let (sent, lost) = (1 + SENT as i64, lost as i64);
+    table.check("ring", EXPORTER, &[("seen_xdp", sent), ("received_xdp", sent - lost), ("ring_full", lost)]);
+    table.check("ring", EXPORTER, &[("decoded", sent - lost), ("fill_ring_empty", 0), ("ring_other", 0)]);
+    table.check("ring", EXPORTER, &[("rows_stored", sent - lost)]);
+}
+
+#[test]
+fn what_an_overflowing_socket_loses_is_named() {
+    let Some(_turn) = privileged("what_an_overflowing_socket_loses_is_named") else { return };
+    let pair = VethPair::new("socket");
+    let Some(place) = Place::inside(&pair.collector, "socket") else { return };
+    place.change_config("[capture]", "[capture]\nudp_receive_buffer_kib = 64");
+    let mut collector = Collector::start(&place, &["--capture", "udp", "--workers", "1"]);
+    collector.signal(SIGSTOP);
+    send(&pair, place.udp_port(), SENT);
+    collector.signal(SIGCONT);
+    let received = |collector: &Collector<'_>| collector.metric("collector_datagrams_total{");
+    let lost = |collector: &Collector<'_>| collector.metric("collector_socket_drops_total");
+    // The kernel tells of the loss with the first datagram after it.
+    wait_until("the loss is known", || {
+        let before = received(&collector);
+        send(&pair, place.udp_port(), 1);
+        wait_until("it comes", || received(&collector) > before);
+        lost(&collector) > 0
+    });
+    wait_until("the last copy of the counters is out", || {
+        let before = (received(&collector), lost(&collector));
+        std::thread::sleep(std::time::Duration::from_millis(600));
+        before == (received(&collector), lost(&collector))
+    });
+    let (received, lost) = (received(&collector) as i64, lost(&collector) as i64);
+    assert_eq!(collector.terminate(), 0, "{}", collector.log());
+
+    let collector = Collector::start(&place, &["--capture", "udp"]);
+    let table = Table::read(&collector);
+    table.check_equations();
+    assert!(received + lost >= SENT as i64, "{received} {lost}");
+    table.check("socket", EXPORTER, &[("seen_udp", received), ("decoded", received), ("rows_stored", received)]);
+    table.check("socket", "::", &[("seen_udp", lost), ("socket_overflow", lost), ("decoded", 0)]);
+}
+
+fn send(pair: &VethPair, port: u16, count: usize) {
+    pair.exporter.enter(|| {
+        let socket = UdpSocket::bind((EXPORTER, 0)).expect("the address is ours");
+        for _ in 0..count {
+            socket.send_to(&v5(1), (COLLECTOR_V4, port)).expect("the veth pair is up");
+        }
+    });
+}
