@@ -118,7 +118,7 @@ fn check(device: Device, seed: u64, records: usize, faults: Faults, datagrams: u
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn loss_reordering_duplicates_and_restarts_are_told_apart(

@@ -39,7 +39,7 @@ const TEMPLATE_LINES: &[(&str, &str)] = &[
     ),
 ];
 const SAMPLING_LINES: &[(&str, &str)] = &[
-    ("collector", "[[exporters]] address = \"ADDRESS\", sampling_rate = N"),
+    ("collector", "[[exporters]] address = \"ADDRESS\", sampling_rate = N, then SIGHUP"),
     ("VyOS", "set system flow-accounting netflow sampling-rate N"),
     ("Cisco IOS", "flow exporter NAME: option sampler-table timeout 60"),
     ("Juniper", "set services flow-monitoring version-ipfix template NAME option-refresh-rate seconds 60"),
@@ -62,14 +62,13 @@ const CLOCK_LINES: &[(&str, &str)] = &[
     ("MikroTik", "/system ntp client set enabled=yes servers=SERVER"),
     ("Linux", "timedatectl set-ntp true"),
 ];
-const ELEMENT_LINES: &[(&str, &str)] =
-    &[("collector", "keep_unknown = true keeps them in the column raw; ask for a column by naming the element")];
+const ELEMENT_LINES: &[(&str, &str)] = &[("collector", "[decode] keep_unknown = true keeps them in the column raw")];
 const RATE_LINES: &[(&str, &str)] = &[
-    ("collector", "[front_door] raise datagrams_per_second and burst, or give this exporter a limit of its own"),
+    ("collector", "[[exporters]] address = \"ADDRESS\", datagrams_per_second = N, burst = N, then SIGHUP"),
     ("exporter", "sample one packet in more, or lengthen the active timeout: fewer flow records"),
 ];
 const ALLOW_LINES: &[(&str, &str)] =
-    &[("collector", "[front_door] add the exporter's prefix to allow; it is effective at once after a reload")];
+    &[("collector", "[front_door] add its prefix to allowed, then send the collector SIGHUP")];
 const SEQUENCE_LINES: &[(&str, &str)] =
     &[("exporter", "a fault of its firmware; loss is measured in the unit that it counts")];
 const MALFORMED_LINES: &[(&str, &str)] =

@@ -112,7 +112,7 @@ fn check_exporters(collector: &Collector<'_>, place: &Place<'_>, pair: &VethPair
         .expect("start the collector's command");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{output:?} {}", collector.log());
-    for part in ["EXPORTER", "192.0.2.1 ", "NetFlow v5", "IPFIX", "sFlow v5", "limited", "per mille", "version_unknown"]
+    for part in ["EXPORTER", "192.0.2.1 ", "NetFlow v5", "IPFIX", "sFlow v5", "limited", "per mille", "records_missing"]
     {
         assert!(text.contains(part), "no {part:?} in {text}");
     }

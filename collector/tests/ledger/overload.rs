@@ -49,7 +49,7 @@ fn what_an_overflowing_socket_loses_is_named() {
     let Some(_turn) = privileged("what_an_overflowing_socket_loses_is_named") else { return };
     let pair = VethPair::new("socket");
     let Some(place) = Place::inside(&pair.collector, "socket") else { return };
-    place.change_config("[capture]", "[capture]\nudp_receive_buffer_kib = 64");
+    place.change_config("[capture]", "[capture]\nudp_receive_buffer_bytes = 65536");
     let mut collector = Collector::start(&place, &["--capture", "udp", "--workers", "1"]);
     collector.signal(SIGSTOP);
     send(&pair, place.udp_port(), SENT);
