@@ -250,6 +250,7 @@ fn is_well_formed(saved: &SavedTemplate) -> bool {
     matches!(saved.domain.version, 9 | 10)
         && saved.id >= 256
         && (1..=MAX_FIELDS).contains(&saved.fields.len())
+        && saved.fields.iter().any(|field| field.length > 0)
         && saved.scope_fields.is_none_or(|scope_fields| usize::from(scope_fields) <= saved.fields.len())
 }
 

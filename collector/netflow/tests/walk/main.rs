@@ -6,8 +6,10 @@
 mod encoder;
 
 mod held;
+mod lists;
 mod options;
 mod outcome;
+mod sets;
 
 use std::sync::Arc;
 

@@ -45,7 +45,7 @@ pub struct DecodeArgs {
     #[arg(long)]
     pub fields: bool,
 
-    /// With --fields: vendors' names in place of enterprise/element numbers where they are known
+    /// With --fields: vendors' names in place of enterprise/element numbers where they are known, and lists by their parts
     #[arg(long, requires = "fields")]
     pub names: bool,
 
@@ -63,7 +63,9 @@ Examples:
 Without --fields the keys are the columns of the flows table, which
 `collector schema print` describes. With --fields they are the names of IANA's
 information elements; unknown elements have their number, enterprise elements
-ENTERPRISE/NUMBER; those of sFlow follow its structures. A flow sample's row is
+ENTERPRISE/NUMBER; those of sFlow follow its structures. A record that came
+before its template is shown when the template comes, with its own packet and
+header, and has `late`. A flow sample's row is
 the innermost packet of a tunnel; where its fields show another, the object
 `flow` shows what the row is made of.";
 
@@ -131,10 +133,15 @@ fn print_fields(
     out: &mut Output,
 ) -> Result<(), Stop> {
     let mut lines = Vec::new();
+    let mut held = fields::HeldPackets::default();
     while let Some(datagram) = capture.next_datagram()? {
         lines.clear();
-        let mut visit = fields::Lines { packet: datagram.packet, names, out: &mut lines };
-        netflow::dissect(&received(&datagram, capture), store, report, &mut visit);
+        let mut visit = fields::Lines { packet: datagram.packet, held: &held, names, out: &mut lines };
+        let received = received(&datagram, capture);
+        let outcome = netflow::dissect(&received, store, report, &mut visit);
+        if let (Some(message), 1..) = (&outcome.message, outcome.sets_held) {
+            held.note(message, received.received_ms, datagram.packet);
+        }
         out.write_all(&lines)?;
     }
     Ok(())
