@@ -98,6 +98,11 @@ fn values_that_cannot_be_meant_say_what_to_write() {
     check("[capture]\nframe_bytes = 3000", "capture.frame_bytes is 3000: the kernel takes 2048 or 4096");
     check("[capture]\nring_descriptors = 8192", "use a power of two from 64 to 4096");
     check("[capture]\nudp_address = \"eth0\"", "capture.udp_address");
+    check(
+        "[templates]\nhold_bytes_total = 9\nhold_bytes_per_exporter = 10",
+        "templates.hold_bytes_per_exporter is 10: use a number from 0 to 9",
+    );
+    check("[templates]\nhold_seconds = 0", "templates.hold_seconds is 0: use a number from 1 to 86400");
     check("[templates]\nsnapshot_seconds = 0", "templates.snapshot_seconds is 0: use a number from 1 to 86400");
     check("[clickhouse]\nurl = \"clickhouse:8123\"", "write http://HOST:8123");
     check("[clickhouse]\nurl = \"http://\"", "write http://HOST:8123");
