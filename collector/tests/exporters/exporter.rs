@@ -76,7 +76,8 @@ fn softflowd(namespace: &Namespace, folder: &Path, capture: &Path, version: u8, 
     let mut command = namespace.command("softflowd");
     command.arg("-r").arg(capture).args(["-D", "-v", &version.to_string()]);
     command.args(["-n", &format!("127.0.0.1:{PORT}"), "-s", &sampling.to_string()]);
-    command.arg("-p").arg(folder.join("softflowd.pid")).arg("-c").arg(folder.join("softflowd.ctl"));
+    // With a control socket it may wait there for someone instead of reading.
+    command.arg("-p").arg(folder.join("softflowd.pid")).args(["-c", "none"]);
     let has_six = version >= 9;
     told(&finished(&mut command), has_six)
 }
