@@ -91,7 +91,6 @@ fn exporters_other_collectors_and_the_store_agree() {
     let packets = Packets::new(11);
     let mut sent = 0;
     for (number, case) in (1..).zip(&CASES) {
-        eprintln!("{}", case.name);
         let run = Run::new(&pair.exporter, place.directory(), case.exporter, case.sampling, &packets);
         sent += 2 * run.datagrams.len() as u64;
         forward(&pair, &place, number, &run.datagrams);

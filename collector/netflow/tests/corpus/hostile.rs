@@ -29,7 +29,12 @@ fn cut_at_every_byte() {
                     "{name}, packet {}, cut at {length}",
                     packet.number
                 );
-                assert_eq!(column_report.without_rows().malformed(), row_report.malformed(), "{name}, packet {}", packet.number);
+                assert_eq!(
+                    column_report.without_rows().malformed(),
+                    row_report.malformed(),
+                    "{name}, packet {}",
+                    packet.number
+                );
             }
         }
     }
