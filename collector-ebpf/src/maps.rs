@@ -16,6 +16,41 @@ pub const VERDICTS: &str = "VERDICTS";
 pub const CONFIG: &str = "CONFIG";
 /// Per-CPU array with one entry: how many datagrams this CPU has spread.
 pub const TURN: &str = "TURN";
+/// Array of [`SETTINGS_WORDS`] words that change while the program runs, each whole in itself: see [`SETTING_CLOCK`] and
+/// [`SETTING_RULES`].
+pub const SETTINGS: &str = "SETTINGS";
+/// LPM trie from prefixes of an [`ExporterKey`] to the number of a [`crate::Rule`]. What no prefix holds has the rule of [`SETTING_RULES`].
+pub const PREFIXES: &str = "PREFIXES";
+/// Array of [`crate::limit::LimitWords`], by the number of the rule.
+pub const LIMITS: &str = "LIMITS";
+/// Hash from exporter to [`crate::account::Account`], filled by user space alone: exporters whose datagrams made sense.
+pub const KNOWN: &str = "KNOWN";
+/// The same for exporters that are not in [`KNOWN`], opened by the program. The least recently used ones are evicted, which costs
+/// their counts, but not those in [`SUMS`].
+pub const NEWCOMERS: &str = "NEWCOMERS";
+/// The same for exporters that are not allowed.
+pub const REFUSED: &str = "REFUSED";
+/// Per-CPU array with one entry, [`crate::account::Sums`]: what became of all datagrams that were not counted in [`KNOWN`].
+pub const SUMS: &str = "SUMS";
+/// Per-CPU array with one entry, an account in the making: its minutes are never written.
+pub const BLANK: &str = "BLANK";
+
+/// Words of the map [`SETTINGS`].
+pub const SETTINGS_WORDS: u32 = 2;
+/// Word of the map [`SETTINGS`]: a [`crate::Clock`].
+pub const SETTING_CLOCK: u32 = 0;
+/// Word of the map [`SETTINGS`]: a [`crate::DatedRule`], the generation in force and the rule of whom no prefix holds.
+pub const SETTING_RULES: u32 = 1;
+
+/// Prefixes that the map [`PREFIXES`] can hold.
+pub const PREFIXES_MAX: u32 = 1 << 16;
+/// Accounts in the maps [`KNOWN`] and [`NEWCOMERS`] of the object, before user space sets their sizes.
+pub const ACCOUNTS_DEFAULT: u32 = 1 << 14;
+/// Accounts in the map [`REFUSED`].
+pub const REFUSED_MAX: u32 = 1 << 12;
+
+/// An exporter, as the maps hold it: its address in network byte order, IPv4 mapped into `::ffff:0:0/96`.
+pub type ExporterKey = [u8; 16];
 
 /// Words of 64 bits, one bit for each of the 65,536 ports: an array that the kernel's compiler reads without a call.
 pub const PORT_WORDS: u32 = 1024;

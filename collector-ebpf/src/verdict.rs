@@ -1,7 +1,8 @@
 //! Verdicts: one name, one counter and one metric label for each thing that can happen to a frame.
 //!
-//! Only [`Verdict::Steered`] takes a frame from the kernel. All others leave it there, so a frame that the program cannot read
-//! reaches whoever would have had it without the program.
+//! [`Verdict::Steered`] takes a frame from the kernel; [`Verdict::NotAllowed`] and [`Verdict::RateLimited`], which only datagrams to
+//! ports of ours can get, drop it. All others leave it there, so a frame that the program cannot read reaches whoever would
+//! have had it without the program.
 
 /// What the XDP program decided about a frame. The number is the index of its counter in the map [`crate::maps::VERDICTS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,6 +30,10 @@ pub enum Verdict {
     Truncated = 9,
     /// A length or version field that contradicts another.
     Malformed = 10,
+    /// A datagram of ours from an exporter in none of the allowed prefixes: dropped.
+    NotAllowed = 11,
+    /// A datagram of ours from an exporter that sends faster than it may: dropped.
+    RateLimited = 12,
 }
 
 impl Verdict {
@@ -36,7 +41,7 @@ impl Verdict {
     pub const COUNT: usize = Self::ALL.len();
 
     /// Every verdict, each at the index that is its number.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Steered,
         Self::OtherPort,
         Self::NoSocket,
@@ -48,6 +53,8 @@ impl Verdict {
         Self::ExtensionHeader,
         Self::Truncated,
         Self::Malformed,
+        Self::NotAllowed,
+        Self::RateLimited,
     ];
 
     /// The name in metrics and logs.
@@ -65,6 +72,8 @@ impl Verdict {
             Self::ExtensionHeader => "extension_header",
             Self::Truncated => "truncated",
             Self::Malformed => "malformed",
+            Self::NotAllowed => "not_allowed",
+            Self::RateLimited => "rate_limited",
         }
     }
 

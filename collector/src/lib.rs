@@ -11,10 +11,18 @@ pub mod commands;
 pub mod config;
 /// What the exporter did not say: places, autonomous systems, names.
 pub mod enrich;
+/// The exporters that send, and what is wrong with them.
+pub mod exporters;
+/// Who may send, and how fast.
+pub mod front_door;
+/// What became of every datagram, per exporter and minute.
+pub mod ledger;
 /// Counters of every part, and their Prometheus text.
 pub mod metrics;
 /// Capture files: pcap and pcapng in, datagrams out.
 pub mod pcap;
+/// Prefixes of addresses, and what is known by prefix.
+pub mod prefix;
 /// The XDP program: loading, attaching, its maps and verdict counters.
 pub mod steering;
 /// The embedded ClickHouse: libchdb behind ClickHouse's HTTP interface.

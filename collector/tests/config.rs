@@ -1,5 +1,6 @@
 //! The configuration as an operator meets it: the documented file, its defaults, and what mistakes are told.
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use collector::config::{CaptureMode, Config, Secret, Written};
@@ -108,6 +109,18 @@ fn values_that_cannot_be_meant_say_what_to_write() {
     check("[metrics]\nlisten = \"9105\"", "write ADDRESS:PORT");
     check("[[exporters]]\naddress = \"192.0.2.0/33\"\nname = \"x\"", "write an address or a prefix");
     check("[[exporters]]\naddress = \"192.0.2.1\"\nname = \" \"", "give it a name");
+    let exporter = |keys: &str| format!("[[exporters]]\naddress = \"192.0.2.0/24\"\nname = \"x\"\n{keys}");
+    check(&exporter("sampling_rate = 0"), "exporters.sampling_rate is 0 for 192.0.2.0/24: use 1 for no sampling");
+    check(&exporter("sampling_override = true"), "true for 192.0.2.0/24 without a rate: give sampling_rate or");
+    check(
+        &exporter("interface_sampling = { eth0 = 5 }"),
+        "is \"eth0\" = 5 for 192.0.2.0/24: name interfaces by ifIndex",
+    );
+    check(
+        &exporter("interface_sampling = { 3 = 0 }"),
+        "exporters.interface_sampling is \"3\" = 0 for 192.0.2.0/24: use 1",
+    );
+    check(&exporter("sampling_rate = -1"), "file.toml:4: ");
     check("state_dir = \"\"", "state_dir is empty");
 }
 
@@ -122,7 +135,9 @@ fn a_url_with_a_secret_in_it_is_not_repeated() {
 fn what_was_written_is_what_is_meant() {
     let text = "state_dir = \"/tmp/state\"\n[capture]\nmode = \"udp\"\nports = [4739, 2055, 4739]\nworkers = 2\n\
                 [clickhouse]\nurl = \"http://[::1]:8123/\"\npassword = \"written\"\n[metrics]\nlisten = \"off\"\n\
-                [[exporters]]\naddress = \"2001:db8::/32\"\nname = \"lab\"\n";
+                [decode]\nkeep_unknown = true\n\
+                [[exporters]]\naddress = \"2001:db8::/32\"\nname = \"lab\"\nsampling_rate = 10\n\
+                interface_sampling = { 3 = 100 }\n";
     let written = Written::parse(text, "t").expect("valid");
     assert!(!format!("{written:?}").contains("written\""), "passwords stay out of logs");
     let config = Config::resolve(written, None).expect("meant");
@@ -134,6 +149,12 @@ fn what_was_written_is_what_is_meant() {
     assert_eq!(config.metrics.listen, None);
     assert_eq!(config.exporters[0].prefix, "2001:db8::/32".parse().expect("a prefix"));
     assert_eq!(config.clickhouse.password.reveal(), "written");
+    let sampling = config.exporters[0].sampling.as_ref().expect("a rate was written");
+    assert_eq!(
+        (sampling.rate.map(NonZeroU64::get), sampling.interfaces[&3].get(), sampling.overrides),
+        (Some(10), 100, false)
+    );
+    assert!(config.decode.keep_unknown);
     assert!(!format!("{config:?}").contains("written\""), "passwords stay out of logs");
 }
 

@@ -1,14 +1,14 @@
 //! Enrichment of blocks, and GeoIP files that are replaced while it runs.
 
 use std::fs;
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use collector::batch::Block;
-use collector::enrich::{Enricher, Geo, Names, Published, Watcher, watcher};
+use collector::enrich::{Enricher, Geo, Names, Published, PublishedRates, Sampling, SamplingRates, Watcher, watcher};
 use collector::metrics::Exposition;
 use netflow::columns::Address;
 
@@ -31,7 +31,7 @@ fn address(text: &str) -> Address {
 
 /// Adds rows of (exporter, source, destination).
 fn add(block: &mut Block, rows: &[(&str, &str, &str)]) {
-    let start = block.len();
+    let start = block.decoded.flows.len();
     block.decoded.flows.resize(start + rows.len());
     for (row, (exporter, src, dst)) in rows.iter().enumerate() {
         block.decoded.flows.exporter[start + row] = address(exporter);
@@ -59,15 +59,15 @@ fn check(block: &Block, expected: &[&str]) {
 
 const UNKNOWN: &str = "unknown unknown 0 unknown";
 
-fn names() -> Arc<Names> {
+fn names() -> Published<Names> {
     let named = [("10.0.0.0/8", "core"), ("10.0.0.9", "edge")];
-    Arc::new(Names::new(named.map(|(prefix, name)| (prefix.parse().expect("a prefix"), name.to_owned()))))
+    Published::new(Names::new(named.map(|(prefix, name)| (prefix.parse().expect("a prefix"), name.to_owned()))))
 }
 
 #[test]
 fn without_files_everything_is_unknown() {
     let none: [PathBuf; 0] = [];
-    let mut enricher = Enricher::new(&Published::new(Geo::open(&none).expect("no file is no fault")), names());
+    let mut enricher = Enricher::new(&Published::new(Geo::open(&none).expect("no file is no fault")), &names());
     let mut block = Block::default();
     enricher.enrich(&mut block);
     check(&block, &[]);
@@ -80,7 +80,7 @@ fn without_files_everything_is_unknown() {
 fn rows_are_filled_once_and_blocks_keep_their_dictionaries_apart() {
     let Some(folder) = folder() else { return };
     let files = ["GeoIP2-City-Test.mmdb", "GeoLite2-ASN-Test.mmdb"].map(|file| folder.join(file));
-    let mut enricher = Enricher::new(&Published::new(Geo::open(&files).expect("the files are sound")), names());
+    let mut enricher = Enricher::new(&Published::new(Geo::open(&files).expect("the files are sound")), &names());
     let london = "GB London 0 unknown";
     let (london_row, unknown_row) = (format!("core | {london} | {UNKNOWN}"), format!("edge | {UNKNOWN} | {UNKNOWN}"));
     let google = format!(" | unknown unknown 15169 Google Inc. | {london}");
@@ -100,6 +100,47 @@ fn rows_are_filled_once_and_blocks_keep_their_dictionaries_apart() {
     add(&mut one, &[("192.0.2.1", "1.0.0.1", "81.2.69.161"), ("10.0.0.1", "81.2.69.160", "::")]);
     enricher.enrich(&mut one);
     check(&one, &[&google, &london_row]);
+}
+
+#[test]
+fn exporters_are_named_in_every_table() {
+    let none: [PathBuf; 0] = [];
+    let mut enricher = Enricher::new(&Published::new(Geo::open(&none).expect("no file is no fault")), names());
+    let mut block = Block::default();
+    for exporter in ["10.0.0.9", "192.0.2.1", "10.0.0.1"] {
+        // No flow record at all, then some: each table is filled by its own length.
+        let rows = block.decoded.nat_events.len() + 1;
+        block.decoded.nat_events.resize(rows);
+        block.decoded.nat_events.exporter[rows - 1] = address(exporter);
+        block.decoded.interface_counters.resize(2 * rows);
+        block.decoded.interface_counters.exporter[2 * rows - 1] = address(exporter);
+        if exporter == "10.0.0.1" {
+            add(&mut block, &[(exporter, "::", "::")]);
+        }
+        enricher.enrich(&mut block);
+    }
+    let texts = |text: &netflow::Text| (0..text.keys().len()).map(|row| text.get(row).to_owned()).collect::<Vec<_>>();
+    assert_eq!(texts(&block.exporter_name), ["core"]);
+    assert_eq!(texts(&block.nat_exporter_name), ["edge", "", "core"]);
+    assert_eq!(texts(&block.counters_exporter_name), ["", "edge", "", "", "", "core"]);
+}
+
+#[test]
+fn configured_sampling_rates_are_taken_up_when_they_are_replaced() {
+    let rates = |rate| {
+        let sampling = Sampling { rate: NonZeroU64::new(rate), overrides: true, ..Sampling::default() };
+        SamplingRates::new([("10.0.0.0/8".parse().expect("a prefix"), sampling)])
+    };
+    let published = PublishedRates::new(rates(10));
+    let mut enricher = Enricher::new(&Published::new(Geo::empty()), names()).with_rates(&published);
+    let mut block = Block::default();
+    for rate in [10, 20] {
+        published.replace(rates(rate));
+        add(&mut block, &[("10.0.0.1", "::", "::"), ("192.0.2.1", "::", "::")]);
+        enricher.enrich(&mut block);
+    }
+    assert_eq!(block.decoded.flows.sampling_rate, [10, 0, 20, 0]);
+    assert_eq!(block.decoded.flows.sampling_source, [4, 0, 4, 0]);
 }
 
 /// A directory that is removed with what is in it.
@@ -149,7 +190,7 @@ fn check_replacing(name: &str, look_every: Duration) {
     let now = || {
         let mut block = Block::default();
         add(&mut block, &[("192.0.2.1", "1.0.0.1", "81.2.69.160")]);
-        Enricher::new(&published, Arc::default()).enrich(&mut block);
+        Enricher::new(&published, &Published::new(Names::default())).enrich(&mut block);
         row(&block, 0)
     };
     let asn = format!(" | unknown unknown 15169 Google Inc. | {UNKNOWN}");
@@ -157,7 +198,7 @@ fn check_replacing(name: &str, look_every: Duration) {
     thread::scope(|scope| {
         // Another thread looks up all the while, with one enricher: it sees either table, never anything else.
         let lookups = scope.spawn(|| {
-            let mut enricher = Enricher::new(&published, Arc::default());
+            let mut enricher = Enricher::new(&published, &Published::new(Names::default()));
             let mut block = Block::default();
             let mut rows = 0_u64;
             while !stop.load(Ordering::Relaxed) {

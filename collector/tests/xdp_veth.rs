@@ -212,7 +212,7 @@ fn a_vanished_interface_is_reported_once() {
     for receiver in &mut receivers {
         assert_eq!(error(receiver), Some(libc::ENETDOWN));
         assert_eq!(error(receiver), None);
-        assert_eq!(receiver.receive(|_| panic!("no interface, no frame")), 0);
+        assert_eq!(receiver.receive(|_, _| panic!("no interface, no frame")), 0);
     }
 }
 

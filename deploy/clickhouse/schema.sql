@@ -75,4 +75,84 @@ COMMENT 'Flow records as exporters sent them, with what the collector knows abou
 
 INSERT INTO schema_version (version, binary_version) VALUES (1, '0.1.0');
 
+ALTER TABLE flows
+    ADD COLUMN IF NOT EXISTS `flags` UInt8 COMMENT 'Bits: 1 start clamped, 2 end clamped, 4 exporter clock off by more than a day, 8 reverse direction, 16 waited for its template' CODEC(ZSTD(1)) AFTER `template_id`,
+    ADD COLUMN IF NOT EXISTS `in_if_name` LowCardinality(String) COMMENT 'Name of the input interface, as the exporter says' CODEC(ZSTD(1)) AFTER `out_if`,
+    ADD COLUMN IF NOT EXISTS `out_if_name` LowCardinality(String) COMMENT 'Name of the output interface, as the exporter says' CODEC(ZSTD(1)) AFTER `in_if_name`,
+    ADD COLUMN IF NOT EXISTS `firewall_event` UInt8 COMMENT 'What a firewall did: 0 not told, 1 created, 2 deleted, 3 denied, 4 alert, 5 update' CODEC(ZSTD(1)) AFTER `flow_end_reason`,
+    ADD COLUMN IF NOT EXISTS `firewall_ext_event` UInt16 COMMENT 'Why, as Cisco numbers extended events' CODEC(ZSTD(1)) AFTER `firewall_event`,
+    ADD COLUMN IF NOT EXISTS `user_name` LowCardinality(String) COMMENT 'User, as a firewall says' CODEC(ZSTD(1)) AFTER `application_name`,
+    ADD COLUMN IF NOT EXISTS `ingress_vrf_name` LowCardinality(String) COMMENT 'VRF name of the incoming side, as the exporter says' CODEC(ZSTD(1)) AFTER `egress_vrf`,
+    ADD COLUMN IF NOT EXISTS `egress_vrf_name` LowCardinality(String) COMMENT 'VRF name of the outgoing side, as the exporter says' CODEC(ZSTD(1)) AFTER `ingress_vrf_name`,
+    ADD COLUMN IF NOT EXISTS `raw` Map(LowCardinality(String), String) COMMENT 'Fields that no other column takes, if they are kept (keep_unknown)' CODEC(ZSTD(1)) AFTER `dst_as_name`;
+
+CREATE TABLE IF NOT EXISTS nat_events
+(
+    `time_received` DateTime64(3, 'UTC') COMMENT 'When the datagram was received' CODEC(ZSTD(1)),
+    `time_event` DateTime64(3, 'UTC') COMMENT 'When it happened; when it was received where the exporter does not say' CODEC(T64, ZSTD(1)),
+    `exporter_address` IPv6 COMMENT 'Address the datagram came from' CODEC(ZSTD(1)),
+    `exporter_name` LowCardinality(String) COMMENT 'Name of the exporter, from the configuration' CODEC(ZSTD(1)),
+    `observation_domain` UInt32 COMMENT 'Observation domain (IPFIX), source id (v9)' CODEC(ZSTD(1)),
+    `event` UInt8 COMMENT 'What happened: natEvent, information element 230; 0 for a translation that a flow record tells of' CODEC(ZSTD(1)),
+    `event_name` Enum8('other' = 0, 'NAT translation create' = 1, 'NAT translation delete' = 2, 'NAT addresses exhausted' = 3, 'NAT44 session create' = 4, 'NAT44 session delete' = 5, 'NAT64 session create' = 6, 'NAT64 session delete' = 7, 'NAT44 BIB create' = 8, 'NAT44 BIB delete' = 9, 'NAT64 BIB create' = 10, 'NAT64 BIB delete' = 11, 'NAT ports exhausted' = 12, 'quota exceeded' = 13, 'address binding create' = 14, 'address binding delete' = 15, 'port block allocation' = 16, 'port block de-allocation' = 17, 'threshold reached' = 18) COMMENT 'The same by its name in the registry' CODEC(ZSTD(1)),
+    `protocol` UInt8 COMMENT 'IP protocol number' CODEC(ZSTD(1)),
+    `src_addr` IPv6 COMMENT 'Inside address, IPv4 mapped' CODEC(ZSTD(1)),
+    `post_nat_src_addr` IPv6 COMMENT 'Outside address, IPv4 mapped' CODEC(ZSTD(1)),
+    `src_port` UInt16 COMMENT 'Inside port' CODEC(ZSTD(1)),
+    `post_nat_src_port` UInt16 COMMENT 'Outside port' CODEC(ZSTD(1)),
+    `dst_addr` IPv6 COMMENT 'Destination address as the inside host wrote it' CODEC(ZSTD(1)),
+    `post_nat_dst_addr` IPv6 COMMENT 'Destination address after translation' CODEC(ZSTD(1)),
+    `dst_port` UInt16 COMMENT 'Destination port as the inside host wrote it' CODEC(ZSTD(1)),
+    `post_nat_dst_port` UInt16 COMMENT 'Destination port after translation' CODEC(ZSTD(1)),
+    `ingress_vrf` UInt32 COMMENT 'VRF id of the inside' CODEC(ZSTD(1)),
+    `egress_vrf` UInt32 COMMENT 'VRF id of the outside' CODEC(ZSTD(1)),
+    `port_block_start` UInt16 COMMENT 'First outside port of an allocated block; of a single port, that port' CODEC(ZSTD(1)),
+    `port_block_end` UInt16 COMMENT 'Last outside port of an allocated block; of a single port, that port' CODEC(ZSTD(1)),
+    `port_block_step` UInt16 COMMENT 'Distance between the ports of a block' CODEC(ZSTD(1)),
+    `pool_id` UInt32 COMMENT 'NAT pool id' CODEC(ZSTD(1)),
+    `pool_name` LowCardinality(String) COMMENT 'NAT pool name' CODEC(ZSTD(1)),
+    `user_name` LowCardinality(String) COMMENT 'Subscriber or user, where the exporter says' CODEC(ZSTD(1))
+)
+ENGINE = MergeTree
+PARTITION BY toDate(time_received)
+ORDER BY (post_nat_src_addr, time_event, port_block_start)
+SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 1000
+COMMENT 'Address translations: who had this outside address and port at this time';
+
+CREATE TABLE IF NOT EXISTS interface_counters
+(
+    `time_received` DateTime64(3, 'UTC') COMMENT 'When the datagram was received' CODEC(Delta(8), ZSTD(1)),
+    `exporter_address` IPv6 COMMENT 'Address the datagram came from' CODEC(ZSTD(1)),
+    `exporter_name` LowCardinality(String) COMMENT 'Name of the exporter, from the configuration' CODEC(ZSTD(1)),
+    `agent_address` IPv6 COMMENT 'Address that the exporter gives itself' CODEC(ZSTD(1)),
+    `observation_domain` UInt32 COMMENT 'Sub-agent id (sFlow)' CODEC(ZSTD(1)),
+    `if_index` UInt32 COMMENT 'ifIndex' CODEC(ZSTD(1)),
+    `if_type` UInt32 COMMENT 'ifType, IANA\'s numbers' CODEC(ZSTD(1)),
+    `if_speed` UInt64 COMMENT 'Bits per second' CODEC(ZSTD(1)),
+    `if_duplex` Enum8('unknown' = 0, 'full' = 1, 'half' = 2, 'in' = 3, 'out' = 4) COMMENT 'Duplex, or the one direction there is' CODEC(ZSTD(1)),
+    `if_admin_up` Bool COMMENT 'ifAdminStatus is up' CODEC(ZSTD(1)),
+    `if_oper_up` Bool COMMENT 'ifOperStatus is up' CODEC(ZSTD(1)),
+    `in_octets` UInt64 COMMENT 'Octets received' CODEC(Delta(8), ZSTD(1)),
+    `in_unicast` UInt64 COMMENT 'Unicast packets received' CODEC(Delta(8), ZSTD(1)),
+    `in_multicast` UInt64 COMMENT 'Multicast packets received' CODEC(Delta(8), ZSTD(1)),
+    `in_broadcast` UInt64 COMMENT 'Broadcast packets received' CODEC(Delta(8), ZSTD(1)),
+    `in_discards` UInt64 COMMENT 'Packets received and discarded' CODEC(Delta(8), ZSTD(1)),
+    `in_errors` UInt64 COMMENT 'Packets received with errors' CODEC(Delta(8), ZSTD(1)),
+    `in_unknown_protocols` UInt64 COMMENT 'Packets received of an unknown protocol' CODEC(Delta(8), ZSTD(1)),
+    `out_octets` UInt64 COMMENT 'Octets sent' CODEC(Delta(8), ZSTD(1)),
+    `out_unicast` UInt64 COMMENT 'Unicast packets sent' CODEC(Delta(8), ZSTD(1)),
+    `out_multicast` UInt64 COMMENT 'Multicast packets sent' CODEC(Delta(8), ZSTD(1)),
+    `out_broadcast` UInt64 COMMENT 'Broadcast packets sent' CODEC(Delta(8), ZSTD(1)),
+    `out_discards` UInt64 COMMENT 'Packets discarded instead of sent' CODEC(Delta(8), ZSTD(1)),
+    `out_errors` UInt64 COMMENT 'Packets not sent for errors' CODEC(Delta(8), ZSTD(1)),
+    `promiscuous` Bool COMMENT 'The interface is promiscuous' CODEC(ZSTD(1))
+)
+ENGINE = MergeTree
+PARTITION BY toDate(time_received)
+ORDER BY (exporter_address, if_index, time_received)
+SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 1000
+COMMENT 'Counters of interfaces as exporters sent them: totals since the exporter started';
+
 INSERT INTO schema_version (version, binary_version) VALUES (2, '0.1.0');
+
+INSERT INTO schema_version (version, binary_version) VALUES (3, '0.1.0');

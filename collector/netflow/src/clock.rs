@@ -61,10 +61,10 @@ impl Now {
     }
 }
 
-/// Milliseconds since 1970, or 0 where no calendar reaches.
+/// Milliseconds since 1970; where no calendar reaches, the last that there is, which will be found to be absurd.
 #[inline]
-pub(crate) fn absolute(ms: u64) -> i64 {
-    if ms > LAST_MS { 0 } else { ms.cast_signed() }
+fn absolute(ms: u64) -> i64 {
+    ms.min(LAST_MS).cast_signed()
 }
 
 #[cfg(test)]
@@ -79,9 +79,9 @@ mod tests {
     fn times() {
         let now = Now { export_ms: 1_700_000_000_000, uptime_ms: 1000 };
         check("seconds", now, Clock::Seconds, 1_700_000_000, 1_700_000_000_000);
-        check("seconds past any calendar", now, Clock::Seconds, u64::MAX, 0);
+        check("seconds past any calendar", now, Clock::Seconds, u64::MAX, 10_413_791_999_999);
         check("milliseconds", now, Clock::Milliseconds, 1_699_999_999_999, 1_699_999_999_999);
-        check("milliseconds past any calendar", now, Clock::Milliseconds, u64::MAX, 0);
+        check("milliseconds past any calendar", now, Clock::Milliseconds, u64::MAX, 10_413_791_999_999);
         check("uptime before the wrap", now, Clock::Uptime, 0xffff_fc18, 1_699_999_998_000);
         check("uptime at export", now, Clock::Uptime, 1000, 1_700_000_000_000);
         check("uptime 2 s late", now, Clock::Uptime, 3000, 1_700_000_002_000);

@@ -33,8 +33,13 @@ impl Counts {
             (Event::InterfaceCounters, self.interface_counters),
             (Event::CountersTooShort, self.counters_short),
         ];
-        for (event, number) in events {
+        for (event, number) in events.into_iter().filter(|(_, number)| *number > 0) {
             report.add(event, number);
         }
+    }
+
+    /// What breaks the protocol among it.
+    pub(crate) fn fault(&self) -> Option<Event> {
+        (self.counters_short > 0).then_some(Event::CountersTooShort)
     }
 }

@@ -20,7 +20,7 @@ pub fn decode(datagram: &Datagram<'_>, store: &mut impl Store, out: &mut Tables,
     let mut columns = Columns { out, counts: Counts::default() };
     let outcome = walk(datagram, store, report, &mut columns);
     columns.counts.tell(report);
-    outcome
+    Outcome { fault: outcome.fault.or(columns.counts.fault()), ..outcome }
 }
 
 /// Who is shown what is in datagrams. A closure that takes a [`Record`] is one that leaves samples aside.

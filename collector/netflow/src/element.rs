@@ -99,6 +99,16 @@ pub fn netflow9_name(id: u16) -> Option<&'static str> {
     NETFLOW9.get(&id).copied()
 }
 
+/// Whether an element of a template has a name; `version` is that of the protocol, 9 or 10.
+#[must_use]
+pub fn is_known(version: u8, enterprise: u32, id: u16) -> bool {
+    match enterprise {
+        0 => iana(id).is_some() || version == 9 && netflow9_name(id).is_some(),
+        REVERSE => iana(id).is_some(),
+        enterprise => vendor_name(enterprise, id).is_some(),
+    }
+}
+
 fn lines<const COLUMNS: usize>(table: &'static str) -> impl Iterator<Item = [&'static str; COLUMNS]> {
     table.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
         let mut cells = [""; COLUMNS];

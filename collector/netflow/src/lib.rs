@@ -13,6 +13,8 @@ pub mod decode;
 pub mod element;
 /// Datagrams and message headers.
 pub mod header;
+/// Structured data: lists in fields.
+pub mod list;
 /// A keeper of templates and option values in plain maps.
 pub mod map_store;
 /// Records as names and values.

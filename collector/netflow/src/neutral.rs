@@ -5,7 +5,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::constant;
 use crate::element::{self, Element, REVERSE, Type};
-use crate::record::{Field, Record};
+use crate::list::{self, Broken, List, Part};
+use crate::record::{Field, Record, SubTemplates};
 use crate::sflow::{self, Sample};
 use crate::wire::{chunk_at, unsigned, without_trailing_zeros};
 
@@ -19,7 +20,7 @@ const PADDING_OCTETS: u16 = 210;
 pub enum Names {
     /// `enterprise/element`, or the number alone in NetFlow v9.
     Numbers,
-    /// What the vendor calls it where that is known.
+    /// What the vendor calls it where that is known. Structured data is shown by its parts, not as bytes.
     Vendors,
 }
 
@@ -50,6 +51,8 @@ pub enum Value<'a> {
     List(Vec<Self>),
     /// A record of an sFlow sample.
     Object(Object<'a>),
+    /// A list of structured data (RFC 6313), or a record in one: names and values in wire order.
+    Structured(Vec<(Cow<'static, str>, Self)>),
 }
 
 /// Names and values in wire order.
@@ -77,15 +80,22 @@ pub fn fields<'a>(record: &Record<'a>, names: Names) -> Vec<(Cow<'static, str>, 
         if constant::is_constant(version) && field.specifier.element == PADDING_OCTETS {
             continue;
         }
-        let name = name(version, &field, names);
-        let value = render(version, &field);
-        match fields.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, Value::List(values))) => values.push(value),
-            Some((_, first)) => *first = Value::List(vec![std::mem::replace(first, Value::Null), value]),
-            None => fields.push((name, value)),
-        }
+        let value = match names {
+            Names::Numbers => render(version, &field),
+            Names::Vendors => structured(version, &field, record.sub_templates()),
+        };
+        put(&mut fields, name(version, &field, names), value);
     }
     fields
+}
+
+/// Puts a value beside those of the same name, where there are any.
+fn put<'a>(fields: &mut Vec<(Cow<'static, str>, Value<'a>)>, name: Cow<'static, str>, value: Value<'a>) {
+    match fields.iter_mut().find(|(known, _)| *known == name) {
+        Some((_, Value::List(values))) => values.push(value),
+        Some((_, first)) => *first = Value::List(vec![std::mem::replace(first, Value::Null), value]),
+        None => fields.push((name, value)),
+    }
 }
 
 /// The name of a field.
@@ -125,6 +135,69 @@ pub fn render<'a>(version: u8, field: &Field<'a>) -> Value<'a> {
         Some(kind) => typed(kind, bytes).unwrap_or(Value::Bytes(bytes)),
         None => Value::Bytes(bytes),
     }
+}
+
+/// As [`render`], but a list of structured data (RFC 6313) by its parts: `semantic`, and a name with its values or `records`.
+/// Lists that are broken or nested too deep are left as bytes; so are records whose template is not known.
+#[must_use]
+pub(crate) fn structured<'a>(version: u8, field: &Field<'a>, templates: SubTemplates<'_>) -> Value<'a> {
+    structured_within(version, field, templates, list::NESTING_LIMIT)
+}
+
+fn structured_within<'a>(version: u8, field: &Field<'a>, templates: SubTemplates<'_>, levels: usize) -> Value<'a> {
+    let is_list = version == 10 && list::is_list(&field.specifier) && !field.bytes.is_empty();
+    let Some(levels) = levels.checked_sub(1).filter(|_| is_list) else { return render(version, field) };
+    list_parts(version, field, templates, levels).map_or(Value::Bytes(field.bytes), Value::Structured)
+}
+
+fn list_parts<'a>(
+    version: u8,
+    field: &Field<'a>,
+    templates: SubTemplates<'_>,
+    levels: usize,
+) -> Result<Vec<(Cow<'static, str>, Value<'a>)>, Broken> {
+    let list = List::read(&field.specifier, field.bytes)?;
+    let semantic = match list::semantic_name(list.semantic) {
+        Some(name) => Value::Text(Cow::Borrowed(name)),
+        None => Value::Unsigned(list.semantic.into()),
+    };
+    let (mut element, mut values, mut records) = (None, Vec::new(), Vec::new());
+    let value_of = |specifier, bytes| {
+        let field = Field { specifier, is_scope: false, bytes };
+        (name(version, &field, Names::Vendors), structured_within(version, &field, templates, levels))
+    };
+    for part in list.parts() {
+        match part? {
+            Part::Value { field, bytes } => {
+                let (name, value) = value_of(field, bytes);
+                element = Some(name);
+                values.push(value);
+            }
+            Part::Records { template_id, bytes } => {
+                let Some(template) = templates.find(template_id) else {
+                    let id = (Cow::Borrowed("template"), Value::Unsigned(template_id.into()));
+                    records.push(Value::Structured(vec![id, (Cow::Borrowed("bytes"), Value::Bytes(bytes))]));
+                    continue;
+                };
+                let mut found: Vec<Vec<(Cow<'static, str>, Value<'a>)>> = Vec::new();
+                list::for_each_field(&template, bytes, |number, specifier, bytes| {
+                    if found.len() <= number {
+                        found.push(Vec::new());
+                    }
+                    let (name, value) = value_of(specifier, bytes);
+                    found.last_mut().into_iter().for_each(|fields| put(fields, name.clone(), value.clone()));
+                })?;
+                records.extend(found.into_iter().map(Value::Structured));
+            }
+        }
+    }
+    let semantic = (Cow::Borrowed("semantic"), semantic);
+    let is_basic = field.specifier.element == list::BASIC_LIST;
+    Ok(match element {
+        Some(name) => vec![semantic, (name, Value::List(values))],
+        None if is_basic => vec![semantic],
+        None => vec![semantic, (Cow::Borrowed("records"), Value::List(records))],
+    })
 }
 
 fn iana_element(field: &Field<'_>) -> Option<Element> {
@@ -207,6 +280,10 @@ impl std::fmt::Display for Value<'_> {
                     out.write_str(",")?;
                 }
                 value.fmt(out)
+            }),
+            Self::Structured(fields) => fields.iter().enumerate().try_for_each(|(index, (name, value))| {
+                let separator = if index > 0 { "," } else { "" };
+                write!(out, "{separator}{name}={value}")
             }),
             Self::Object(fields) => fields.iter().enumerate().try_for_each(|(index, (name, value))| {
                 let separator = if index > 0 { "," } else { "" };

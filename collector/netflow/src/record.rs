@@ -1,6 +1,8 @@
 //! Records of a data set as they came: boundaries, and each field's bytes. The row path; columns are filled elsewhere, but
 //! both find the records of a set through [`Records`].
 
+use std::sync::Arc;
+
 use crate::header::Header;
 use crate::template::{FieldSpecifier, Kind, Template, VARIABLE};
 use crate::wire::variable_at;
@@ -14,6 +16,23 @@ pub struct Record<'a> {
     pub template_id: Option<u16>,
     template: &'a Template,
     bytes: &'a [u8],
+    sub_templates: SubTemplates<'a>,
+}
+
+/// Finds the templates that structured data in a record names (RFC 6313), in the record's own domain.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct SubTemplates<'a>(pub(crate) Option<&'a (dyn Fn(u16) -> Option<Arc<Template>> + 'a)>);
+
+impl SubTemplates<'_> {
+    pub(crate) fn find(&self, id: u16) -> Option<Arc<Template>> {
+        self.0?(id)
+    }
+}
+
+impl std::fmt::Debug for SubTemplates<'_> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("SubTemplates").finish_non_exhaustive()
+    }
 }
 
 /// One field of a record.
@@ -50,6 +69,10 @@ impl<'a> Record<'a> {
         }
     }
 
+    pub(crate) fn sub_templates(&self) -> SubTemplates<'a> {
+        self.sub_templates
+    }
+
     /// All bytes of the record, length prefixes included.
     #[must_use]
     pub fn bytes(&self) -> &'a [u8] {
@@ -70,17 +93,22 @@ impl<'a> Iterator for Fields<'a> {
 
     fn next(&mut self) -> Option<Field<'a>> {
         let specifier = *self.specifiers.next()?;
-        let (bytes, rest) = match specifier.length {
-            VARIABLE => {
-                let (value, end) = variable_at(self.bytes, 0)?;
-                (value, self.bytes.get(end..)?)
-            }
-            length => self.bytes.split_at_checked(usize::from(length))?,
-        };
+        let (bytes, rest) = split_field(specifier, self.bytes)?;
         self.bytes = rest;
         let is_scope = self.scope_left > 0;
         self.scope_left = self.scope_left.saturating_sub(1);
         Some(Field { specifier, is_scope, bytes })
+    }
+}
+
+/// The value of the first field of `bytes`, without a length prefix, and what follows it; `None` if it runs past the end.
+pub(crate) fn split_field(specifier: FieldSpecifier, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    match specifier.length {
+        VARIABLE => {
+            let (value, end) = variable_at(bytes, 0)?;
+            Some((value, bytes.get(end..)?))
+        }
+        length => bytes.split_at_checked(usize::from(length)),
     }
 }
 
@@ -138,6 +166,8 @@ pub(crate) struct DataSet<'a> {
     pub(crate) template: &'a Template,
     /// The set without its header.
     pub(crate) bytes: &'a [u8],
+    /// Templates for structured data in its records.
+    pub(crate) sub_templates: SubTemplates<'a>,
 }
 
 impl<'a> DataSet<'a> {
@@ -146,6 +176,12 @@ impl<'a> DataSet<'a> {
     }
 
     pub(crate) fn record(&self, bytes: &'a [u8]) -> Record<'a> {
-        Record { header: self.header, template_id: self.template_id, template: self.template, bytes }
+        Record {
+            header: self.header,
+            template_id: self.template_id,
+            template: self.template,
+            bytes,
+            sub_templates: self.sub_templates,
+        }
     }
 }

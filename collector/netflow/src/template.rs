@@ -1,5 +1,6 @@
 //! Templates: what a data set's bytes mean.
 
+use crate::list;
 use crate::plan::Plan;
 use crate::wire::variable_at;
 
@@ -43,6 +44,7 @@ pub struct Template {
     /// Lengths of the runs of fixed-length fields before each variable-length one, then of the run after the last.
     runs: Box<[usize]>,
     min_length: usize,
+    has_lists: bool,
     plan: Plan,
 }
 
@@ -54,7 +56,14 @@ impl Template {
             Kind::Data => Plan::new(version, &fields),
             Kind::Options { .. } => Plan::default(),
         };
-        Self { kind, runs: runs(&fields), min_length: min_length(fields.iter().copied()), plan, fields }
+        Self {
+            kind,
+            runs: runs(&fields),
+            min_length: min_length(fields.iter().copied()),
+            has_lists: version == 10 && fields.iter().any(list::is_list),
+            plan,
+            fields,
+        }
     }
 
     /// Data or options.
@@ -93,6 +102,11 @@ impl Template {
     /// Lengths of the runs of fixed-length fields; a variable-length field stands between two runs.
     pub(crate) fn runs(&self) -> &[usize] {
         &self.runs
+    }
+
+    /// Whether there is structured data in its records (RFC 6313).
+    pub(crate) fn has_lists(&self) -> bool {
+        self.has_lists
     }
 
     pub(crate) fn plan(&self) -> &Plan {

@@ -1,12 +1,15 @@
 //! The one walk through a datagram: header, sets, templates; or samples. Columns and rows both hang on it as a [`Sink`], so they cannot
 //! disagree about what a datagram contains. Data sets that waited for a template that the datagram brings are walked in passing.
 
+use std::cell::RefCell;
+
 use crate::announce;
 use crate::constant;
 use crate::header::{Datagram, Header, IPFIX_HEADER, V1_HEADER, V5_HEADER, V9_HEADER};
+use crate::list;
 use crate::options::Options;
 use crate::outcome::{Message, Outcome};
-use crate::record::DataSet;
+use crate::record::{DataSet, SubTemplates};
 use crate::report::{Event, Report};
 use crate::sets::{self, FIRST_TEMPLATE_ID, Templates};
 use crate::sflow::{self, Sample, Samples};
@@ -37,6 +40,9 @@ pub(crate) struct Taken {
     /// Whether the last one runs past the end of the set.
     pub(crate) is_truncated: bool,
 }
+
+/// [`Sink::data_set`] or [`Sink::late_data_set`].
+type To<K> = fn(&mut K, &DataSet<'_>, Option<&Options>) -> Taken;
 
 /// Walks through one datagram.
 pub(crate) fn walk(
@@ -127,7 +133,8 @@ impl<S: Store, K: Sink> Walk<'_, S, K> {
         if records.has_trailing {
             self.report.count(Event::TrailingBytes);
         }
-        let set = DataSet { header, template_id: None, template, bytes: records.bytes };
+        let sub_templates = SubTemplates::default();
+        let set = DataSet { header, template_id: None, template, bytes: records.bytes, sub_templates };
         let taken = self.sink.data_set(&set, None);
         self.count(template.kind(), taken);
     }
@@ -172,12 +179,25 @@ impl<S: Store, K: Sink> Walk<'_, S, K> {
     fn data_set(&mut self, id: u16, bytes: &[u8], header: &Header) {
         let key = TemplateKey { domain: header.domain_key(), id };
         let Some(template) = self.store.template(&key) else { return self.hold(&key, bytes, header) };
-        let set = DataSet { header, template_id: Some(id), template: &template, bytes };
-        let options = self.store.options(&key.domain);
-        let taken = self.sink.data_set(&set, options.as_deref());
+        let taken = self.take(&key, &template, header, bytes, K::data_set);
         self.count(template.kind(), taken);
-        self.announce(&set, &key, options.as_deref());
         self.store.decoded(&key, header, taken.records, false);
+    }
+
+    /// Hands a data set to the sink, and takes up what it announces.
+    fn take(&mut self, key: &TemplateKey, template: &Template, header: &Header, bytes: &[u8], to: To<K>) -> Taken {
+        let options = self.store.options(&key.domain);
+        let set =
+            DataSet { header, template_id: Some(key.id), template, bytes, sub_templates: SubTemplates::default() };
+        let store = RefCell::new(&mut *self.store);
+        let find = |id| store.borrow_mut().template(&TemplateKey { id, ..*key });
+        let with_lists = DataSet { sub_templates: SubTemplates(Some(&find)), ..set };
+        if template.has_lists() {
+            self.report.add(Event::ListBroken, broken_lists(&with_lists, &find));
+        }
+        let taken = to(self.sink, &with_lists, options.as_deref());
+        self.announce(&set, key, options.as_deref());
+        taken
     }
 
     /// Counts what the datagram at hand has.
@@ -234,15 +254,22 @@ impl<S: Store, K: Sink> Walk<'_, S, K> {
         let Some(template) = self.store.template(key) else { return };
         let fault = self.report.fault();
         for held in self.store.release(key) {
-            let set =
-                DataSet { header: &held.header, template_id: Some(key.id), template: &template, bytes: &held.bytes };
-            let options = self.store.options(&key.domain);
-            let taken = self.sink.late_data_set(&set, options.as_deref());
+            let taken = self.take(key, &template, &held.header, &held.bytes, K::late_data_set);
             self.report.count(Event::SetDecodedLate);
             self.report_taken(template.kind(), taken);
-            self.announce(&set, key, options.as_deref());
             self.store.decoded(key, &held.header, taken.records, true);
         }
         self.report.set_fault(fault);
     }
+}
+
+/// How many lists of a data set cannot be read to the end.
+fn broken_lists(set: &DataSet<'_>, find: list::FindTemplate<'_>) -> u64 {
+    let broken = |bytes| {
+        let fields = set.record(bytes).fields();
+        fields
+            .filter(|field| list::is_list(&field.specifier) && !list::is_sound(&field.specifier, field.bytes, find))
+            .count()
+    };
+    u64::try_from(set.records().map(broken).fold(0, usize::saturating_add)).unwrap_or(u64::MAX)
 }

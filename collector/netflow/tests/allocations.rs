@@ -85,4 +85,12 @@ fn warm_decoding_allocates_nothing() {
     let moving = [(8, 4), (82, 65_535), (96, 65_535), (1, 8), (95, 65_535), (70, 3)];
     let record = [&[10, 0, 0, 1][..], &[3, b'e', b't', b'h'], &[0], &[0; 8], &[4, 13, 0, 0, 80], &[1, 2, 3]].concat();
     check("IPFIX of variable length", &[ipfix(&[set(2, &template(256, &moving)), set(256, &record.repeat(100))])]);
+
+    // Both directions, an address translation, a name, and the beginning of a packet: two rows for each record.
+    let all = [(8, 4), (225, 4), (371, 4), (315, 34), (231, 1), (232, 1), (82, 4)];
+    let record = [&[10, 0, 0, 1, 203, 0, 113, 1][..], b"user", &[0; 34], &[5, 6], b"eth0"].concat();
+    check("NetFlow v9 with all that is special", &[v9(&[set(0, &template(256, &all)), set(256, &record.repeat(20))])]);
+    let log = [(8, 4), (225, 4), (230, 1), (361, 2), (364, 2), (284, 4), (323, 8)];
+    let record = [&[10, 0, 0, 1, 203, 0, 113, 1, 16, 4, 0, 2, 0][..], b"pool", &[0; 8]].concat();
+    check("NAT events", &[v5(0, &[[0; 48]]), v9(&[set(0, &template(256, &log)), set(256, &record.repeat(20))])]);
 }

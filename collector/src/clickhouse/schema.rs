@@ -20,6 +20,7 @@ struct Migration {
 static MIGRATIONS: &[Migration] = &[
     Migration { version: 1, sql: include_str!("migrations/0001_flows.sql") },
     Migration { version: 2, sql: include_str!("migrations/0002_tables.sql") },
+    Migration { version: 3, sql: include_str!("migrations/0003_ledger.sql") },
 ];
 
 /// Remembers what was applied.
@@ -233,6 +234,12 @@ COMMENT 'Counters of interfaces as exporters sent them: totals since the exporte
         let interface_counters = table_ddl(&interface_counters::TABLE, INTERFACE_COUNTERS_ENGINE);
         let expected = format!("{}\n{nat_events}\n{interface_counters}", new_flow_columns());
         check_file("src/clickhouse/migrations/0002_tables.sql", &expected);
+    }
+
+    #[test]
+    fn the_third_migration_makes_the_ledger() {
+        let expected = table_ddl(&crate::ledger::table::TABLE, crate::ledger::table::ENGINE);
+        check_file("src/clickhouse/migrations/0003_ledger.sql", &expected);
     }
 
     #[test]

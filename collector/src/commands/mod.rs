@@ -9,6 +9,8 @@ mod capture_file;
 pub mod check;
 /// `collector decode`.
 pub mod decode;
+/// `collector exporters`.
+pub mod exporters;
 /// Log lines on standard error.
 mod logging;
 /// Standard output that may be closed by its reader.
@@ -70,6 +72,7 @@ Examples:
   sudo collector run --interface eth0      collect over XDP into the embedded store
   collector run --capture udp --clickhouse-url http://clickhouse:8123
                                            collect without root into a ClickHouse server
+  collector exporters                      who sends, and what is wrong with each
   collector decode flows.pcap              see the flows in a capture, no database, no root
   collector replay flows.pcap --to 127.0.0.1:2055
                                            send the datagrams of a capture again
@@ -90,6 +93,7 @@ enum Command {
     Schema(schema::SchemaArgs),
     Decode(decode::DecodeArgs),
     Replay(replay::ReplayArgs),
+    Exporters(exporters::ExportersArgs),
     Templates(templates::TemplatesArgs),
 }
 
@@ -149,6 +153,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
             cli.start_log(&config::written::Log::default())?;
             replay::run(args)
         }
+        Command::Exporters(args) => exporters::run(args, &cli),
         Command::Templates(args) => templates::run(args, &cli),
     }
 }
@@ -161,8 +166,8 @@ impl Cli {
     }
 
     /// The configuration file as it was written, or the defaults where there is none.
-    fn written(&self) -> anyhow::Result<Written> {
-        Ok(self.configuration_path().map_or_else(|| Ok(Written::default()), Written::read)?)
+    fn written(&self) -> Result<Written, config::ConfigError> {
+        self.configuration_path().map_or_else(|| Ok(Written::default()), Written::read)
     }
 
     /// The configuration without flags of a subcommand.

@@ -102,7 +102,8 @@ pub(super) fn run(args: &RunArgs, cli: &Cli) -> anyhow::Result<()> {
     cli.start_log(&written.log)?;
     let mut config = args.flags.resolve(written, password_of_environment())?;
     config.stdout = args.stdout;
-    Ok(crate::supervisor::run(&config)?)
+    let reread = || args.flags.resolve(cli.written()?, password_of_environment());
+    Ok(crate::supervisor::run(&config, &reread)?)
 }
 
 impl Flags {

@@ -24,10 +24,12 @@ pub(super) fn top() -> &'static [&'static str] {
 }
 
 /// Every section.
-pub(super) fn sections() -> [Section; 8] {
+pub(super) fn sections() -> [Section; 10] {
     [
         Section { name: "capture", keys: of::<written::Capture>() },
+        Section { name: "front_door", keys: of::<written::FrontDoor>() },
         Section { name: "templates", keys: of::<written::Templates>() },
+        Section { name: "decode", keys: of::<written::Decode>() },
         Section { name: "geoip", keys: of::<written::GeoIp>() },
         Section { name: "clickhouse", keys: of::<written::ClickHouse>() },
         Section { name: "store", keys: of::<written::Store>() },

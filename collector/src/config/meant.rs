@@ -5,8 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::written::{Attach, Bind, CaptureMode, Compression, LogFormat, Spread};
-use crate::enrich::names::Prefix;
+use super::written::{Attach, Bind, CaptureMode, Compression, LogFormat, Spread, Written};
+use crate::enrich::Sampling;
+use crate::front_door::Limit;
+use crate::prefix::Prefix;
+use crate::templates::HeldBounds;
 
 /// Everything the collector can be told.
 #[derive(Debug, Clone)]
@@ -15,8 +18,12 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// How datagrams are taken off the wire.
     pub capture: Capture,
+    /// Who may send, and how fast.
+    pub front_door: FrontDoor,
     /// Bounds and snapshot of the template store.
     pub templates: Templates,
+    /// What is made of records.
+    pub decode: Decode,
     /// MaxMind files.
     pub geoip: GeoIp,
     /// Where rows go.
@@ -27,16 +34,18 @@ pub struct Config {
     pub metrics: Metrics,
     /// Log lines.
     pub log: Log,
-    /// Names of exporters.
+    /// Names, sampling and limits of exporters.
     pub exporters: Vec<Exporter>,
     /// Whether rows are written to standard output too; a flag alone, never in the file.
     pub stdout: Option<StdoutFormat>,
+    /// What this was resolved from, to tell what changes when the file is read again.
+    pub written: Written,
 }
 
 /// How rows look on standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum StdoutFormat {
-    /// One JSON object a line, the columns of the flows table under their names
+    /// One JSON object a line, the columns under their names; rows of other tables than flows begin with the key `table`
     Json,
 }
 
@@ -71,6 +80,17 @@ pub struct Capture {
     pub pin: bool,
 }
 
+/// Who may send, and how fast; limits of single exporters are in [`Exporter`].
+#[derive(Debug, Clone)]
+pub struct FrontDoor {
+    /// Prefixes of exporters that may send; everybody if empty.
+    pub allowed: Vec<Prefix>,
+    /// The limit of each exporter without one of its own.
+    pub limit: Limit,
+    /// Exporters that are kept apart.
+    pub exporters: u32,
+}
+
 /// Bounds and snapshot of the template store.
 #[derive(Debug, Clone)]
 pub struct Templates {
@@ -82,6 +102,15 @@ pub struct Templates {
     pub snapshot_interval: Duration,
     /// The snapshot file, in the state directory.
     pub snapshot: PathBuf,
+    /// How much of data sets without a template is held.
+    pub held: HeldBounds,
+}
+
+/// What is made of records.
+#[derive(Debug, Clone, Copy)]
+pub struct Decode {
+    /// Whether fields that no column takes are kept in the column `raw`.
+    pub keep_unknown: bool,
 }
 
 /// MaxMind files.
@@ -153,13 +182,17 @@ pub struct Log {
     pub format: LogFormat,
 }
 
-/// A name for the exporters of a prefix.
+/// What is known about the exporters of a prefix, and how fast each of them may send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exporter {
     /// Which exporters; the longest prefix that holds an address wins.
     pub prefix: Prefix,
     /// Their name.
     pub name: String,
+    /// Their sampling, where the operator says; entries without it are no part of the search for the longest prefix.
+    pub sampling: Option<Sampling>,
+    /// Their limit, if not that of all.
+    pub limit: Option<Limit>,
 }
 
 /// A text that never appears in a log or an error.

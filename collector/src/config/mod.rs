@@ -5,6 +5,10 @@
 
 /// What can be wrong with a configuration, in one line each.
 pub mod error;
+/// What is meant by `[[exporters]]`.
+mod exporters;
+/// The front door's part of it.
+mod front_door;
 /// Which keys there are, and which one was probably meant.
 mod keys;
 /// Validated settings, a struct for each part.
@@ -17,7 +21,10 @@ mod resolve;
 pub mod written;
 
 pub use error::ConfigError;
-pub use meant::{Capture, ClickHouse, Config, Exporter, GeoIp, Log, Metrics, Secret, StdoutFormat, Store, Templates};
+pub use meant::{
+    Capture, ClickHouse, Config, Decode, Exporter, FrontDoor, GeoIp, Log, Metrics, Secret, StdoutFormat, Store,
+    Templates,
+};
 pub use written::{Attach, Bind, CaptureMode, Compression, LogFormat, Spread, Written};
 
 /// The file that is read when none is named and this one exists.

@@ -46,6 +46,13 @@ impl Config {
     pub fn names(&self) -> enrich::Names {
         enrich::Names::new(self.exporters.iter().map(|exporter| (exporter.prefix, exporter.name.clone())))
     }
+
+    /// Configured sampling rates.
+    #[must_use]
+    pub fn sampling_rates(&self) -> enrich::SamplingRates {
+        let rates = self.exporters.iter().filter_map(|exporter| Some((exporter.prefix, exporter.sampling.clone()?)));
+        enrich::SamplingRates::new(rates)
+    }
 }
 
 impl ClickHouse {
@@ -64,6 +71,7 @@ impl Templates {
         templates::Settings {
             per_exporter: templates::Bounds { templates: self.max_per_exporter, ..default.per_exporter },
             total: templates::Bounds { templates: self.max_total, ..default.total },
+            held: self.held,
             ..default
         }
     }

@@ -5,9 +5,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::error::ConfigError;
-use super::meant::{Capture, ClickHouse, Config, Exporter, GeoIp, Log, Metrics, Secret, Store, Templates};
+use super::exporters::exporters;
+use super::front_door::front_door;
+use super::meant::{Capture, ClickHouse, Config, Decode, GeoIp, Log, Metrics, Secret, Store, Templates};
 use super::written::{self, CaptureMode, Written};
-use crate::enrich::names::Prefix;
+use crate::templates::HeldBounds;
 
 /// The longest name an interface can have: `IFNAMSIZ` less its NUL, `include/uapi/linux/if.h`.
 const INTERFACE_NAME_BYTES: usize = 15;
@@ -18,20 +20,25 @@ impl Config {
     /// # Errors
     /// [`ConfigError::Meaning`] for the first setting that cannot be meant, [`ConfigError::PasswordFile`].
     pub fn resolve(written: Written, password: Option<Secret>) -> Result<Self, ConfigError> {
+        let as_written = written.clone();
         let state_dir = written.state_dir;
         if state_dir.as_os_str().is_empty() {
             return Err(ConfigError::meaning("state_dir", "empty", "name a directory, such as /var/lib/collector"));
         }
+        let exporters = exporters(written.exporters)?;
         Ok(Self {
             capture: capture(written.capture)?,
+            front_door: front_door(&written.front_door, &exporters)?,
             templates: templates(&written.templates, &state_dir)?,
+            decode: Decode { keep_unknown: written.decode.keep_unknown },
             geoip: GeoIp { files: written.geoip.files },
             clickhouse: clickhouse(written.clickhouse, password)?,
             store: store(written.store, &state_dir)?,
             metrics: Metrics { listen: optional_address("metrics.listen", &written.metrics.listen)? },
             log: Log { level: written.log.level, format: written.log.format },
-            exporters: exporters(written.exporters)?,
+            exporters,
             stdout: None,
+            written: as_written,
             state_dir,
         })
     }
@@ -104,11 +111,20 @@ fn templates(written: &written::Templates, state_dir: &Path) -> Result<Templates
     in_range("templates.max_total", written.max_total as u64, 1..=16 << 20)?;
     in_range("templates.max_per_exporter", written.max_per_exporter as u64, 1..=written.max_total as u64)?;
     in_range("templates.snapshot_seconds", written.snapshot_seconds, 1..=86_400)?;
+    let held = HeldBounds {
+        bytes_per_exporter: written.hold_bytes_per_exporter,
+        bytes_total: written.hold_bytes_total,
+        age: Duration::from_secs(written.hold_seconds),
+    };
+    in_range("templates.hold_bytes_total", held.bytes_total as u64, 0..=16 << 30)?;
+    in_range("templates.hold_bytes_per_exporter", held.bytes_per_exporter as u64, 0..=held.bytes_total as u64)?;
+    in_range("templates.hold_seconds", written.hold_seconds, 1..=86_400)?;
     Ok(Templates {
         max_per_exporter: written.max_per_exporter,
         max_total: written.max_total,
         snapshot_interval: Duration::from_secs(written.snapshot_seconds),
         snapshot: state_dir.join("templates.snapshot"),
+        held,
     })
 }
 
@@ -219,31 +235,6 @@ fn store(written: written::Store, state_dir: &Path) -> Result<Store, ConfigError
     })
 }
 
-fn exporters(written: Vec<written::Exporter>) -> Result<Vec<Exporter>, ConfigError> {
-    let mut exporters: Vec<Exporter> = Vec::with_capacity(written.len());
-    for written::Exporter { address, name } in written {
-        let prefix: Prefix = address.parse().map_err(|_| {
-            ConfigError::meaning(
-                "exporters.address",
-                format_args!("\"{address}\""),
-                "write an address or a prefix: 192.0.2.1, 192.0.2.0/24 or 2001:db8::/32",
-            )
-        })?;
-        if name.trim().is_empty() {
-            return Err(ConfigError::meaning("exporters.name", format_args!("empty for {address}"), "give it a name"));
-        }
-        if exporters.iter().any(|known| known.prefix == prefix) {
-            return Err(ConfigError::meaning(
-                "exporters.address",
-                format_args!("\"{address}\" a second time"),
-                "keep one entry for each address",
-            ));
-        }
-        exporters.push(Exporter { prefix, name });
-    }
-    Ok(exporters)
-}
-
 fn optional_address(key: &'static str, text: &str) -> Result<Option<SocketAddr>, ConfigError> {
     if text == "off" {
         return Ok(None);
@@ -261,7 +252,7 @@ fn address(key: &'static str, text: &str) -> Result<SocketAddr, ConfigError> {
     })
 }
 
-fn in_range(key: &'static str, value: u64, range: std::ops::RangeInclusive<u64>) -> Result<(), ConfigError> {
+pub(super) fn in_range(key: &'static str, value: u64, range: std::ops::RangeInclusive<u64>) -> Result<(), ConfigError> {
     if range.contains(&value) {
         return Ok(());
     }

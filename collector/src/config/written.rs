@@ -2,6 +2,7 @@
 //!
 //! What a key means is said once, in `deploy/collector.toml`; a test holds its keys and defaults against these.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -21,6 +22,15 @@ macro_rules! section {
             $(#[doc = concat!("Key `", stringify!($key), "`, described in `deploy/collector.toml`.")] pub $key: $type,)*
         }
 
+        impl $name {
+            /// The keys whose values are not the same in `other`.
+            fn changed(&self, other: &Self) -> Vec<&'static str> {
+                let mut keys = Vec::new();
+                $(if self.$key != other.$key { keys.push(stringify!($key)); })*
+                keys
+            }
+        }
+
         impl Default for $name {
             fn default() -> Self {
                 Self { $($key: $default,)* }
@@ -34,7 +44,9 @@ section! {
     Written {
         state_dir: PathBuf = PathBuf::from("/var/lib/collector"),
         capture: Capture = Capture::default(),
+        front_door: FrontDoor = FrontDoor::default(),
         templates: Templates = Templates::default(),
+        decode: Decode = Decode::default(),
         geoip: GeoIp = GeoIp::default(),
         clickhouse: ClickHouse = ClickHouse::default(),
         store: Store = Store::default(),
@@ -64,11 +76,31 @@ section! {
 }
 
 section! {
+    /// `[front_door]`: who may send, and how fast.
+    FrontDoor {
+        allowed: Vec<String> = Vec::new(),
+        datagrams_per_second: u64 = 0,
+        burst: u64 = 0,
+        exporters: u32 = 16_384,
+    }
+}
+
+section! {
     /// `[templates]`: bounds and snapshot of the template store.
     Templates {
         max_per_exporter: usize = 4096,
         max_total: usize = 131_072,
         snapshot_seconds: u64 = 60,
+        hold_bytes_per_exporter: usize = 256 << 10,
+        hold_bytes_total: usize = 64 << 20,
+        hold_seconds: u64 = 30 * 60,
+    }
+}
+
+section! {
+    /// `[decode]`: what is made of records.
+    Decode {
+        keep_unknown: bool = false,
     }
 }
 
@@ -124,7 +156,7 @@ section! {
     }
 }
 
-/// `[[exporters]]`: a name for the exporters of an address or a prefix.
+/// `[[exporters]]`: what is known about the exporters of an address or a prefix.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exporter {
@@ -132,6 +164,19 @@ pub struct Exporter {
     pub address: String,
     /// Key `name`.
     pub name: String,
+    /// Key `sampling_rate`.
+    #[serde(default)]
+    pub sampling_rate: Option<u64>,
+    /// Key `interface_sampling`: rates by ifIndex.
+    #[serde(default)]
+    pub interface_sampling: BTreeMap<String, u64>,
+    /// Key `sampling_override`.
+    #[serde(default)]
+    pub sampling_override: bool,
+    /// Key `datagrams_per_second`; without it the one of `[front_door]` holds.
+    pub datagrams_per_second: Option<u64>,
+    /// Key `burst`.
+    pub burst: Option<u64>,
 }
 
 /// Which way datagrams are taken in.
@@ -202,7 +247,30 @@ pub enum LogFormat {
     Json,
 }
 
+/// Keys that take effect while the collector runs.
+const LIVE: [&str; 4] = ["front_door.allowed", "front_door.datagrams_per_second", "front_door.burst", "exporters"];
+
 impl Written {
+    /// Keys, with their sections, that `other` has other values for and that do not take effect before a restart.
+    #[must_use]
+    pub fn changed_for_restart(&self, other: &Self) -> Vec<String> {
+        let sections = [
+            ("capture", self.capture.changed(&other.capture)),
+            ("front_door", self.front_door.changed(&other.front_door)),
+            ("templates", self.templates.changed(&other.templates)),
+            ("decode", self.decode.changed(&other.decode)),
+            ("geoip", self.geoip.changed(&other.geoip)),
+            ("clickhouse", self.clickhouse.changed(&other.clickhouse)),
+            ("store", self.store.changed(&other.store)),
+            ("metrics", self.metrics.changed(&other.metrics)),
+            ("log", self.log.changed(&other.log)),
+        ];
+        // A key above the first section stands alone; of a section that changed, the keys are told below.
+        let top = self.changed(other).into_iter().filter(|key| sections.iter().all(|(section, _)| section != key));
+        let inside = sections.iter().flat_map(|(section, keys)| keys.iter().map(move |key| format!("{section}.{key}")));
+        top.map(str::to_owned).chain(inside).filter(|key| !LIVE.contains(&key.as_str())).collect()
+    }
+
     /// Reads a file.
     ///
     /// # Errors

@@ -1,7 +1,5 @@
 //! Fills a block's columns that the exporter did not: one worker's part of enrichment, column by column.
 
-use std::sync::Arc;
-
 use netflow::Text;
 use netflow::columns::Address;
 
@@ -9,17 +7,22 @@ use super::geo::{Geo, PlaceId};
 use super::memo::{ExporterMemo, PlaceKeys, PlaceMemo};
 use super::names::Names;
 use super::published::{Current, Published};
+use super::sampling::{CurrentRates, PublishedRates};
 use crate::batch::{Block, Origin};
+
+/// Tables that have a column of exporters' names.
+const TABLES: usize = 3;
 
 /// One worker's enrichment. Nothing is allocated for a row once blocks of this size were seen.
 #[derive(Debug)]
 pub struct Enricher {
     geo: Current,
-    names: Arc<Names>,
+    names: Current<Names>,
+    rates: CurrentRates,
     places: Vec<PlaceId>,
     src: PlaceMemo,
     dst: PlaceMemo,
-    exporters: ExporterMemo,
+    exporters: [ExporterMemo; TABLES],
     /// What the memos are valid for.
     valid_for: Option<Dictionaries>,
 }
@@ -29,52 +32,75 @@ pub struct Enricher {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Dictionaries {
     tables: u64,
-    rows: usize,
+    /// Where the names lie: those that memos were made from are held until others are looked at.
+    names: usize,
+    rows: [usize; TABLES],
     /// Address and length of each.
-    texts: [(usize, usize); 7],
+    texts: [(usize, usize); 9],
 }
 
 impl Enricher {
     /// Enrichment from the tables in force and the configured names.
     #[must_use]
-    pub fn new(published: &Published, names: Arc<Names>) -> Self {
+    pub fn new(published: &Published, names: &Published<Names>) -> Self {
         Self {
             geo: published.current(),
-            names,
+            names: names.current(),
+            rates: PublishedRates::default().current(),
             places: Vec::new(),
             src: PlaceMemo::new(),
             dst: PlaceMemo::new(),
-            exporters: ExporterMemo::new(),
+            exporters: std::array::from_fn(|_| ExporterMemo::new()),
             valid_for: None,
         }
     }
 
+    /// The same enrichment with configured sampling rates.
+    #[must_use]
+    pub fn with_rates(self, rates: &PublishedRates) -> Self {
+        Self { rates: rates.current(), ..self }
+    }
+
     /// Fills the enriched columns of the rows that were added since they were last filled.
     pub fn enrich(&mut self, block: &mut Block) {
-        let geo = self.geo.load();
-        let (done, rows) = (block.src.asn.len(), block.len());
-        if done >= rows {
+        let (geo, names) = (self.geo.load(), self.names.load());
+        let done = done(block);
+        let rows = [block.decoded.flows.len(), block.decoded.nat_events.len(), block.decoded.interface_counters.len()];
+        if done.iter().zip(rows).all(|(done, rows)| *done >= rows) {
             return;
         }
-        if done == 0 || self.valid_for != Some(Dictionaries::of(block, geo)) {
+        if done == [0; TABLES] || self.valid_for != Some(Dictionaries::of(block, geo, names)) {
             self.src.clear();
             self.dst.clear();
-            self.exporters.clear();
+            self.exporters.iter_mut().for_each(ExporterMemo::clear);
         }
-        let exporters = &block.decoded.flows.exporter[done..];
-        fill_names(exporters, &self.names, &mut self.exporters, &mut block.exporter_name);
-        find_places(&block.decoded.flows.src_addr[done..], geo, &mut self.places);
+        let [of_flows, of_nat_events, of_counters] = &mut self.exporters;
+        let Block { decoded, exporter_name, nat_exporter_name, counters_exporter_name, .. } = block;
+        fill_names(&decoded.flows.exporter, names, of_flows, exporter_name);
+        fill_names(&decoded.nat_events.exporter, names, of_nat_events, nat_exporter_name);
+        fill_names(&decoded.interface_counters.exporter, names, of_counters, counters_exporter_name);
+        self.rates.load().apply(&mut block.decoded.flows, done[0]);
+        let first = done[0].min(rows[0]);
+        find_places(&block.decoded.flows.src_addr[first..], geo, &mut self.places);
         fill_places(&self.places, geo, &mut self.src, &mut block.src);
-        find_places(&block.decoded.flows.dst_addr[done..], geo, &mut self.places);
+        find_places(&block.decoded.flows.dst_addr[first..], geo, &mut self.places);
         fill_places(&self.places, geo, &mut self.dst, &mut block.dst);
-        self.valid_for = Some(Dictionaries::of(block, geo));
+        self.valid_for = Some(Dictionaries::of(block, geo, names));
     }
 }
 
+/// Rows of each table that were enriched before.
+fn done(block: &Block) -> [usize; TABLES] {
+    let names = [&block.exporter_name, &block.nat_exporter_name, &block.counters_exporter_name];
+    names.map(|names| names.keys().len())
+}
+
 impl Dictionaries {
-    fn of(block: &Block, geo: &Geo) -> Self {
+    fn of(block: &Block, geo: &Geo, names: &Names) -> Self {
         let texts = [
             &block.exporter_name,
+            &block.nat_exporter_name,
+            &block.counters_exporter_name,
             &block.src.country,
             &block.src.city,
             &block.src.as_name,
@@ -83,12 +109,14 @@ impl Dictionaries {
             &block.dst.as_name,
         ];
         let texts = texts.map(|text| (text.values().as_ptr().addr(), text.values().len()));
-        Self { tables: geo.serial(), rows: block.src.asn.len(), texts }
+        Self { tables: geo.serial(), names: std::ptr::from_ref(names).addr(), rows: done(block), texts }
     }
 }
 
+/// Names the exporters that come after those which are named already.
 fn fill_names(exporters: &[Address], names: &Names, memo: &mut ExporterMemo, column: &mut Text) {
-    for exporter in exporters {
+    let done = column.keys().len();
+    for exporter in exporters.iter().skip(done) {
         let key = memo.get(exporter, || column.key(names.get(exporter)));
         column.push(key);
     }

@@ -1,8 +1,8 @@
-//! What the exporter did not say: places and autonomous systems of both ends, names of exporters.
+//! What the exporter did not say: places and autonomous systems of both ends, names of exporters, configured sampling rates.
 //!
 //! Files are loaded on threads of their own ([`geo::Geo::open`], [`watcher::Watcher`]); workers fill the columns of their blocks
 //! from the tables in force ([`Enricher`]) and never wait. Missing knowledge never drops a row: the column says "unknown".
-//! Not here: sampling rates and application names, which the exporter announces itself (`templates`).
+//! Not here: sampling rates and application names that the exporter announces itself (`templates`).
 
 /// What happened to the GeoIP files.
 mod counters;
@@ -26,6 +26,8 @@ mod mmdb;
 pub mod names;
 /// The tables in force.
 mod published;
+/// Sampling rates from the configuration.
+pub mod sampling;
 /// Which version of a file this is.
 mod signature;
 /// A table from addresses to numbers.
@@ -39,4 +41,5 @@ pub use error::Error;
 pub use geo::Geo;
 pub use names::Names;
 pub use published::Published;
+pub use sampling::{PublishedRates, Sampling, SamplingRates};
 pub use watcher::Watcher;

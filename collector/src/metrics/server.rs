@@ -1,6 +1,6 @@
-//! Answers `/metrics` over HTTP, and `/healthz` with what is known of the collector's health.
+//! Answers `/metrics` and `/exporters` over HTTP, and `/healthz` with what is known of the collector's health.
 //!
-//! Knows no part of the collector: it is handed a function that writes the text.
+//! Knows no part of the collector: it is handed functions that write the texts.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -12,8 +12,17 @@ use axum::http::{StatusCode, header};
 use axum::routing::get;
 use tokio::sync::oneshot;
 
-/// Writes the current metrics.
+/// Writes a text about the present.
 pub type Render = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// The texts that are served.
+#[derive(Clone)]
+pub struct Pages {
+    /// `/metrics`.
+    pub metrics: Render,
+    /// `/exporters`: JSON.
+    pub exporters: Render,
+}
 
 /// The HTTP server, on a thread of its own. Dropping it stops it.
 #[derive(Debug)]
@@ -28,7 +37,7 @@ impl Server {
     ///
     /// # Errors
     /// When the listener cannot be used or the thread cannot be started.
-    pub fn start(listener: TcpListener, render: Render) -> io::Result<Self> {
+    pub fn start(listener: TcpListener, pages: Pages) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -37,7 +46,7 @@ impl Server {
             let served = runtime.block_on(async move {
                 let listener = tokio::net::TcpListener::from_std(listener)?;
                 tokio::select! {
-                    served = axum::serve(listener, routes(render)) => served,
+                    served = axum::serve(listener, routes(pages)) => served,
                     _ = stopped => Ok(()),
                 }
             });
@@ -64,15 +73,21 @@ impl Drop for Server {
     }
 }
 
-fn routes(render: Render) -> Router {
+fn routes(pages: Pages) -> Router {
+    let Pages { metrics, exporters } = pages;
     let metrics = move || {
-        let text = render();
+        let text = metrics();
         async move { ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text) }
+    };
+    let exporters = move || {
+        let text = exporters();
+        async move { ([(header::CONTENT_TYPE, "application/json")], text) }
     };
     Router::new()
         .route("/metrics", get(metrics))
+        .route("/exporters", get(exporters))
         .route("/healthz", get(|| async { (StatusCode::OK, "ok\n") }))
-        .route("/", get(|| async { "The collector's metrics are at /metrics\n" }))
+        .route("/", get(|| async { "The collector's metrics are at /metrics, its exporters at /exporters\n" }))
 }
 
 #[cfg(test)]
@@ -92,11 +107,14 @@ mod tests {
     #[test]
     fn answers_metrics_and_frees_the_port_when_dropped() {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-        let server = Server::start(listener, Arc::new(|| "a_total 1\n".to_owned())).expect("start");
+        let pages = Pages { metrics: Arc::new(|| "a_total 1\n".to_owned()), exporters: Arc::new(|| "{}".to_owned()) };
+        let server = Server::start(listener, pages).expect("start");
         let address = server.address();
         let answer = get_text(address, "/metrics");
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
         assert!(answer.contains("text/plain; version=0.0.4") && answer.ends_with("a_total 1\n"), "{answer}");
+        let answer = get_text(address, "/exporters");
+        assert!(answer.contains("application/json") && answer.ends_with("\r\n{}"), "{answer}");
         assert!(get_text(address, "/nowhere").starts_with("HTTP/1.1 404"));
         drop(server);
         TcpListener::bind(address).expect("the port is free again");

@@ -89,6 +89,28 @@ pub enum Error {
         /// What the kernel answered.
         reason: String,
     },
+    /// More prefixes than the map has room for, the old ones and the new ones together.
+    #[error(
+        "put the front door's rules in force: {prefixes} prefixes are too many, {most} is the most; join neighbouring ones in \
+         front_door.allowed"
+    )]
+    TooManyPrefixes {
+        /// Prefixes asked for.
+        prefixes: usize,
+        /// How many fit.
+        most: usize,
+    },
+    /// More different limits than the map has room for.
+    #[error(
+        "put the front door's rules in force: {limits} different limits are too many, {most} is the most; give exporters of a kind \
+         the same datagrams_per_second and burst"
+    )]
+    TooManyLimits {
+        /// Different limits asked for.
+        limits: usize,
+        /// How many fit.
+        most: usize,
+    },
     /// A slot outside the map.
     #[error(
         "register an AF_XDP socket in slot {slot}: there are {slots} slots, queues x sockets_per_queue; raise one of them"

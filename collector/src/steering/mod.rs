@@ -1,13 +1,18 @@
-//! Steering: puts the XDP program on an interface, tells it our ports, gives it the AF_XDP sockets, reads its verdicts.
+//! Steering: puts the XDP program on an interface, tells it our ports and the front door's rules, gives it the AF_XDP sockets,
+//! reads its verdicts and its accounts of exporters.
 //!
 //! The program hangs on the interface by a BPF link that this process alone holds. Dropping [`Steering`], or the death of the
 //! process by whatever signal, closes the link and leaves the interface as it was found; nothing is pinned, so no bpffs is
 //! needed. Not here: the sockets themselves and what becomes of their frames.
 
+mod accounts;
+mod clock;
 mod error;
 mod interface;
+mod minutes;
 mod netlink;
 mod program;
+mod rules;
 
 use std::fmt;
 use std::os::fd::BorrowedFd;
@@ -15,10 +20,14 @@ use std::time::{Duration, Instant};
 
 use aya::programs::XdpMode;
 use aya::programs::links::FdLink;
+use netflow::columns::Address;
+
+use crate::front_door::Rules;
 
 pub use collector_ebpf::{Spread, Verdict};
 pub use error::Error;
 pub use interface::{driver, interfaces, missing_capabilities, queues};
+pub use minutes::{Count, ExporterMinute};
 pub use program::{Buffers, Program, Verdicts};
 
 /// How long detaching may take before it is given up.
@@ -53,6 +62,10 @@ pub struct Settings {
     pub spread: Spread,
     /// The longest frame in bytes that fits into the umem; the kernel gets longer ones. Zero sets no bound.
     pub frame_bytes_max: u32,
+    /// Who may send, and how fast.
+    pub rules: Rules,
+    /// Exporters that can have a lasting account, and newcomers that can have one for a while.
+    pub exporters: u32,
 }
 
 /// Who runs the program.
@@ -148,6 +161,60 @@ impl Steering {
         self.program.register(slot, socket)
     }
 
+    /// Puts other rules in force, effective for the next datagrams. Exporters that both the old and the new rules allow lose
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// Too many prefixes or different limits; the kernel refused to change a map, and what was written before that stays changed.
+    pub fn set_rules(&mut self, rules: &Rules) -> Result<(), Error> {
+        self.program.set_rules(rules)
+    }
+
+    /// Follows the system's clock if it was set; to be called once a second. True if it was set.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refused to change the map.
+    pub fn keep_time(&mut self) -> Result<bool, Error> {
+        self.program.keep_time()
+    }
+
+    /// Gives lasting accounts to exporters whose datagrams made sense: no flood of forged addresses can evict their counts or
+    /// refill their token buckets. Returns how many got none, because all are taken by exporters that sent within the hour.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refused to read or change a map.
+    pub fn admit(&mut self, exporters: &[Address]) -> Result<usize, Error> {
+        self.program.admit(exporters)
+    }
+
+    /// What became of each exporter's datagrams in the minutes up to and with `up_to_minute` (since 1970, UTC) that are over
+    /// and were not handed out before. The sums are exact: what cannot be told apart any more comes under `::`.
+    ///
+    /// To be called once or twice a minute. Without a call for more than two minutes, counts of a minute come under a later
+    /// one. In the first second of a minute, and after the clock was set, nothing is over yet and nothing is handed out. A
+    /// clock that is set back makes minutes come again, with what was counted in them then.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refused to read a map.
+    pub fn exporter_minutes(&mut self, up_to_minute: u32) -> Result<Vec<ExporterMinute>, Error> {
+        self.program.exporter_minutes(up_to_minute)
+    }
+
+    /// Takes the program off the interface and returns all that [`Steering::exporter_minutes`] did not hand out yet, the
+    /// minute in force too. Rings and sockets stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refused to read a map.
+    pub fn last_exporter_minutes(&mut self) -> Result<Vec<ExporterMinute>, Error> {
+        self.detach();
+        self.program.last_exporter_minutes()
+    }
+
     /// How often each verdict was reached since the program was attached, over all CPUs.
     ///
     /// # Errors
@@ -159,12 +226,19 @@ impl Steering {
 }
 
 impl Drop for Steering {
+    fn drop(&mut self) {
+        self.detach();
+    }
+}
+
+impl Steering {
     /// Detaches, and returns when the program is off the interface.
     ///
     /// A child process between fork and exec holds a copy of the link for a moment; then the kernel detaches when that goes.
-    fn drop(&mut self) {
+    fn detach(&mut self) {
+        let Some(link) = self.link.take() else { return };
         let program_id = self.program.id();
-        drop(self.link.take());
+        drop(link);
         let give_up = Instant::now() + DETACH_TIME_MAX;
         while program_id.is_some() && netlink::program_id(self.interface_index) == program_id {
             if Instant::now() > give_up {
@@ -218,6 +292,8 @@ pub fn probe(interface: &str) -> Probe {
         queues: 1,
         spread: Spread::ByExporter,
         frame_bytes_max: 0,
+        rules: Rules::default(),
+        exporters: 1,
     };
     let (mode, native_refused) = match Steering::attach(&settings) {
         Ok(mut steering) => (Ok(steering.mode), steering.native_refused.take()),

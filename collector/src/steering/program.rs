@@ -10,8 +10,14 @@ use aya::programs::Xdp;
 use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
 use collector_ebpf::maps::{self, ConfigWords, PORT_WORDS, port_bit, port_word};
 use collector_ebpf::{Config, Verdict};
+use netflow::columns::Address;
 
+use super::accounts::{Accounts, Over};
+use super::clock::Clockwork;
+use super::minutes::ExporterMinute;
+use super::rules::RuleMaps;
 use super::{Error, Settings, interface};
+use crate::front_door::{Rules, now_ns};
 
 /// The compiled program, made by `cargo xtask ebpf`.
 static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/../collector-ebpf/steer.bpf.o"));
@@ -44,6 +50,11 @@ pub struct Program {
     port_words: Box<[u64]>,
     sockets: XskMap<MapData>,
     verdicts: PerCpuArray<MapData, u64>,
+    /// What changes while the program runs: its clock, and the rules' generation.
+    settings: Array<MapData, u64>,
+    clockwork: Clockwork,
+    rules: RuleMaps,
+    accounts: Accounts,
 }
 
 impl Program {
@@ -72,6 +83,8 @@ impl Program {
         interface::lift_locked_memory_limit();
         let mut ebpf = EbpfLoader::new()
             .map_max_entries(maps::SOCKETS, slots)
+            .map_max_entries(maps::KNOWN, settings.exporters.max(1))
+            .map_max_entries(maps::NEWCOMERS, settings.exporters.max(1))
             .load(OBJECT)
             .map_err(|error| Error::loading(&error))?;
         xdp_of(&mut ebpf, buffers).load().map_err(|error| Error::loading(&error.into()))?;
@@ -83,14 +96,23 @@ impl Program {
         };
         let mut configuration: Array<_, ConfigWords> = taken(&mut ebpf, maps::CONFIG)?;
         configuration.set(0, config.to_words(), 0).map_err(|error| Error::map(maps::CONFIG, error))?;
+        let mut run_time_settings = taken(&mut ebpf, maps::SETTINGS)?;
+        let clockwork = Clockwork::start(&mut run_time_settings)?;
+        let accounts =
+            [taken(&mut ebpf, maps::KNOWN)?, taken(&mut ebpf, maps::NEWCOMERS)?, taken(&mut ebpf, maps::REFUSED)?];
         let mut program = Self {
             buffers,
             ports: taken(&mut ebpf, maps::PORTS)?,
             port_words: vec![0; PORT_WORDS as usize].into_boxed_slice(),
             sockets: taken(&mut ebpf, maps::SOCKETS)?,
             verdicts: taken(&mut ebpf, maps::VERDICTS)?,
+            settings: run_time_settings,
+            clockwork,
+            rules: RuleMaps::new(taken(&mut ebpf, maps::PREFIXES)?, taken(&mut ebpf, maps::LIMITS)?),
+            accounts: Accounts::new(accounts, taken(&mut ebpf, maps::SUMS)?, settings.exporters.max(1) as usize),
             ebpf,
         };
+        program.set_rules(&settings.rules)?;
         program.set_ports(&settings.ports)?;
         Ok(program)
     }
@@ -136,6 +158,64 @@ impl Program {
             *sum = counts.iter().sum();
         }
         Ok(verdicts)
+    }
+
+    /// See [`super::Steering::set_rules`].
+    ///
+    /// # Errors
+    ///
+    /// Too many prefixes or limits, or the kernel refused to change a map.
+    pub fn set_rules(&mut self, rules: &Rules) -> Result<(), Error> {
+        self.rules.replace(&mut self.settings, rules)
+    }
+
+    /// See [`super::Steering::keep_time`].
+    ///
+    /// # Errors
+    ///
+    /// The kernel refused to change the map.
+    pub fn keep_time(&mut self) -> Result<bool, Error> {
+        self.clockwork.keep(&mut self.settings)
+    }
+
+    /// Makes the program's clock say `wall_ns` (nanoseconds since 1970, UTC) now, until [`Program::keep_time`] is called.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refused to change the map.
+    pub fn set_time(&mut self, wall_ns: u64) -> Result<(), Error> {
+        self.clockwork.set_to(&mut self.settings, wall_ns)
+    }
+
+    /// See [`super::Steering::admit`].
+    ///
+    /// # Errors
+    ///
+    /// The kernel refused to read or change a map.
+    pub fn admit(&mut self, exporters: &[Address]) -> Result<usize, Error> {
+        self.accounts.admit(exporters, now_ns(), self.clockwork.present().minute)
+    }
+
+    /// See [`super::Steering::exporter_minutes`].
+    ///
+    /// # Errors
+    ///
+    /// The kernel refused to read a map.
+    pub fn exporter_minutes(&mut self, up_to_minute: u32) -> Result<Vec<ExporterMinute>, Error> {
+        let present = self.clockwork.present();
+        if !present.is_settled {
+            return Ok(Vec::new());
+        }
+        self.accounts.minutes(Over::UpTo { minute: u64::from(up_to_minute), present: present.minute })
+    }
+
+    /// See [`super::Steering::last_exporter_minutes`]. The program must not run any more.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refused to read a map.
+    pub fn last_exporter_minutes(&mut self) -> Result<Vec<ExporterMinute>, Error> {
+        self.accounts.minutes(Over::All)
     }
 
     /// The kernel's number of the program.

@@ -6,6 +6,7 @@
 use std::os::fd::AsFd as _;
 
 use crate::config::{self, Bind, CaptureMode, Spread};
+use crate::front_door::Rules;
 use crate::steering::{self, Steering};
 use crate::worker::{Sources, layout, pin};
 use crate::{udp, xsk};
@@ -16,6 +17,14 @@ pub(super) struct Captured {
     pub(super) interfaces: Vec<Interface>,
     /// A set for each worker.
     pub(super) sources: Vec<Sources>,
+}
+
+/// What the programs are told of the front door.
+pub(super) struct DoorSettings {
+    /// Who may send, and how fast.
+    pub(super) rules: Rules,
+    /// Exporters that are kept apart.
+    pub(super) exporters: u32,
 }
 
 /// One interface with its program.
@@ -47,7 +56,7 @@ pub enum Error {
 ///
 /// # Errors
 /// When a UDP port cannot be bound, or with `--capture xdp` when XDP cannot run on an interface.
-pub(super) fn open(settings: &config::Capture) -> Result<Captured, Error> {
+pub(super) fn open(settings: &config::Capture, door: &DoorSettings) -> Result<Captured, Error> {
     let workers = worker_count(settings);
     let mut captured = Captured { interfaces: Vec::new(), sources: (0..workers).map(|_| Sources::default()).collect() };
     // The sockets come first: from the moment on when the program runs, what it passes up has somewhere to go.
@@ -63,7 +72,7 @@ pub(super) fn open(settings: &config::Capture) -> Result<Captured, Error> {
         tracing::warn!("no interface was named: plain UDP sockets receive; name one with --interface to use XDP");
     }
     for name in &settings.interfaces {
-        match open_interface(settings, name, &mut captured.sources) {
+        match open_interface(settings, door, name, &mut captured.sources) {
             Ok(interface) => captured.interfaces.push(interface),
             Err(error) if settings.mode == CaptureMode::Auto => {
                 tracing::warn!(interface = name, %error, "XDP cannot run here: plain UDP sockets receive instead");
@@ -99,7 +108,12 @@ fn worker_count(settings: &config::Capture) -> usize {
     layout::workers(settings.workers, most_queues, pin::allowed_cores().map_or(1, |cores| cores.len()))
 }
 
-fn open_interface(settings: &config::Capture, name: &str, sources: &mut [Sources]) -> Result<Interface, Error> {
+fn open_interface(
+    settings: &config::Capture,
+    door: &DoorSettings,
+    name: &str,
+    sources: &mut [Sources],
+) -> Result<Interface, Error> {
     let queues = steering::queues(name)?;
     let sockets_per_queue = layout::sockets_per_queue(sources.len(), queues);
     let ring = xsk::Settings {
@@ -127,6 +141,8 @@ fn open_interface(settings: &config::Capture, name: &str, sources: &mut [Sources
             Spread::RoundRobin => steering::Spread::RoundRobin,
         },
         frame_bytes_max: ring.largest_frame_bytes(),
+        rules: door.rules.clone(),
+        exporters: door.exporters,
     })?;
     if let Some(refused) = steering.native_refused() {
         tracing::warn!(interface = name, %refused, "XDP runs in generic mode, which takes more CPU for each datagram");

@@ -3,10 +3,14 @@
 //! Start: state directory, GeoIP, templates, ClickHouse (or the embedded one), schema, sink, capture, metrics, workers.
 //! Whatever fails on the way ends the start with one line; what was started is stopped by its drop.
 
+/// The ledger's upkeep.
+mod bookkeeping;
 /// Interfaces, XDP programs, rings and sockets.
 mod capture;
 /// The text of `/metrics`, and the line that a person reads.
 mod observe;
+/// What changes while running.
+mod reload;
 /// Every part that was started.
 mod running;
 /// The state directory: made when missing, held by one collector at a time.
@@ -19,10 +23,11 @@ mod tokens;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::config::Config;
 
+pub use self::reload::Reread;
 use self::running::Running;
 use self::state::StateDir;
 
@@ -77,20 +82,31 @@ impl Error {
     }
 }
 
-/// Runs the collector until SIGTERM or SIGINT, then stores what it holds. A second signal ends the process at once.
+/// Runs the collector until SIGTERM or SIGINT, then stores what it holds. A second signal ends the process at once. SIGHUP has the
+/// configuration read again by `reread`.
 ///
 /// # Errors
 /// When something could not be started, ended on its own, or rows could not be stored before the end.
-pub fn run(config: &Config) -> Result<(), Error> {
+pub fn run(config: &Config, reread: Reread<'_>) -> Result<(), Error> {
     let stop = stop_on_signals()?;
+    let reload = Arc::new(AtomicBool::new(false));
+    let registered = signal_hook::flag::register(SIGHUP, Arc::clone(&reload));
+    registered.map_err(Error::system("install a signal handler"))?;
     let _state = StateDir::hold(&config.state_dir)?;
     let mut running = match Running::start(config, &stop) {
         Err(Error::Store(crate::store::Error::Stopped)) => return Ok(()),
         started => started?,
     };
-    let watched = running.watch(config, &stop);
+    let watched = running.watch(config, &stop, &Reload { asked: &reload, reread });
     let stopped = running.stop(config);
     watched.and(stopped)
+}
+
+/// How the configuration is reloaded.
+struct Reload<'r> {
+    /// Raised by SIGHUP.
+    asked: &'r AtomicBool,
+    reread: Reread<'r>,
 }
 
 /// A flag that the first SIGTERM or SIGINT raises; the second ends the process with the signal's conventional status.

@@ -1,14 +1,22 @@
 //! What the collector tells about itself: the text of `/metrics`, and the totals in the log at the end.
 
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::bookkeeping::now_ms;
 use crate::clickhouse;
+use crate::enrich::names::Names;
 use crate::enrich::{Published, Watcher};
+use crate::exporters;
+use crate::exporters::status::Element;
+use crate::ledger::Account;
 use crate::metrics::{Counter, Exposition};
 use crate::steering::{Verdict, Verdicts};
 use crate::store::Child;
 use crate::templates::Templates;
 use crate::worker::tally::{Shared, Tally};
+use netflow::columns::Address;
 
 use super::capture::Interface;
 
@@ -19,6 +27,9 @@ pub(super) struct Observed {
     /// Per interface, as read last.
     pub(super) verdicts: Vec<(String, Mutex<Verdicts>)>,
     pub(super) clickhouse: Arc<clickhouse::Counters>,
+    pub(super) names: Published<Names>,
+    pub(super) account: Account,
+    pub(super) exporters: exporters::Directory,
     pub(super) templates: Templates,
     pub(super) published: Published,
     pub(super) watcher: Watcher,
@@ -70,6 +81,8 @@ impl Observed {
         self.templates.write(&mut out);
         self.watcher.counters().write(&self.published, &mut out);
         self.clickhouse.write(&mut out);
+        self.account.write(&mut out);
+        self.exporters.write(&mut out);
         if let Some(skipped) = &self.stdout_skipped {
             out.counter(
                 "collector_stdout_rows_skipped_total",
@@ -87,6 +100,31 @@ impl Observed {
             );
         }
         out.finish()
+    }
+
+    /// The JSON of `/exporters`: what the directory knows, with what others keep of the exporters.
+    pub(super) fn render_exporters(&self) -> String {
+        let mut report = self.exporters.report(now_ms());
+        let mut templates: HashMap<Address, usize> = HashMap::new();
+        for of in self.templates.of_exporters() {
+            templates.insert(of.exporter, of.domains.iter().map(|domain| domain.templates).sum());
+        }
+        let mut unknown: HashMap<Address, Vec<Element>> = HashMap::new();
+        for of in self.templates.unknown_elements() {
+            let element = Element { enterprise: of.enterprise, element: of.element, records: of.records };
+            unknown.entry(of.exporter).or_default().push(element);
+        }
+        let names = self.names.load();
+        for status in &mut report.exporters {
+            let address = match status.exporter {
+                IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+                IpAddr::V6(address) => address.octets(),
+            };
+            status.name = names.get(&address).to_owned();
+            status.templates = templates.get(&address).copied().unwrap_or(0);
+            status.unknown_elements = unknown.remove(&address).unwrap_or_default();
+        }
+        serde_json::to_string(&report).unwrap_or_default()
     }
 
     /// One line of totals at the end.

@@ -9,18 +9,23 @@ use crate::batch::Pool;
 use crate::clickhouse::client::Compression;
 use crate::clickhouse::{self, Batch, BatchSender, Sink};
 use crate::config::{self, Config, StdoutFormat};
-use crate::enrich::{self, Enricher, Geo, Published, Watcher};
+use crate::enrich::{self, Enricher, Geo, Published, PublishedRates, Watcher};
+use crate::exporters;
+use crate::front_door::FrontDoor;
+use crate::ledger::Account;
 use crate::metrics::Counter;
-use crate::metrics::server::Server;
+use crate::metrics::server::{Pages, Server};
 use crate::store;
 use crate::templates::Templates;
-use crate::worker::pipeline::{self, HandOn, Pipeline};
+use crate::worker::pipeline::{self, Books, HandOn, Pipeline};
 use crate::worker::{Sources, Worker, pin};
 
+use super::bookkeeping::{Bookkeeping, RowsOfAccount};
 use super::capture;
 use super::observe::Observed;
+use super::reload::Live;
 use super::tokens::Tokens;
-use super::{Error, stdout};
+use super::{Error, Reload, stdout};
 
 /// How often the supervisor looks after everything.
 const ROUND: Duration = Duration::from_millis(100);
@@ -30,6 +35,8 @@ const KERNEL_COUNTERS: Duration = Duration::from_secs(1);
 const EXPIRY: Duration = Duration::from_secs(60);
 /// How long the last blocks may take into ClickHouse after a stop was asked for.
 const STORE_DEADLINE: Duration = Duration::from_secs(20);
+/// How long the last rows of the ledger may take after that.
+const LEDGER_DEADLINE: Duration = Duration::from_secs(5);
 /// Idle blocks kept for reuse: one being filled and one on its way for each worker and inserter.
 const IDLE_BLOCKS_EACH: usize = 2;
 
@@ -42,8 +49,10 @@ pub(super) struct Running {
     observed: Arc<Observed>,
     stdout: Option<stdout::Writer>,
     sink: Sink,
+    bookkeeping: Bookkeeping,
     templates: Templates,
     store: Option<store::Child>,
+    live: Live,
 }
 
 impl Running {
@@ -53,7 +62,9 @@ impl Running {
         let listener = config.metrics.listen.map(listen_for_metrics).transpose()?;
         let published = Published::new(Geo::open(&config.geoip.files)?);
         let watcher = Watcher::start(enrich::watcher::Settings::new(config.geoip.files.clone()), published.clone())?;
-        let names = Arc::new(config.names());
+        let names = Published::new(config.names());
+        let rates = PublishedRates::new(config.sampling_rates());
+        let front_door = FrontDoor::new(config.rules(), config.front_door.exporters as usize);
         let templates = restore_templates(&config.templates);
 
         let store = match config.clickhouse.url {
@@ -66,12 +77,18 @@ impl Running {
             ..config.client()
         };
         apply_schema(&client)?;
-        let mut captured = capture::open(&config.capture)?;
+        let mut captured = capture::open(
+            &config.capture,
+            &capture::DoorSettings { rules: config.rules(), exporters: config.front_door.exporters },
+        )?;
         let counters = Arc::new(clickhouse::Counters::default());
         let blocks = (captured.sources.len() + config.clickhouse.inserters) * IDLE_BLOCKS_EACH;
-        let pool = Arc::new(Pool::new(blocks, config.clickhouse.block_rows));
+        let pool = Arc::new(Pool::new(blocks, config.clickhouse.block_rows).keep_unknown(config.decode.keep_unknown));
+        let account = Account::new(captured.sources.len());
+        let exporters = exporters::Directory::default();
+        let rows_observer = Arc::new(RowsOfAccount(account.clone()));
         let sink =
-            Sink::start(&client, &config.clickhouse.sink(), Arc::clone(&counters), Arc::clone(&pool), Arc::new(()))?;
+            Sink::start(&client, &config.clickhouse.sink(), Arc::clone(&counters), Arc::clone(&pool), rows_observer)?;
         let stdout = match config.stdout {
             None => None,
             Some(StdoutFormat::Json) => {
@@ -83,10 +100,12 @@ impl Running {
         let tokens = Tokens::new();
         let settings =
             pipeline::Settings { block_rows: config.clickhouse.block_rows, block_age: config.clickhouse.block_age };
-        let pipelines = std::mem::take(&mut captured.sources).into_iter().map(|sources| {
-            let enricher = Enricher::new(&published, Arc::clone(&names));
+        let pipelines = std::mem::take(&mut captured.sources).into_iter().enumerate().map(|(index, sources)| {
+            let enricher = Enricher::new(&published, &names).with_rates(&rates);
             let hand_on = hand_on(stdout.as_ref().map(stdout::Writer::tap), tokens.clone(), sink.sender());
-            (sources, Pipeline::new(settings, templates.cache(), enricher, Arc::clone(&pool), hand_on))
+            let books = Books::new(index, account.clone(), exporters.clone());
+            let (templates, pool) = (templates.cache(), Arc::clone(&pool));
+            (sources, Pipeline::new(settings, front_door.door(), templates, enricher, pool, hand_on, books))
         });
         let stop_workers = Arc::new(AtomicBool::new(false));
         let workers = start_workers(pipelines.collect(), config.capture.pin, &stop_workers)?;
@@ -100,6 +119,9 @@ impl Running {
                 .map(|interface| (interface.name.clone(), Default::default()))
                 .collect(),
             clickhouse: counters,
+            names: names.clone(),
+            account: account.clone(),
+            exporters: exporters.clone(),
             templates: templates.clone(),
             published,
             watcher,
@@ -123,14 +145,17 @@ impl Running {
             server,
             observed,
             stdout,
+            bookkeeping: Bookkeeping::new(account, exporters, templates.clone(), sink.sender(), tokens),
             sink,
             templates,
             store,
+            live: Live { front_door, names, rates },
         })
     }
 
     /// Looks after everything until a stop is asked for or something ended on its own.
-    pub(super) fn watch(&mut self, config: &Config, stop: &AtomicBool) -> Result<(), Error> {
+    pub(super) fn watch(&mut self, config: &Config, stop: &AtomicBool, reload: &Reload<'_>) -> Result<(), Error> {
+        let mut config = config.clone();
         let mut counted = Instant::now();
         let mut expired = Instant::now();
         let mut saved = Instant::now();
@@ -142,10 +167,15 @@ impl Running {
             if !self.sink.is_healthy() {
                 return Err(Error::Inserter);
             }
+            if reload.asked.swap(false, Ordering::Relaxed) {
+                self.live.reload(reload.reread, &mut config, &mut self.captured);
+            }
             if counted.elapsed() >= KERNEL_COUNTERS {
                 counted = Instant::now();
+                self.look_after_programs();
                 self.observed.read_verdicts(&self.captured);
                 self.observed.read_store(self.store.as_ref());
+                self.bookkeeping.tick(&mut self.captured);
             }
             if expired.elapsed() >= EXPIRY {
                 expired = Instant::now();
@@ -162,10 +192,35 @@ impl Running {
         Ok(())
     }
 
+    /// Keeps the programs' clocks in step, and tells them which exporters proved to be some.
+    fn look_after_programs(&mut self) {
+        let vouched = self.live.front_door.take_vouched();
+        for interface in &mut self.captured {
+            match interface.steering.keep_time() {
+                Ok(false) => {}
+                Ok(true) => {
+                    self.bookkeeping.clock_was_set();
+                    tracing::warn!(interface = interface.name, "the system's clock was set: followed it");
+                }
+                Err(error) => tracing::error!(%error, "the program's clock could not be kept in step"),
+            }
+            match interface.steering.admit(&vouched) {
+                Ok(0) => {}
+                Ok(exporters) => tracing::warn!(
+                    interface = interface.name,
+                    exporters,
+                    "more exporters than are kept apart: raise front_door.exporters"
+                ),
+                Err(error) => tracing::error!(%error, "exporters could not be given accounts of their own"),
+            }
+        }
+    }
+
     /// Stops receiving, stores what is held, saves templates, ends the store.
-    pub(super) fn stop(self, config: &Config) -> Result<(), Error> {
+    pub(super) fn stop(mut self, config: &Config) -> Result<(), Error> {
         // The programs go first: what comes from now on takes the UDP sockets, so the workers find the end of their rings.
         self.observed.read_verdicts(&self.captured);
+        self.bookkeeping.take_last_minutes(&mut self.captured);
         drop(self.captured);
         self.stop_workers.store(true, Ordering::Relaxed);
         let mut panicked = None;
@@ -175,7 +230,11 @@ impl Running {
                 panicked = Some(index);
             }
         }
-        let drained = self.sink.stop(STORE_DEADLINE);
+        self.bookkeeping.settle_all();
+        // The flows come first: what became of them belongs into the ledger.
+        let drained = self.sink.drain(STORE_DEADLINE);
+        self.bookkeeping.write();
+        let written = self.sink.stop(LEDGER_DEADLINE);
         save_templates(&self.templates, &config.templates);
         if let Some(stdout) = self.stdout {
             stdout.stop();
@@ -186,8 +245,9 @@ impl Running {
         if let Some(index) = panicked {
             return Err(Error::Worker(index));
         }
-        if drained.rows_given_up > 0 {
-            return Err(Error::GivenUp(drained.rows_given_up));
+        let given_up = drained.rows_given_up + written.rows_given_up;
+        if given_up > 0 {
+            return Err(Error::GivenUp(given_up));
         }
         Ok(store_ended?)
     }
@@ -258,8 +318,12 @@ fn listen_for_metrics(address: SocketAddr) -> Result<TcpListener, Error> {
 
 fn serve_metrics(listener: TcpListener, observed: &Arc<Observed>) -> Result<Server, Error> {
     let observed = Arc::clone(observed);
-    let render = Arc::new(move || observed.render());
-    Server::start(listener, render).map_err(Error::system("start the metrics server"))
+    let exporters = Arc::clone(&observed);
+    let pages = Pages {
+        metrics: Arc::new(move || observed.render()),
+        exporters: Arc::new(move || exporters.render_exporters()),
+    };
+    Server::start(listener, pages).map_err(Error::system("start the metrics server"))
 }
 
 fn now_seconds() -> u64 {

@@ -7,8 +7,9 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use netflow::header::Header;
 use netflow::options::{OptionKey, OptionValue, Options};
-use netflow::store::{DomainKey, Learned, Store, TemplateKey};
+use netflow::store::{DomainKey, Held, Learned, Store, TemplateKey};
 use netflow::template::{Kind, Template};
 
 use super::announced::Announced;
@@ -111,6 +112,25 @@ impl Store for Cache {
         let now = self.now;
         if let Some(announced) = self.announced(domain) {
             announced.repeat(key, now);
+        }
+    }
+
+    fn hold(&mut self, key: &TemplateKey, header: &Header, set: &[u8]) -> bool {
+        let is_proven = self.shared.knows(&key.domain.exporter);
+        self.shared.held.hold(key, header, set, is_proven)
+    }
+
+    fn is_held(&mut self, key: &TemplateKey) -> bool {
+        self.shared.held.is_held(key)
+    }
+
+    fn release(&mut self, key: &TemplateKey) -> Vec<Held> {
+        self.shared.held.release(key)
+    }
+
+    fn decoded(&mut self, key: &TemplateKey, _: &Header, records: usize, _: bool) {
+        if let Some(entry) = self.entry(key) {
+            entry.decoded.fetch_add(records as u64, Ordering::Relaxed);
         }
     }
 }

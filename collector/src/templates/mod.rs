@@ -12,6 +12,8 @@ mod cache;
 mod changes;
 /// What the store counts.
 mod counters;
+/// Data sets that wait for their template.
+mod held;
 /// A snapshot as text.
 pub mod print;
 /// What each exporter has in the store, and the room that is left.
@@ -20,6 +22,10 @@ mod room;
 mod saved;
 /// The store's contents as a file.
 pub mod snapshot;
+/// What the store has of each exporter.
+mod summary;
+/// Elements that no table names.
+mod unknown;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,9 +41,13 @@ use announced::Announced;
 pub use cache::Cache;
 use changes::Changes;
 pub use counters::Counters;
+use held::Held;
+pub use held::{Bounds as HeldBounds, GivenUp, Reason};
 pub use room::Bounds;
 use room::{Exporters, Room};
 pub use snapshot::Snapshot;
+pub use summary::{OfDomain, OfExporter};
+pub use unknown::UnknownElement;
 
 /// Generation counters: exporters are spread over these, so that one exporter's changes leave most others' cache entries valid.
 const SHARDS: usize = 256;
@@ -59,6 +69,8 @@ pub struct Settings {
     /// Templates neither used nor repeated and option values not repeated for this long are forgotten; `None` keeps them for
     /// ever.
     pub idle_expiry: Option<Duration>,
+    /// How much of data sets without a template is held.
+    pub held: HeldBounds,
 }
 
 impl Default for Settings {
@@ -67,6 +79,7 @@ impl Default for Settings {
             per_exporter: Bounds { templates: 4096, fields: 131_072, option_values: 8192 },
             total: Bounds { templates: 131_072, fields: 4_194_304, option_values: 524_288 },
             idle_expiry: Some(Duration::from_secs(24 * 60 * 60)),
+            held: HeldBounds::default(),
         }
     }
 }
@@ -100,6 +113,9 @@ struct Shared {
     made_room_at: AtomicU64,
     counters: Counters,
     changes: Changes,
+    held: Held,
+    /// What templates that are gone counted of elements that no table names.
+    past: unknown::Past,
 }
 
 /// One template in the store; times in seconds since 1970.
@@ -111,6 +127,10 @@ struct Entry {
     repeated_at: AtomicU64,
     /// When a data set was last decoded by it; 0 if none was.
     used_at: AtomicU64,
+    /// Records decoded by it since it was learned or restored.
+    decoded: AtomicU64,
+    /// Its elements that no table names: (enterprise, element).
+    unknown: Box<[(u32, u16)]>,
 }
 
 #[derive(Debug, Default)]
@@ -134,6 +154,8 @@ impl Templates {
             made_room_at: AtomicU64::new(0),
             counters: Counters::default(),
             changes: Changes::default(),
+            held: Held::new(settings.held),
+            past: unknown::Past::default(),
         }))
     }
 
@@ -165,6 +187,29 @@ impl Templates {
     pub fn write(&self, out: &mut crate::metrics::Exposition) {
         self.0.counters.write(out);
         self.0.room.write(out);
+        self.0.held.write(out);
+        unknown::write(self.unknown_elements(), out);
+    }
+
+    /// The data sets given up since the last call, those that have waited too long at `now` (seconds since 1970) included:
+    /// those of a domain, a minute and a reason in one.
+    #[must_use]
+    pub fn held_given_up(&self, now: u64) -> Vec<GivenUp> {
+        self.0.held.given_up(now)
+    }
+
+    /// Elements in the templates of each exporter that no table names, with the number of data records that had them.
+    #[must_use]
+    pub fn unknown_elements(&self) -> Vec<UnknownElement> {
+        let templates = self.0.templates.pin();
+        let current = templates.iter().filter(|(_, entry)| !entry.unknown.is_empty());
+        self.0.past.with(current.map(|(key, entry)| (key.domain.exporter, entry.unknown.clone(), entry.decoded())))
+    }
+
+    /// What the store has of each exporter.
+    #[must_use]
+    pub fn of_exporters(&self) -> Vec<OfExporter> {
+        summary::of_exporters(&self.0)
     }
 
     /// Forgets what has been idle for longer than the settings allow, as of `now` (seconds since 1970); how much that was.
@@ -212,6 +257,11 @@ impl Shared {
         &self.shards[usize::try_from(hash % SHARDS as u64).unwrap_or(0)]
     }
 
+    /// Whether any template or option value of an exporter is in the store.
+    fn knows(&self, exporter: &Address) -> bool {
+        self.shard(exporter).lock().knows(exporter)
+    }
+
     fn find(&self, key: &TemplateKey) -> Option<Arc<Entry>> {
         self.templates.pin().get(key).cloned()
     }
@@ -224,9 +274,9 @@ impl Shared {
     /// it is as new as to the first.
     fn learn(&self, key: TemplateKey, template: Arc<Template>, now: u64) -> Learned {
         let fields = template.fields().len();
-        let mut kept = self.keep(key, Entry::new(Arc::clone(&template), now));
+        let mut kept = self.keep(key, Entry::new(key.domain.version, Arc::clone(&template), now));
         if kept == Some(Learned::Refused) && self.room.is_full(fields) && self.make_room(now) {
-            kept = self.keep(key, Entry::new(template, now));
+            kept = self.keep(key, Entry::new(key.domain.version, template, now));
         }
         let Some(learned) = kept else { return Learned::New };
         self.counters.count(learned);
@@ -252,6 +302,7 @@ impl Shared {
         }
         let has_room = self.room.resize_template(&mut exporters, &key, before.template.fields().len(), fields);
         if has_room {
+            self.past.take(key.domain.exporter, &before.unknown, before.decoded());
             // In one step: a reader finds the old one or the new one, never none.
             self.templates.pin().insert(key, Arc::new(entry));
         } else {
@@ -330,6 +381,7 @@ impl Shared {
         let templates = self.templates.pin();
         let Some(entry) = templates.remove(key) else { return false };
         self.room.give_back_template(exporters, key, entry.template.fields().len());
+        self.past.take(key.domain.exporter, &entry.unknown, entry.decoded());
         true
     }
 }
@@ -347,8 +399,20 @@ impl Shard {
 }
 
 impl Entry {
-    fn new(template: Arc<Template>, now: u64) -> Self {
-        Self { template, learned_at: now, repeated_at: AtomicU64::new(now), used_at: AtomicU64::new(0) }
+    fn new(version: u8, template: Arc<Template>, now: u64) -> Self {
+        Self {
+            unknown: unknown::of_template(version, &template),
+            template,
+            learned_at: now,
+            repeated_at: AtomicU64::new(now),
+            used_at: AtomicU64::new(0),
+            decoded: AtomicU64::new(0),
+        }
+    }
+
+    /// Records decoded by it so far.
+    fn decoded(&self) -> u64 {
+        self.decoded.load(Ordering::Relaxed)
     }
 
     /// When it was last used or repeated, seconds since 1970.

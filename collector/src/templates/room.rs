@@ -45,6 +45,11 @@ struct Exporter {
 }
 
 impl Exporters {
+    /// Whether an exporter has templates or option values.
+    pub(super) fn knows(&self, exporter: &Address) -> bool {
+        self.0.contains_key(exporter)
+    }
+
     /// Keys of an exporter's templates.
     pub(super) fn templates(&self, exporter: &Address) -> impl Iterator<Item = &TemplateKey> {
         self.0.get(exporter).into_iter().flat_map(|exporter| exporter.templates.iter())

@@ -182,10 +182,10 @@ pub(super) fn put_back(shared: &Shared, snapshot: &Snapshot, now: u64) -> Restor
         }
         // A clock that was set back must not make a template immortal.
         let entry = Entry {
-            template: Arc::new(compile(saved)),
             learned_at: saved.learned_at.min(now),
             repeated_at: AtomicU64::new(saved.seen_at.min(now)),
             used_at: AtomicU64::new(saved.used_at.min(now)),
+            ..Entry::new(saved.domain.version, Arc::new(compile(saved)), now)
         };
         match shared.keep(key, entry) {
             Some(Learned::New | Learned::Replaced) | None => restored.templates += 1,
@@ -250,6 +250,7 @@ fn is_well_formed(saved: &SavedTemplate) -> bool {
     matches!(saved.domain.version, 9 | 10)
         && saved.id >= 256
         && (1..=MAX_FIELDS).contains(&saved.fields.len())
+        && saved.fields.iter().any(|field| field.length > 0)
         && saved.scope_fields.is_none_or(|scope_fields| usize::from(scope_fields) <= saved.fields.len())
 }
 

@@ -5,6 +5,8 @@
 
 /// How many workers, how many sockets on a queue.
 pub mod layout;
+/// What the ledger and the directory of exporters want to know of the decoder.
+mod noted;
 /// Which core a worker runs on.
 pub mod pin;
 /// What happens to a datagram once a worker has it in hand.
@@ -22,13 +24,15 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::udp;
 use crate::worker::pipeline::Pipeline;
-use crate::worker::tally::{Path, Shared};
+use crate::worker::tally::Shared;
 use crate::xsk;
+use crate::{front_door, udp};
 
 /// While the rings are busy and the sockets were empty, the sockets are looked at once in this many rounds.
 const SOCKET_STRIDE: u32 = 16;
+/// By how much the times of frames in one ring may be out of order: the program stamps them on several CPUs.
+const DISORDER_MS: i64 = 100;
 /// How long an idle worker sleeps at most: blocks age and a stop is noticed within this time.
 const IDLE: Duration = Duration::from_millis(50);
 /// How often a worker publishes its counters.
@@ -73,7 +77,8 @@ impl Worker {
             {
                 tracing::warn!(worker = index, core, %error, "could not pin the worker: it may move between cores");
             }
-            let mut work = Loop { sources, pipeline, shared: published, round: 0 };
+            let horizons = vec![0; sources.rings.len()];
+            let mut work = Loop { sources, pipeline, shared: published, round: 0, horizons };
             let ended = catch_unwind(AssertUnwindSafe(|| work.run(&stop)));
             if let Err(panic) = ended {
                 work.give_up();
@@ -113,6 +118,8 @@ struct Loop {
     pipeline: Pipeline,
     shared: Arc<Shared>,
     round: u32,
+    /// Until when everything was taken out of each ring, milliseconds since 1970.
+    horizons: Vec<i64>,
 }
 
 impl Loop {
@@ -124,9 +131,10 @@ impl Loop {
             self.round = self.round.wrapping_add(1);
             let is_stopping = stop.load(Ordering::Relaxed);
             let received_ms = now_ms();
-            let from_rings = self.take_from_rings(received_ms);
+            let now_ns = front_door::now_ns();
+            let from_rings = self.take_from_rings(received_ms, now_ns);
             let look_at_sockets = sockets_ready || is_stopping || self.round.is_multiple_of(SOCKET_STRIDE);
-            let from_sockets = if look_at_sockets { self.take_from_sockets(received_ms) } else { 0 };
+            let from_sockets = if look_at_sockets { self.take_from_sockets(received_ms, now_ns) } else { 0 };
             let received = from_rings + from_sockets;
             let now = Instant::now();
             self.pipeline.tick(now, received_ms);
@@ -154,16 +162,26 @@ impl Loop {
         self.publish();
     }
 
-    fn take_from_rings(&mut self, received_ms: i64) -> usize {
+    fn take_from_rings(&mut self, received_ms: i64, now_ns: u64) -> usize {
         let pipeline = &mut self.pipeline;
-        self.sources.rings.iter_mut().map(|ring| ring.receive(|frame| pipeline.frame(frame, received_ms))).sum()
+        let mut received = 0;
+        for (ring, horizon_ms) in self.sources.rings.iter_mut().zip(&mut self.horizons) {
+            let mut last_ms = None;
+            let taken = ring.receive(|frame, metadata| {
+                last_ms = pipeline.frame(frame, metadata, received_ms, now_ns).or(last_ms);
+            });
+            // A ring is in the order of its times, but for what two CPUs do in the same moment.
+            *horizon_ms = if taken == 0 { received_ms } else { last_ms.unwrap_or(*horizon_ms) } - DISORDER_MS;
+            received += taken;
+        }
+        received
     }
 
-    fn take_from_sockets(&mut self, received_ms: i64) -> usize {
+    fn take_from_sockets(&mut self, received_ms: i64, now_ns: u64) -> usize {
         let pipeline = &mut self.pipeline;
         let mut received = 0;
         for socket in &mut self.sources.sockets {
-            match socket.receive(|source, payload| pipeline.datagram(source.address, payload, received_ms, Path::Udp)) {
+            match socket.receive(|source, payload| pipeline.from_socket(source.address, payload, received_ms, now_ns)) {
                 Ok(count) => received += count,
                 Err(error) => pipeline.tally.socket_error(&error),
             }
@@ -193,6 +211,7 @@ impl Loop {
         self.pipeline.tally.socket_drops = self.sources.sockets.iter().map(udp::Socket::kernel_drops).sum();
         self.pipeline.tally.socket_truncated = self.sources.sockets.iter().map(udp::Socket::truncated).sum();
         self.shared.publish(&self.pipeline.tally);
+        self.pipeline.hand_over(self.horizons.iter().copied().min().unwrap_or(i64::MAX));
     }
 }
 

@@ -11,6 +11,8 @@ use netflow::Report;
 use netflow::report::Class;
 use nix::errno::Errno;
 
+use crate::front_door::Refusal;
+use crate::ledger::RingDrops;
 use crate::metrics::Exposition;
 use crate::xsk;
 
@@ -61,6 +63,11 @@ pub struct Tally {
     datagrams: [u64; 2],
     /// Payload bytes by [`Path`].
     bytes: [u64; 2],
+    /// Datagrams and payload bytes that the front door refused, by [`Path`] and [`Refusal`].
+    refused: [[(u64, u64); 2]; 2],
+    /// Frames that came over a ring without the time of their receipt: the driver has no room for it. The worker's clock was
+    /// taken.
+    pub frames_without_time: u64,
     /// Frames that came over a ring but hold no datagram, by reason.
     frames_not_ours: BTreeMap<&'static str, u64>,
     /// Failed receive calls, by the kernel's reason.
@@ -86,10 +93,26 @@ impl Tally {
         self.bytes[path as usize] += bytes as u64;
     }
 
+    /// Counts a datagram of `bytes` payload that the front door refused.
+    pub fn refused(&mut self, path: Path, refusal: Refusal, bytes: usize) {
+        let (datagrams, sum) = &mut self.refused[path as usize][refusal as usize];
+        *datagrams += 1;
+        *sum += bytes as u64;
+    }
+
     /// Datagrams by all ways.
     #[must_use]
     pub fn datagrams(&self) -> u64 {
         self.datagrams.iter().sum()
+    }
+
+    /// What the rings have lost, as the kernel counts it.
+    #[must_use]
+    pub fn ring_drops(&self) -> RingDrops {
+        RingDrops {
+            ring_full: self.rings.iter().map(|ring| ring.kernel.rx_ring_full).sum(),
+            fill_ring_empty: self.rings.iter().map(|ring| ring.kernel.rx_dropped).sum(),
+        }
     }
 
     /// Counts a frame that holds no datagram.
@@ -108,6 +131,10 @@ impl Tally {
         for path in 0..Path::ALL.len() {
             self.datagrams[path] += other.datagrams[path];
             self.bytes[path] += other.bytes[path];
+            for (sum, count) in self.refused[path].iter_mut().zip(&other.refused[path]) {
+                sum.0 += count.0;
+                sum.1 += count.1;
+            }
         }
         for (reason, count) in &other.frames_not_ours {
             *self.frames_not_ours.entry(reason).or_default() += count;
@@ -115,6 +142,7 @@ impl Tally {
         for (reason, count) in &other.socket_errors {
             *self.socket_errors.entry(reason).or_default() += count;
         }
+        self.frames_without_time += other.frames_without_time;
         self.socket_drops += other.socket_drops;
         self.socket_truncated += other.socket_truncated;
         self.blocks += other.blocks;
@@ -159,6 +187,15 @@ impl Tally {
                 &labels,
                 self.bytes[index],
             );
+        }
+        for refusal in Refusal::ALL {
+            // What the XDP program refuses is in its verdicts: no worker sees it.
+            let labels = [("worker", worker), ("path", Path::Udp.label()), ("reason", refusal.label())];
+            let (datagrams, bytes) = self.refused[Path::Udp as usize][refusal as usize];
+            let help = "Datagrams that the front door refused.";
+            out.counter("collector_refused_total", help, &labels, datagrams);
+            let help = "Payload bytes of the datagrams that the front door refused.";
+            out.counter("collector_refused_bytes_total", help, &labels, bytes);
         }
         for (reason, count) in &self.frames_not_ours {
             let labels = [("worker", worker), ("reason", *reason)];
@@ -221,6 +258,11 @@ impl Tally {
         }
         for (name, help, count) in [
             ("frames_total", "Frames lent by the rings.", sum.ours.frames),
+            (
+                "frames_without_time_total",
+                "Frames without the program's time of receipt, for want of room in front of them.",
+                self.frames_without_time,
+            ),
             ("wakeups_total", "System calls made because the kernel asked for one.", sum.ours.wakeups),
             ("bad_descriptors_total", "Descriptors that point outside a frame.", sum.ours.bad_descriptors()),
             ("frames_not_returned_total", "Frames the fill ring had no room for.", sum.ours.not_returned),

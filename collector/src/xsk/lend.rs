@@ -2,6 +2,7 @@
 //! entries back to the RX ring. Pointers and arithmetic only, no system calls.
 #![expect(unsafe_code, reason = "lends memory that the kernel wrote")]
 
+use super::Metadata;
 use super::ring::{Descriptor, FillRing, RxRing};
 use super::umem::{BadDescriptor, Umem};
 use std::sync::{Mutex, PoisonError};
@@ -64,7 +65,7 @@ pub(super) fn lend<R, F, U>(
     fill: &Mutex<FillRing<F>>,
     umem: &Umem<U>,
     counters: &mut Counters,
-    mut frame: impl FnMut(&[u8]),
+    mut frame: impl FnMut(&[u8], Metadata),
 ) -> (usize, Refill) {
     let mut batch = [Descriptor::default(); BATCH];
     let waiting = rx.peek(&mut batch);
@@ -72,10 +73,12 @@ pub(super) fn lend<R, F, U>(
     let mut returned = [0; BATCH];
     let mut returning = 0;
     for &descriptor in &batch[..waiting] {
+        // SAFETY: the descriptor comes from the RX ring; its frame and entry go back after the loop; nothing of it is lent yet.
+        let metadata = unsafe { umem.take_metadata(descriptor) };
         // SAFETY: the descriptor comes from the RX ring; its frame and entry go back after the loop.
         match unsafe { umem.lend(descriptor) } {
             Ok(bytes) => {
-                frame(bytes);
+                frame(bytes, metadata);
                 counters.frames += 1;
                 counters.bytes += bytes.len() as u64;
             }

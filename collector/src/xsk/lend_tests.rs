@@ -1,7 +1,7 @@
 //! Batches through rings and a umem in ordinary memory, the kernel played by a model. Run under Miri too.
 
 use super::super::model::{Memory, fill_ring, rx_ring, umem, write_frame};
-use super::{BATCH, Counters, Descriptor, FillRing, Refill, RxRing, Umem, lend};
+use super::{BATCH, Counters, Descriptor, FillRing, Metadata, Refill, RxRing, Umem, lend};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -53,7 +53,7 @@ fn lend_batch<M>(
     queue: &Queue,
     rx: &mut RxRing<M>,
     counters: &mut Counters,
-    frame: impl FnMut(&[u8]),
+    frame: impl FnMut(&[u8], Metadata),
 ) -> (usize, Refill) {
     lend(rx, &queue.fill, &queue.umem, counters, frame)
 }
@@ -71,15 +71,43 @@ fn frames_are_lent_in_order_and_all_go_back() {
         while queue.deliver(&kernel_rx, &sent.to_le_bytes()) {
             sent += 1;
         }
-        let (consumed, refill) = lend_batch(&queue, &mut rx, &mut counters, |bytes| {
+        let (consumed, refill) = lend_batch(&queue, &mut rx, &mut counters, |bytes, _| {
             assert_eq!(bytes, seen.to_le_bytes());
             seen += 1;
         });
         assert_eq!((consumed, refill), (8, Refill::Taken));
     }
-    assert_eq!(lend_batch(&queue, &mut rx, &mut counters, |_| panic!("nothing waits")).0, 0);
+    assert_eq!(lend_batch(&queue, &mut rx, &mut counters, |_, _| panic!("nothing waits")).0, 0);
     assert_eq!(queue.frames_in_fill_ring(), queue.umem.frames().collect());
     assert_eq!(counters, Counters { frames: u64::from(sent), bytes: u64::from(sent) * 4, ..Counters::default() });
+}
+
+#[test]
+fn metadata_is_lent_once_and_only_with_the_packet_behind_it() {
+    let queue = Queue::new(1);
+    let kernel_rx = Memory::new(2, START);
+    let mut rx = rx_ring(&kernel_rx);
+    let mut counters = Counters::default();
+    let written: Metadata = std::array::from_fn(|index| index as u8 + 1);
+    // Where the packet starts in the frame, whether metadata is written in front of it, what is lent.
+    for (start, is_written, expected) in [
+        (HEADROOM, true, written),
+        (HEADROOM, false, [0; 16]),
+        (16, true, written),
+        (16, false, [0; 16]),
+        (15, false, [0; 16]),
+        (0, false, [0; 16]),
+    ] {
+        let frame = queue.kernel_fill.consume().expect("the fill ring is full");
+        if is_written {
+            write_frame(&queue.kernel_umem, frame + start - 16, &written);
+        }
+        write_frame(&queue.kernel_umem, frame + start, b"data");
+        assert!(kernel_rx.produce(Descriptor { addr: frame + start, len: 4, options: 0 }));
+        let mut lent = Vec::new();
+        lend_batch(&queue, &mut rx, &mut counters, |bytes, metadata| lent.push((bytes.to_vec(), metadata)));
+        assert_eq!(lent, [(b"data".to_vec(), expected)], "{start} {is_written}");
+    }
 }
 
 #[test]
@@ -90,7 +118,7 @@ fn a_batch_is_bounded() {
     while queue.deliver(&kernel_rx, b"frame") {}
     let mut counters = Counters::default();
     for expected in [BATCH, BATCH, BATCH, 256 - 3 * BATCH, 0] {
-        assert_eq!(lend_batch(&queue, &mut rx, &mut counters, |_| ()).0, expected);
+        assert_eq!(lend_batch(&queue, &mut rx, &mut counters, |_, _| ()).0, expected);
     }
 }
 
@@ -116,7 +144,7 @@ fn check_bad(name: &str, descriptor: impl Fn(u64) -> Descriptor, expected: Count
     let frame = queue.kernel_fill.consume().expect("the fill ring is full");
     assert!(kernel_rx.produce(descriptor(frame)));
     let mut counters = Counters::default();
-    assert_eq!(lend_batch(&queue, &mut rx, &mut counters, |_| ()).0, 1, "{name}");
+    assert_eq!(lend_batch(&queue, &mut rx, &mut counters, |_, _| ()).0, 1, "{name}");
     assert_eq!(counters, expected, "{name}");
     assert_eq!(queue.frames_in_fill_ring().len(), frames_left, "{name}");
 }
@@ -131,7 +159,7 @@ fn a_frame_that_the_kernel_returns_twice_is_counted() {
         assert!(kernel_rx.produce(Descriptor { addr: frame, len: 1, options: 0 }));
     }
     let mut counters = Counters::default();
-    lend_batch(&queue, &mut rx, &mut counters, |_| ());
+    lend_batch(&queue, &mut rx, &mut counters, |_, _| ());
     assert_eq!((counters.frames, counters.not_returned), (2, 1));
 }
 
@@ -144,8 +172,8 @@ fn a_wakeup_is_asked_for_only_while_the_flag_is_set() {
     for (flags, expected) in [(0, Refill::Taken), (1, Refill::NeedsWakeup), (0, Refill::Taken)] {
         queue.kernel_fill.set_flags(flags);
         assert!(queue.deliver(&kernel_rx, b"frame"));
-        assert_eq!(lend_batch(&queue, &mut rx, &mut counters, |_| ()), (1, expected));
-        assert_eq!(lend_batch(&queue, &mut rx, &mut counters, |_| ()), (0, expected), "the ring is empty");
+        assert_eq!(lend_batch(&queue, &mut rx, &mut counters, |_, _| ()), (1, expected));
+        assert_eq!(lend_batch(&queue, &mut rx, &mut counters, |_, _| ()), (0, expected), "the ring is empty");
     }
 }
 
@@ -157,10 +185,10 @@ fn a_panic_while_lending_leaves_the_batch_in_the_ring() {
     assert!(queue.deliver(&kernel_rx, b"frame"));
     let mut counters = Counters::default();
     let panicked = catch_unwind(AssertUnwindSafe(|| {
-        lend_batch(&queue, &mut rx, &mut counters, |_| panic!("on purpose"));
+        lend_batch(&queue, &mut rx, &mut counters, |_, _| panic!("on purpose"));
     }));
     assert!(panicked.is_err());
-    assert_eq!(lend_batch(&queue, &mut rx, &mut counters, |bytes| assert_eq!(bytes, b"frame")).0, 1);
+    assert_eq!(lend_batch(&queue, &mut rx, &mut counters, |bytes, _| assert_eq!(bytes, b"frame")).0, 1);
     assert_eq!(queue.frames_in_fill_ring().len(), 8);
 }
 
@@ -187,7 +215,7 @@ fn workers_share_the_fill_ring_of_a_queue() {
                 let mut counters = Counters::default();
                 let mut seen = 0_u32;
                 while seen < per_worker {
-                    let (consumed, _) = lend_batch(queue, &mut rx, &mut counters, |bytes| {
+                    let (consumed, _) = lend_batch(queue, &mut rx, &mut counters, |bytes, _| {
                         assert_eq!(bytes, seen.to_le_bytes(), "torn, lost or repeated");
                         seen += 1;
                     });

@@ -1,12 +1,12 @@
 //! One socket's receiving end: frames out, statistics, wake-ups. Opening is `super::open`'s business, waiting is the
 //! worker's.
 
-use super::Mode;
 use super::lend::{Counters, Refill, lend};
 use super::memory::Mapping;
 use super::ring::{FillRing, RxRing};
 use super::socket::{Socket, Statistics};
 use super::umem::Umem;
+use super::{Metadata, Mode};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex};
@@ -45,11 +45,11 @@ impl Receiver {
     }
 
     /// Lends the frames of one batch, oldest first, each from its first Ethernet byte and without the frame check
-    /// sequence. Each goes back to the fill ring when the batch ends. Returns how many ring entries were consumed: zero
+    /// sequence, and with what the XDP program put in front of it. Each goes back to the fill ring when the batch ends. Returns how many ring entries were consumed: zero
     /// means that the ring is empty and the worker may wait.
     ///
     /// A system call is made only if the kernel asks for it.
-    pub fn receive(&mut self, frame: impl FnMut(&[u8])) -> usize {
+    pub fn receive(&mut self, frame: impl FnMut(&[u8], Metadata)) -> usize {
         let (consumed, refill) = lend(&mut self.rx, &self.queue.fill, &self.queue.umem, &mut self.counters, frame);
         if refill == Refill::NeedsWakeup {
             self.wake();

@@ -4,6 +4,7 @@
 #![expect(unsafe_code, reason = "frames lie in memory that the kernel writes")]
 
 use super::ring::Descriptor;
+use super::{METADATA_BYTES, Metadata};
 use std::ptr::NonNull;
 
 /// `XDP_PKT_CONTD` of `linux/if_xdp.h`: the packet goes on in the next descriptor.
@@ -95,6 +96,25 @@ impl<M> Umem<M> {
         let start = unsafe { self.base.add(descriptor.addr as usize) };
         // SAFETY: `addr + len` is at most the end of the frame, so inside the umem; the caller owns the frame.
         Ok(unsafe { std::slice::from_raw_parts(start.as_ptr(), descriptor.len as usize) })
+    }
+}
+
+impl<M> Umem<M> {
+    /// Takes the metadata in front of a received packet, which is zeroes afterwards: a frame is used again, and what the next
+    /// packet finds there must not pass for its own. Zeroes too where a frame begins with the packet.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Umem::lend`], and nothing may be lent of this frame meanwhile.
+    pub(super) unsafe fn take_metadata(&self, descriptor: Descriptor) -> Metadata {
+        let inside = self.frame_of(descriptor).is_some_and(|frame| descriptor.addr - frame >= METADATA_BYTES as u64);
+        if !inside {
+            return [0; METADATA_BYTES];
+        }
+        // SAFETY: `addr` is below `len_bytes`, and at least so many bytes of its frame lie in front of it.
+        let start = unsafe { self.base.add(descriptor.addr as usize - METADATA_BYTES) }.cast::<Metadata>();
+        // SAFETY: the bytes lie inside the frame, which the caller owns; arrays of bytes need no alignment.
+        unsafe { start.replace([0; METADATA_BYTES]) }
     }
 }
 

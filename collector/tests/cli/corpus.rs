@@ -56,7 +56,8 @@ fn every_capture_gives_its_records_in_order() {
 fn check(corpus: &Path, name: &str) -> usize {
     let text = std::fs::read_to_string(corpus.join("expected").join(format!("{name}.json"))).expect("it is readable");
     let expected: Value = serde_json::from_str(&text).expect("it is JSON");
-    let expected = expected["records"].as_array().expect("records are a list");
+    let list = |key: &str| expected[key].as_array().unwrap_or_else(|| panic!("{name}: {key} are a list"));
+    let (expected, expected_late) = (list("records"), list("late_records"));
 
     let path = corpus.join("pcap").join(format!("{name}.pcap"));
     let output = run(&["decode", "--fields", path.to_str().expect("the path is UTF-8")]);
@@ -69,7 +70,9 @@ fn check(corpus: &Path, name: &str) -> usize {
         assert_eq!(all - decoded.len(), *beside, "{name}: records of version {version}");
     }
 
-    for (number, (got, want)) in decoded.iter().zip(expected).enumerate() {
+    let (late, decoded): (Vec<Value>, Vec<Value>) = decoded.into_iter().partition(|record| record["late"] == true);
+    let both = decoded.iter().zip(expected).chain(late.iter().zip(expected_late));
+    for (number, (got, want)) in both.enumerate() {
         for key in KEYS {
             assert_eq!(got[key], want[key], "{name}: {key} of record {number}\n got: {got}\nwant: {want}");
         }
@@ -80,7 +83,8 @@ fn check(corpus: &Path, name: &str) -> usize {
         }
     }
     assert_eq!(decoded.len(), expected.len(), "{name}: number of records\n{}", stderr(&output));
-    decoded.len()
+    assert_eq!(late.len(), expected_late.len(), "{name}: number of late records");
+    decoded.len() + late.len()
 }
 
 #[track_caller]

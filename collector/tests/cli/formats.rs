@@ -158,6 +158,26 @@ fn ports_are_those_that_are_named() {
 }
 
 #[test]
+fn tables_are_those_that_are_named() {
+    let capture = pcap(MICROSECONDS_LITTLE, 1, &[frame(2)]);
+    for (flags, flows) in [
+        (&[][..], 2),
+        (&["--table", "flows"], 2),
+        (&["--table", "interface_counters"], 0),
+        (&["--table", "nat_events", "--table", "flows"], 2),
+    ] {
+        let output = run_with_input(&[&["decode", "-"], flags].concat(), &capture);
+        assert!(output.status.success(), "{}", stderr(&output));
+        let rows = stdout(&output);
+        assert_eq!(rows.lines().filter(|row| row.starts_with("{\"time_received\":")).count(), flows, "{flags:?}");
+        let told = "rows of other tables: flows: 2; --table flows shows them";
+        assert_eq!(stderr(&output).contains(told), flows == 0, "{}", stderr(&output));
+    }
+    let refused = run_with_input(&["decode", "-", "--table", "flow"], &capture);
+    assert!(stderr(&refused).contains("flows, nat_events, interface_counters"), "{}", stderr(&refused));
+}
+
+#[test]
 fn a_file_that_ends_too_early_gives_what_is_there() {
     for whole in [
         pcap(MICROSECONDS_LITTLE, 1, &[frame(2), frame(3)]),

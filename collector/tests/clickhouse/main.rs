@@ -6,6 +6,8 @@
 mod engine;
 /// A server that fails on command.
 mod fake;
+/// Who had which address.
+mod nat;
 /// Each way a ClickHouse can fail to be there.
 mod probe;
 /// What comes back of each column.

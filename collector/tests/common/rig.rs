@@ -2,14 +2,16 @@
 //! beside them; and the exporter's sends. Needs root.
 
 use crate::netns::{COLLECTOR, VethPair};
+use collector::front_door::Rules;
 use collector::steering::{Attach, Settings as SteeringSettings, Steering};
 use collector::udp;
 use collector::xsk::{self, Bind, HugePages, Mode, Receiver};
-use collector_ebpf::{Spread, Verdict, maps, walk};
+use collector_ebpf::{Spread, Stamp, Verdict, maps, walk};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr, UdpSocket};
 use std::os::fd::AsFd;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub(crate) const PORT: u16 = 2055;
 pub(crate) const RING_DESCRIPTORS: u32 = 2048;
@@ -54,6 +56,8 @@ impl Rig {
                 queues: 1,
                 spread: Spread::ByExporter,
                 frame_bytes_max: xsk_settings.largest_frame_bytes(),
+                rules: Rules::default(),
+                exporters: 64,
             })
             .expect("veth runs XDP natively and generically");
             let receivers = xsk::open(&xsk_settings).expect("the queue is free");
@@ -73,7 +77,10 @@ impl Rig {
         loop {
             let mut consumed = 0;
             for (socket, receiver) in self.receivers.iter_mut().enumerate() {
-                consumed += receiver.receive(|frame| note(&mut seen, socket, frame)) as u64;
+                consumed += receiver.receive(|frame, metadata| {
+                    check_time(metadata);
+                    note(&mut seen, socket, frame);
+                }) as u64;
             }
             received += consumed;
             if consumed == 0 && received >= count {
@@ -95,7 +102,7 @@ impl Rig {
             if self.steering.verdicts().expect("the map is there").get(Verdict::Steered) >= count {
                 return;
             }
-            std::thread::sleep(std::time::Duration::from_millis(1));
+            std::thread::sleep(Duration::from_millis(1));
         }
         panic!("{count} datagrams were not redirected, {}", self.account());
     }
@@ -127,6 +134,14 @@ impl Rig {
             self.receivers.iter().map(|receiver| (receiver.counters(), receiver.statistics())).collect();
         format!("verdicts {verdicts:?}, sockets {sockets:?}")
     }
+}
+
+/// Every frame carries the time of its receipt, by the system's clock.
+fn check_time(metadata: xsk::Metadata) {
+    let stamp = Stamp::from_bytes(metadata).expect("a veth pair has room in front of frames");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock that is set");
+    let received = Duration::from_nanos(stamp.time_ns);
+    assert!(received.abs_diff(now) < Duration::from_secs(60), "{received:?} and now {now:?}");
 }
 
 fn note(seen: &mut Seen, socket: usize, frame: &[u8]) {

@@ -6,6 +6,8 @@
 mod datagrams;
 /// A disk that is full, at the start and while running.
 mod disk;
+/// Exporters that may not send or send too fast, and reloading.
+mod front_door;
 /// What becomes of the interface: left as it was found, and pulled cables.
 mod interface;
 /// Network namespaces.

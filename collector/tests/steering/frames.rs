@@ -82,3 +82,8 @@ pub(crate) fn with(mut bytes: Vec<u8>, offset: usize, value: u8) -> Vec<u8> {
     bytes[offset] = value;
     bytes
 }
+
+/// An IPv4 address as the program and the walk name it.
+pub(crate) fn mapped(address: [u8; 4]) -> [u8; 16] {
+    std::net::Ipv4Addr::from(address).to_ipv6_mapped().octets()
+}

@@ -3,7 +3,9 @@
 //! The program runs in the kernel on frames in memory (BPF_PROG_TEST_RUN), the walk runs here on the same bytes. Not here:
 //! frames that travel, which are the veth tests of the AF_XDP layer.
 
+mod accounts;
 mod attaching;
+mod door;
 mod frames;
 mod privileged;
 mod table;

@@ -3,16 +3,17 @@
 use std::os::fd::AsFd;
 
 use aya::programs::{TestRun, TestRunOptions};
+use collector::front_door::{self, Limit, Rules};
 use collector::steering::{Attach, Buffers, Program, Settings, Spread, Verdict};
 use collector_ebpf::{Datagram, walk};
 
 use crate::frames::{
-    ARP, EXPORTER_V4, EXPORTER_V6, IPV4, IPV6, PAYLOAD, QINQ, SOURCE_PORT, TCP, UDP, VLAN, ethernet, ipv4, ipv6, plain,
-    udp, udp_of_length, with,
+    ARP, EXPORTER_V4, EXPORTER_V6, IPV4, IPV6, PAYLOAD, QINQ, SOURCE_PORT, TCP, UDP, VLAN, ethernet, ipv4, ipv6,
+    mapped, plain, udp, udp_of_length, with,
 };
 use crate::privileged::{af_xdp_socket, privileged};
 
-const PORT: u16 = 2055;
+pub(crate) const PORT: u16 = 2055;
 const XDP_PASS: u32 = 2;
 const XDP_REDIRECT: u32 = 4;
 /// `bpf_test_init` refuses frames without a whole Ethernet header.
@@ -117,6 +118,8 @@ pub(crate) fn settings() -> Settings {
         queues: 1,
         spread: Spread::ByExporter,
         frame_bytes_max: 0,
+        rules: Rules::default(),
+        exporters: 64,
     }
 }
 
@@ -149,9 +152,7 @@ fn check_walk(case: &Case) {
     assert_eq!(destination_port == PORT, case.verdict == Verdict::Steered, "{}", case.name);
     assert_eq!(&case.frame[payload_offset..payload_offset + payload_length], PAYLOAD, "{}", case.name);
     assert!([SOURCE_PORT, PORT].contains(&source_port), "{}", case.name);
-    let mut mapped = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0];
-    mapped[12..].copy_from_slice(&EXPORTER_V4);
-    assert_eq!(exporter, if case.name.contains("IPv6") { EXPORTER_V6 } else { mapped }, "{}", case.name);
+    assert_eq!(exporter, if case.name.contains("IPv6") { EXPORTER_V6 } else { mapped(EXPORTER_V4) }, "{}", case.name);
 }
 
 /// Frames whose every beginning must be found out as such.
@@ -327,13 +328,21 @@ fn the_cost_of_a_frame_is_reported() {
     let socket = af_xdp_socket();
     let mut program = Program::load(&settings()).expect("load the program");
     program.register(0, socket.as_fd()).expect("register the socket");
+    // As in production, where all exporters that make sense are known, within a limit that none of them reaches.
+    let limit = Some(Limit::new(Limit::DATAGRAMS_PER_SECOND_MAX, 0));
+    program.set_rules(&Rules::new(&front_door::Settings { limit, ..Default::default() })).expect("set the rules");
+    program.admit(&[mapped(EXPORTER_V4), EXPORTER_V6]).expect("admit the exporters");
     let qinq_v6 = ethernet(&[QINQ, VLAN], IPV6, &ipv6(UDP, &udp(PORT)));
     let tcp = ethernet(&[], IPV4, &ipv4(&[], 0, TCP, &udp(PORT)));
     for (name, frame) in
         [("IPv4, ours", plain(PORT)), ("QinQ IPv6, ours", qinq_v6), ("UDP, not ours", plain(53)), ("TCP", tcp)]
     {
-        let options = TestRunOptions { data_in: Some(&frame), repeat: 1_000_000, ..TestRunOptions::new() };
-        let duration = program.xdp_mut().test_run(options).expect("run the program").duration;
+        let mut round = || {
+            let options = TestRunOptions { data_in: Some(&frame), repeat: 10_000, ..TestRunOptions::new() };
+            program.xdp_mut().test_run(options).expect("run the program").duration
+        };
+        // The least of many short rounds is the one that nothing else on the machine disturbed.
+        let duration = (0..100).map(|_| round()).min().expect("a hundred rounds");
         eprintln!("{name}: {} ns a frame in the program", duration.as_nanos());
         assert!(program.verdicts().expect("read the verdicts").total() >= 1_000_000);
     }

@@ -1,5 +1,9 @@
 //! The template store: keys never mix, whatever threads do; bounds hold; what is idle goes.
 
+/// What it tells of exporters.
+mod elements;
+/// Data sets that wait for their template.
+mod held;
 /// Random steps, compared with a plain map.
 mod model;
 /// Several threads at once.
@@ -51,7 +55,7 @@ fn sampling(rate: u64) -> OptionValue {
 }
 
 fn bounded(per_exporter: Bounds, total: Bounds) -> Templates {
-    Templates::new(Settings { per_exporter, total, idle_expiry: Some(Duration::from_secs(100)) })
+    Templates::new(Settings { per_exporter, total, idle_expiry: Some(Duration::from_secs(100)), ..Settings::default() })
 }
 
 const ROOMY: Bounds = Bounds { templates: 1000, fields: 10_000, option_values: 1000 };

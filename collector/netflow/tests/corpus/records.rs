@@ -172,6 +172,9 @@ fn value_of(value: &Value<'_>) -> Json {
         Value::Object(fields) => {
             fields.iter().map(|(name, value)| ((*name).to_owned(), value_of(value))).collect::<Map<_, _>>().into()
         }
+        Value::Structured(fields) => {
+            fields.iter().map(|(name, value)| (name.to_string(), value_of(value))).collect::<Map<_, _>>().into()
+        }
         Value::Text(_) | Value::Ipv4(_) | Value::Ipv6(_) | Value::Mac(_) | Value::Bytes(_) => {
             Json::from(value.to_string())
         }

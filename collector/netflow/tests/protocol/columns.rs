@@ -1,14 +1,9 @@
 //! Each information element reaches its column, in every length it may have.
 
 use netflow::FlowColumns;
-use netflow::columns::Address;
 
-use crate::Decoded;
 use crate::encoder::{self, FieldOf};
-
-fn v4(a: u8, b: u8, c: u8, d: u8) -> Address {
-    std::net::Ipv4Addr::new(a, b, c, d).to_ipv6_mapped().octets()
-}
+use crate::{Decoded, v4};
 
 /// One record in NetFlow v9 and in IPFIX: what `cell` gives of its row.
 fn check<T: PartialEq + std::fmt::Debug>(

@@ -21,14 +21,14 @@ fn check(name: &str, decoded: &Decoded, rates: &[Rate]) {
 }
 
 /// A NetFlow v9 options template set: scope fields, then the others.
-fn v9_options_template(id: u16, scope: &[FieldOf], fields: &[FieldOf]) -> Vec<u8> {
+pub(crate) fn v9_options_template(id: u16, scope: &[FieldOf], fields: &[FieldOf]) -> Vec<u8> {
     let length = |fields: &[FieldOf]| u16::try_from(fields.len() * 4).expect("few fields").to_be_bytes();
     let specifiers = template(0, &[scope, fields].concat());
     set(1, &[&id.to_be_bytes()[..], &length(scope), &length(fields), &specifiers[4..]].concat())
 }
 
 /// An IPFIX options template set.
-fn ipfix_options_template(id: u16, scope: u16, fields: &[FieldOf]) -> Vec<u8> {
+pub(crate) fn ipfix_options_template(id: u16, scope: u16, fields: &[FieldOf]) -> Vec<u8> {
     let body = template(id, fields);
     set(3, &[&body[..4], &scope.to_be_bytes(), &body[4..]].concat())
 }
@@ -51,7 +51,20 @@ fn in_the_record() {
     check("305 is zero", &of(&[(305, 4), (306, 4)], &[0, 0, 0, 0, 0, 0, 0, 99]), &[(1, Nobody)]);
     check("305 alone", &of(&[(305, 4)], &[0, 0, 0, 1]), &[(1, Nobody)]);
     check("309 and 310", &of(&[(309, 1), (310, 2)], &[2, 0, 128]), &[(64, Record)]);
+    let probability = &0.01_f32.to_be_bytes();
+    check("311", &of(&[(311, 4)], probability), &[(100, Record)]);
+    check("34 before 311", &of(&[(311, 4), (34, 1)], &[&probability[..], &[5]].concat()), &[(5, Record)]);
     check("none", &of(&[(4, 1)], &[6]), &[(1, Nobody)]);
+    let zeros: [(&[FieldOf], &[u8], u64); 5] = [
+        (&[(34, 1)], &[0, 0, 7], 2),
+        (&[(305, 1), (306, 1)], &[0, 9, 1, 9], 1),
+        (&[(305, 1)], &[1], 0),
+        (&[(309, 1), (310, 1)], &[0, 0], 1),
+        (&[(4, 1)], &[6], 0),
+    ];
+    for (fields, data, number) in zeros {
+        assert_eq!(of(fields, data).report.get(Event::RecordRateZero), number, "{fields:?}");
+    }
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! Start and end of flows, by every way exporters have to tell them.
 
+use netflow::Event;
+use netflow::columns::flags::{CLOCK_OFF, END_CLAMPED, START_CLAMPED};
+
 use crate::Decoded;
 use crate::encoder::{self, EXPORT_S, FieldOf, RECEIVED_MS, UPTIME_MS};
 
@@ -110,4 +113,98 @@ fn uptimes_of_ipfix() {
     let now = u32::try_from(60 * 86_400_000_i64 - (1 << 32)).expect("one wrap");
     let wrapped: [&[u8]; 3] = [&(now - 5000).to_be_bytes(), &(now - 1000).to_be_bytes(), &long_ago.to_be_bytes()];
     check_ipfix("after a wrap", &[(22, 4), (21, 4), (160, 8)], &wrapped, EXPORT_MS - 5000, EXPORT_MS - 1000);
+}
+
+#[test]
+fn times_that_cannot_be() {
+    const DAY_MS: i64 = 86_400_000;
+    let check = |name: &str, [start, end]: [i64; 2], expected: [i64; 2], flags: u8| {
+        let data = [start.to_be_bytes(), end.to_be_bytes()].concat();
+        let decoded = Decoded::of_ipfix(&[(152, 8), (153, 8)], &data);
+        let flows = &decoded.tables.flows;
+        assert_eq!(([flows.start_ms[0], flows.end_ms[0]], flows.flags[0]), (expected, flags), "{name}");
+        assert_eq!(decoded.report.get(Event::TimeClamped), u64::from(flags != 0), "{name}");
+    };
+    let (start, end) = (EXPORT_MS - 5000, EXPORT_MS - 1000);
+    check("sane", [start, end], [start, end], 0);
+    check("a moment", [end, end], [end, end], 0);
+    check("start after end", [end, start], [start, start], START_CLAMPED);
+    check("an hour ahead", [start, EXPORT_MS + 3_600_000], [start, EXPORT_MS + 3_600_000], 0);
+    check("a week ahead", [start, EXPORT_MS + 7 * DAY_MS], [start, RECEIVED_MS], END_CLAMPED);
+    let ahead = EXPORT_MS + 7 * DAY_MS;
+    check("both a week ahead", [ahead, ahead], [RECEIVED_MS; 2], START_CLAMPED | END_CLAMPED);
+    check("open for three months", [end - 90 * DAY_MS, end], [end - 90 * DAY_MS, end], 0);
+    check("two years", [end - 2 * 366 * DAY_MS, end], [end, end], START_CLAMPED);
+    check("past any calendar", [-1, end], [end, end], START_CLAMPED);
+    check("both past any calendar", [-1, -1], [RECEIVED_MS; 2], START_CLAMPED | END_CLAMPED);
+    check("since 1970", [1, end], [end, end], START_CLAMPED);
+}
+
+#[test]
+fn only_wrong_rows_are_moved() {
+    let (start, end) = (EXPORT_MS - 5000, EXPORT_MS - 1000);
+    let rows = [[start, end], [end, start], [start, end]];
+    let data: Vec<u8> = rows.iter().flatten().flat_map(|time| time.to_be_bytes()).collect();
+    let decoded = Decoded::of_ipfix(&[(152, 8), (153, 8)], &data);
+    assert_eq!(decoded.tables.flows.flags, [0, START_CLAMPED, 0]);
+    assert_eq!(decoded.tables.flows.start_ms, [start; 3]);
+}
+
+/// Exporters that think it is another year keep their own times.
+#[test]
+fn a_clock_that_is_off() {
+    let check = |name: &str, received_ms: i64, fields: &[FieldOf], data: &[u8], expected: [i64; 2], flags: u8| {
+        let payload = encoder::ipfix(&[encoder::set(2, &encoder::template(256, fields)), encoder::set(256, data)]);
+        let mut decoded = Decoded::default();
+        let datagram = netflow::Datagram { received_ms, ..encoder::datagram(&payload) };
+        netflow::decode(&datagram, &mut decoded.store, &mut decoded.tables, &mut decoded.report);
+        let flows = &decoded.tables.flows;
+        assert_eq!(([flows.start_ms[0], flows.end_ms[0]], flows.flags[0]), (expected, flags), "{name}");
+    };
+    let (start, end) = (EXPORT_MS - 5000, EXPORT_MS - 1000);
+    let both = [start.to_be_bytes(), end.to_be_bytes()].concat();
+    let year = 365 * 86_400_000;
+    check("half a day", EXPORT_MS + 43_200_000, &[(152, 8), (153, 8)], &both, [start, end], 0);
+    check("behind", EXPORT_MS + year, &[(152, 8), (153, 8)], &both, [start, end], CLOCK_OFF);
+    check("ahead", EXPORT_MS - year, &[(152, 8), (153, 8)], &both, [start, end], CLOCK_OFF);
+    check("behind, no end", EXPORT_MS + year, &[(152, 8)], &start.to_be_bytes(), [start, EXPORT_MS], CLOCK_OFF);
+    check("behind, no times", EXPORT_MS + year, &[(4, 1)], &[6], [EXPORT_MS + year; 2], CLOCK_OFF);
+}
+
+#[test]
+fn uptimes_across_the_wrap() {
+    let record = |first: u32, last: u32| {
+        let mut record = [0; 48];
+        record[24..28].copy_from_slice(&first.to_be_bytes());
+        record[28..32].copy_from_slice(&last.to_be_bytes());
+        encoder::v5(0, &[record])
+    };
+    let export_ms = EXPORT_MS + 500;
+    // The header's uptime has wrapped since the flow began, or since it ended.
+    let before = 0_u32.wrapping_sub(2000);
+    let ago = i64::from(UPTIME_MS) + 2000;
+    check("began before", &Decoded::of(record(before, UPTIME_MS)), export_ms - ago, export_ms);
+    check("ended before", &Decoded::of(record(before, before + 1000)), export_ms - ago, export_ms - ago + 1000);
+    // The flow's times have wrapped, the header was written just before.
+    let mut late = record(UPTIME_MS, 5);
+    late[4..8].copy_from_slice(&0xffff_fff6_u32.to_be_bytes());
+    late[24 + 24..24 + 28].copy_from_slice(&0xffff_ff00_u32.to_be_bytes());
+    check("ended behind the wrap", &Decoded::of(late), export_ms - 246, export_ms + 15);
+}
+
+#[test]
+fn more_than_one_way_to_tell() {
+    let (start, end) = (EXPORT_MS - 5000, EXPORT_MS - 1000);
+    let seconds = EXPORT_S.to_be_bytes();
+    let both: [&[u8]; 3] = [&seconds, &start.to_be_bytes(), &end.to_be_bytes()];
+    check_ipfix("milliseconds before seconds", &[(150, 4), (152, 8), (153, 8)], &both, start, end);
+    check_ipfix("when a collector had it", &[(258, 8)], &[&end.to_be_bytes()], end, end);
+    check_ipfix(
+        "an event before a collector",
+        &[(258, 8), (323, 8)],
+        &[&end.to_be_bytes(), &start.to_be_bytes()],
+        start,
+        start,
+    );
+    check_ipfix("a second", &[(322, 4)], &[&seconds], EXPORT_MS, EXPORT_MS);
 }

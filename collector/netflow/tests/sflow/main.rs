@@ -2,6 +2,8 @@
 
 #![expect(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "a test may panic")]
 
+/// Interface counters.
+mod counters;
 /// Writes datagrams.
 mod encoder;
 /// Writes the packets that are sampled.

@@ -6,6 +6,7 @@
 mod encoder;
 
 mod held;
+mod lists;
 mod options;
 mod outcome;
 

@@ -1,11 +1,13 @@
 //! One record or sample as it came, as a JSON object: who sent it, the message it was in, and its fields by name in wire order.
 
+use std::collections::HashMap;
 use std::io::Write as _;
 use std::net::Ipv6Addr;
 
+use netflow::columns::Address;
 use netflow::neutral::{self, Names, Value};
 use netflow::template::Kind;
-use netflow::{Header, Record, Sample, Visit, sflow};
+use netflow::{Header, Message, Record, Sample, Visit, sflow};
 
 use crate::batch::json::write_string;
 
@@ -13,6 +15,8 @@ use crate::batch::json::write_string;
 pub(super) struct Lines<'a> {
     /// Number of the packet in the capture that the datagram ended with.
     pub(super) packet: u64,
+    /// The same of earlier datagrams with data sets that were held.
+    pub(super) held: &'a HeldPackets,
     /// Which names fields of vendors get.
     pub(super) names: Names,
     /// The lines so far.
@@ -21,7 +25,13 @@ pub(super) struct Lines<'a> {
 
 impl Visit for Lines<'_> {
     fn record(&mut self, record: Record<'_>) {
-        write_record(&record, self.packet, self.names, self.out);
+        write_record(&record, self.packet, "", self.names, self.out);
+        self.out.push(b'\n');
+    }
+
+    fn late_record(&mut self, record: Record<'_>) {
+        let packet = self.held.packet_of(record.header).unwrap_or(self.packet);
+        write_record(&record, packet, ",\"late\":true", self.names, self.out);
         self.out.push(b'\n');
     }
 
@@ -31,7 +41,28 @@ impl Visit for Lines<'_> {
     }
 }
 
-fn write_record(record: &Record<'_>, packet: u64, names: Names, out: &mut Vec<u8>) {
+/// Which packets had data sets before their template.
+#[derive(Debug, Default)]
+pub(super) struct HeldPackets(HashMap<MessageKey, u64>);
+
+/// What tells messages apart: exporter, version, domain, sequence number, export and receive time.
+type MessageKey = (Address, u8, u32, u32, Option<i64>, i64);
+
+impl HeldPackets {
+    /// Notes the packet of a message of which sets were held.
+    pub(super) fn note(&mut self, message: &Message, received_ms: i64, packet: u64) {
+        let Message { exporter, version, domain, sequence, export_ms, .. } = *message;
+        self.0.insert((exporter, version, domain, sequence, export_ms, received_ms), packet);
+    }
+
+    fn packet_of(&self, header: &Header) -> Option<u64> {
+        let Message { exporter, version, domain, sequence, export_ms, .. } = Message::from(header);
+        self.0.get(&(exporter, version, domain, sequence, export_ms, header.received_ms)).copied()
+    }
+}
+
+/// `mark` stands behind the kind.
+fn write_record(record: &Record<'_>, packet: u64, mark: &str, names: Names, out: &mut Vec<u8>) {
     let header = record.header;
     let exporter = Ipv6Addr::from(header.exporter).to_canonical();
     put(out, format_args!("{{\"packet\":{packet},\"exporter\":\"{exporter}\",\"version\":{}", header.version));
@@ -46,6 +77,7 @@ fn write_record(record: &Record<'_>, packet: u64, names: Names, out: &mut Vec<u8
             put(out, format_args!(",\"kind\":\"options\",\"scope_fields\":{scope_fields}"));
         }
     }
+    put(out, format_args!("{mark}"));
     write_header(header, out);
     put(out, format_args!(",\"fields\":"));
     write_object(neutral::fields(record, names).iter().map(|(name, value)| (&**name, value)), out);
@@ -134,13 +166,17 @@ fn write_value(value: &Value<'_>, out: &mut Vec<u8>) {
             out.push(b'"');
         }
         Value::List(values) => {
+            out.push(b'[');
             for (index, value) in values.iter().enumerate() {
-                out.push(if index == 0 { b'[' } else { b',' });
+                if index > 0 {
+                    out.push(b',');
+                }
                 write_value(value, out);
             }
             out.push(b']');
         }
         Value::Object(fields) => write_object(fields.iter().map(|(name, value)| (*name, value)), out),
+        Value::Structured(fields) => write_object(fields.iter().map(|(name, value)| (&**name, value)), out),
     }
 }
 
@@ -176,6 +212,10 @@ mod tests {
         check(&Value::Mac([0, 1, 2, 0xab, 0xcd, 0xef]), "\"00:01:02:ab:cd:ef\"");
         check(&Value::Bytes(&[0, 0xff]), "\"00ff\"");
         check(&Value::List(vec![Value::Unsigned(1), Value::Null]), "[1,null]");
+        check(&Value::List(Vec::new()), "[]");
+        let structured =
+            vec![(Cow::Borrowed("a"), Value::List(vec![Value::Null])), (Cow::Borrowed("9/1"), Value::Null)];
+        check(&Value::Structured(structured), "{\"a\":[null],\"9/1\":null}");
         check(&Value::Object(vec![("a", Value::Unsigned(1)), ("b", Value::Null)]), "{\"a\":1,\"b\":null}");
     }
 }

@@ -6,18 +6,19 @@
 /// Records and samples as they came, in JSON.
 mod fields;
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 use netflow::neutral::Names;
 use netflow::report::Class;
 use netflow::{Event, MapStore, Report};
 
 use super::capture_file::{self, Capture};
 use super::output::Output;
-use crate::batch::{Block, json};
+use crate::batch::{Block, TABLES, json};
 use crate::enrich::{self, Enricher, Geo, Published};
 use crate::pcap::{Datagram, Ports};
 
@@ -45,9 +46,14 @@ pub struct DecodeArgs {
     #[arg(long)]
     pub fields: bool,
 
-    /// With --fields: vendors' names in place of enterprise/element numbers where they are known
+    /// With --fields: vendors' names in place of enterprise/element numbers where they are known, and lists by their parts
     #[arg(long, requires = "fields")]
     pub names: bool,
+
+    /// Rows of this table (repeatable)
+    #[arg(long, value_name = "TABLE", conflicts_with = "fields", default_value = TABLES[0].name)]
+    #[arg(value_parser = PossibleValuesParser::new(TABLES.iter().map(|table| table.name)))]
+    pub table: Vec<String>,
 
     /// MaxMind City, Country or ASN file for the columns of places and autonomous systems (repeatable)
     #[arg(long, value_name = "FILE", conflicts_with = "fields")]
@@ -58,27 +64,30 @@ const EXAMPLES: &str = "\
 Examples:
   collector decode flows.pcap
   collector decode flows.pcap --port 9000 --fields --names
+  collector decode flows.pcap --table nat_events --table interface_counters
   tcpdump -i eth0 -w - udp port 2055 | collector decode - | jq -c '[.src_addr, .dst_addr, .bytes]'
 
-Without --fields the keys are the columns of the flows table, which
-`collector schema print` describes. With --fields they are the names of IANA's
-information elements; unknown elements have their number, enterprise elements
-ENTERPRISE/NUMBER; those of sFlow follow its structures. A flow sample's row is
-the innermost packet of a tunnel; where its fields show another, the object
-`flow` shows what the row is made of.";
+Without --fields the keys are the columns of the table, which `collector schema
+print` describes; rows of other tables than flows begin with the key `table`.
+With --fields they are the names of IANA's information elements; unknown
+elements have their number, enterprise elements ENTERPRISE/NUMBER; those of sFlow
+follow its structures. A record that came before its template is shown when the
+template comes, with its own packet and header, and has `late`. A flow sample's
+row is the innermost packet of a tunnel; where its fields show another, the
+object `flow` shows what the row is made of.";
 
 /// Decodes and prints.
 pub(super) fn run(args: &DecodeArgs) -> anyhow::Result<()> {
     let wanted = if args.port.is_empty() { USUAL_PORTS.to_vec() } else { args.port.clone() };
     let mut capture = capture_file::open(&args.file, Ports::Only(wanted))?;
-    let mut report = Report::default();
+    let (mut store, mut report) = (MapStore::default(), Report::default());
     let mut out = Output::new();
     let read = if args.fields {
         let names = if args.names { Names::Vendors } else { Names::Numbers };
-        print_fields(&mut capture, names, &mut report, &mut out)
+        print_fields(&mut capture, names, &mut store, &mut report, &mut out)
     } else {
         let geo = if args.geoip.is_empty() { Geo::empty() } else { Geo::open(&args.geoip)? };
-        print_columns(&mut capture, geo, &mut report, &mut out)
+        print_columns(&mut capture, geo, &args.table, &mut store, &mut report, &mut out)
     };
     let read = match read {
         Err(Stop::Write(error)) => return Err(error.into()),
@@ -86,7 +95,7 @@ pub(super) fn run(args: &DecodeArgs) -> anyhow::Result<()> {
         Ok(()) => Ok(()),
     };
     out.flush()?;
-    tell(args, &capture, &report);
+    tell(args, &capture, &store, &report);
     read
 }
 
@@ -99,31 +108,60 @@ enum Stop {
     Write(#[from] std::io::Error),
 }
 
-fn print_columns(capture: &mut Capture, geo: Geo, report: &mut Report, out: &mut Output) -> Result<(), Stop> {
-    let mut enricher = Enricher::new(&Published::new(geo), Arc::new(enrich::Names::default()));
-    let mut store = MapStore::default();
+fn print_columns(
+    capture: &mut Capture,
+    geo: Geo,
+    tables: &[String],
+    store: &mut MapStore,
+    report: &mut Report,
+    out: &mut Output,
+) -> Result<(), Stop> {
+    let mut enricher = Enricher::new(&Published::new(geo), &Published::new(enrich::Names::default()));
     let mut block = Block::default();
     let mut lines = Vec::new();
+    let mut not_shown = BTreeMap::new();
     while let Some(datagram) = capture.next_datagram()? {
         block.clear();
-        netflow::decode(&received(&datagram, capture), &mut store, &mut block.decoded, report);
+        netflow::decode(&received(&datagram, capture), store, &mut block.decoded, report);
         enricher.enrich(&mut block);
         lines.clear();
         for part in block.parts() {
-            json::write_rows(part, &mut lines);
+            let table = part.table().name;
+            if tables.iter().any(|wanted| wanted == table) {
+                json::write_rows(part, &mut lines);
+            } else if !part.is_empty() {
+                *not_shown.entry(table).or_default() += part.len();
+            }
         }
         out.write_all(&lines)?;
     }
+    tell_not_shown(&not_shown);
     Ok(())
 }
 
-fn print_fields(capture: &mut Capture, names: Names, report: &mut Report, out: &mut Output) -> Result<(), Stop> {
-    let mut store = MapStore::default();
+fn tell_not_shown(rows: &BTreeMap<&str, usize>) {
+    for (table, rows) in rows {
+        eprintln!("decode: rows of other tables: {table}: {rows}; --table {table} shows them");
+    }
+}
+
+fn print_fields(
+    capture: &mut Capture,
+    names: Names,
+    store: &mut MapStore,
+    report: &mut Report,
+    out: &mut Output,
+) -> Result<(), Stop> {
     let mut lines = Vec::new();
+    let mut held = fields::HeldPackets::default();
     while let Some(datagram) = capture.next_datagram()? {
         lines.clear();
-        let mut visit = fields::Lines { packet: datagram.packet, names, out: &mut lines };
-        netflow::dissect(&received(&datagram, capture), &mut store, report, &mut visit);
+        let mut visit = fields::Lines { packet: datagram.packet, held: &held, names, out: &mut lines };
+        let received = received(&datagram, capture);
+        let outcome = netflow::dissect(&received, store, report, &mut visit);
+        if let (Some(message), 1..) = (&outcome.message, outcome.sets_held) {
+            held.note(message, received.received_ms, datagram.packet);
+        }
         out.write_all(&lines)?;
     }
     Ok(())
@@ -139,7 +177,7 @@ fn received<'a>(datagram: &Datagram, capture: &'a Capture) -> netflow::Datagram<
 }
 
 /// Tells on standard error what was read, what was not decoded and why.
-fn tell(args: &DecodeArgs, capture: &Capture, report: &Report) {
+fn tell(args: &DecodeArgs, capture: &Capture, store: &MapStore, report: &Report) {
     eprintln!(
         "decode: packets: {}, datagrams: {}, flow records: {}, options records: {}",
         capture.packets(),
@@ -147,13 +185,18 @@ fn tell(args: &DecodeArgs, capture: &Capture, report: &Report) {
         report.flow_records(),
         report.options_records()
     );
-    let (counters, drops) = (report.get(Event::CounterSample), report.get(Event::DropSample));
-    if counters + drops > 0 {
-        eprintln!("decode: samples without a row: counters: {counters}, discarded packets: {drops}");
+    let drops = report.get(Event::DropSample);
+    if drops > 0 {
+        eprintln!("decode: samples without a row: discarded packets: {drops}");
     }
     let undecoded = report.iter().filter(|(event, count)| *count > 0 && event.class() != Class::Ordinary);
     for (event, count) in undecoded {
         eprintln!("decode: not decoded: {}: {count}", event.label());
+    }
+    // To whoever looks at a capture, a set whose template did not come is one without a template.
+    let without_template = store.given_up() + store.held() as u64;
+    if without_template > 0 {
+        eprintln!("decode: not decoded: {}: {without_template}", Event::SetWithoutTemplate.label());
     }
     capture_file::tell("decode", &args.file, capture);
     if capture.found() == 0 && capture.packets() > 0 {

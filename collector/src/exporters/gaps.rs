@@ -1,0 +1,79 @@
+//! Numbers that were passed over and may still come, with the minute in which they were counted missing.
+
+/// How many gaps of a stream are remembered; what is in older ones can no longer be taken back.
+const GAPS_MAX: usize = 64;
+
+/// Gaps in a sequence, oldest first.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Gaps(Vec<Gap>);
+
+#[derive(Debug, Clone, Copy)]
+struct Gap {
+    start: u32,
+    length: u32,
+    minute: u32,
+}
+
+impl Gaps {
+    /// Remembers that `length` numbers from `start` on did not come.
+    pub(super) fn push(&mut self, start: u32, length: u32, minute: u32) {
+        if self.0.len() >= GAPS_MAX {
+            self.0.remove(0);
+        }
+        self.0.push(Gap { start, length, minute });
+    }
+
+    /// Takes `units` numbers from `sequence` on out of the gap they are in, all that is left of it where nobody knows how many;
+    /// the minute in which they were counted, and how many of them were.
+    pub(super) fn fill(&mut self, sequence: u32, units: Option<u32>) -> Option<(u32, u32)> {
+        let index = self.0.iter().rposition(|gap| sequence.wrapping_sub(gap.start) < gap.length)?;
+        let gap = self.0[index];
+        let before = sequence.wrapping_sub(gap.start);
+        let filled = units.unwrap_or(u32::MAX).min(gap.length - before);
+        let after = gap.length - before - filled;
+        let rest = [
+            Gap { length: before, ..gap },
+            Gap { start: sequence.wrapping_add(filled), length: after, minute: gap.minute },
+        ];
+        self.0.splice(index..=index, rest.into_iter().filter(|gap| gap.length > 0));
+        Some((gap.minute, filled))
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_are_filled_in_any_order_and_across_the_wrap() {
+        let mut gaps = Gaps::default();
+        gaps.push(u32::MAX - 1, 10, 7);
+        for (sequence, units, expected) in [
+            (0, Some(3), Some((7, 3))),
+            (0, Some(3), None),
+            (u32::MAX - 1, Some(2), Some((7, 2))),
+            (8, Some(1), None),
+            (6, None, Some((7, 2))),
+            (3, Some(9), Some((7, 3))),
+            (5, Some(1), None),
+        ] {
+            assert_eq!(gaps.fill(sequence, units), expected, "{sequence} {units:?}");
+        }
+        assert!(gaps.0.is_empty());
+    }
+
+    #[test]
+    fn no_more_gaps_are_remembered_than_the_bound() {
+        let mut gaps = Gaps::default();
+        for number in 0..1000 {
+            gaps.push(number * 10, 5, number);
+        }
+        assert_eq!(gaps.0.len(), GAPS_MAX);
+        assert_eq!(gaps.fill(1, Some(1)), None);
+        assert_eq!(gaps.fill(9_991, Some(1)), Some((999, 1)));
+    }
+}

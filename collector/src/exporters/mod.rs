@@ -1,0 +1,30 @@
+//! The exporters that send: what each is, how well it does, and what is wrong with it.
+//!
+//! A bounded directory that all workers write and `GET /exporters` reads. An exporter that has sent something that decodes
+//! cannot be pushed out by newcomers, so a flood of forged addresses finds its own end. Not here: the account of datagrams
+//! (`crate::ledger`), templates, and what the front door lets through.
+
+/// What is wrong with an exporter, in words, and the configuration line that mends it.
+pub mod advice;
+/// All exporters.
+mod directory;
+/// One exporter.
+mod exporter;
+/// Numbers that were passed over.
+mod gaps;
+/// How often something happens, lately.
+mod rate;
+/// Sampling rates in force.
+mod sampling;
+/// Sequence numbers.
+pub mod sequence;
+/// What is told of an exporter: the JSON of `GET /exporters`.
+pub mod status;
+/// What a sequence counts.
+mod unit;
+/// A worker's way to the directory.
+mod view;
+
+pub use directory::Directory;
+pub use unit::Unit;
+pub use view::{Heard, View};

@@ -1,0 +1,233 @@
+//! Sequence numbers: what an exporter sent and what of it never came, told apart from reordering, duplicates and restarts.
+//!
+//! One [`Stream`] follows one counter: of an observation domain, an sFlow sub-agent, or an sFlow data source. v5 and v7 count
+//! flow records, IPFIX data records of all kinds (RFC 7011 section 3.1), v9 datagrams (RFC 3954 section 5.1), sFlow datagrams
+//! and samples. All arithmetic is serial, over 2^32. Not here: whose streams these are, and where the changes are booked.
+
+use super::gaps::Gaps;
+use super::unit::{Unit, Votes};
+
+/// How far back in time the exporter's start may seem to move without a restart: whole seconds in headers, slow networks.
+const BOOT_JITTER_MS: i32 = 5_000;
+/// Datagrams in a row behind all that came, each following the last: not duplicates, but a counter that began anew.
+const RUN_RESTART: usize = 4;
+/// Datagrams in a row from before a restart; more of them mean that the clock was set and the exporter goes on.
+const STRAGGLERS_MAX: u8 = 4;
+/// Changes that can be taken back if the sequence turns out to count something else.
+const PROBATION_MAX: usize = 64;
+
+/// What a sequence number tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Units that did not come; negative when they come after all.
+    Missing(Unit),
+    /// A datagram that came after a later one.
+    Reordered,
+    /// A datagram that came before.
+    Duplicate,
+    /// The counter began anew.
+    Restart,
+}
+
+/// Takes a change: the minute (since 1970) it belongs to, what, and how many; fewer than none where it is taken back.
+pub type Note<'a> = &'a mut dyn FnMut(u32, Change, i64);
+
+/// What a datagram or sample says about its stream.
+#[derive(Debug, Clone, Copy)]
+pub struct Heard {
+    /// Its sequence number.
+    pub sequence: u32,
+    /// Data records in it, of all kinds.
+    pub records: u32,
+    /// Flow records among them.
+    pub flow_records: u32,
+    /// Whether these are all that it has.
+    pub is_complete: bool,
+    /// When it left the exporter, milliseconds since 1970.
+    pub export_ms: Option<i64>,
+    /// Milliseconds since the exporter started, wrapping.
+    pub uptime_ms: Option<u32>,
+    /// When it was received, milliseconds since 1970.
+    pub received_ms: i64,
+}
+
+/// One counter of an exporter.
+#[derive(Debug, Clone)]
+pub struct Stream {
+    standard: Unit,
+    unit: Unit,
+    /// The number that comes next.
+    next: u32,
+    /// Whether `next` is the least that may come: the last datagram held records that could not be counted.
+    is_loose: bool,
+    is_started: bool,
+    gaps: Gaps,
+    newest_export_ms: i64,
+    boot_ms: Option<u32>,
+    /// Datagrams behind all that came: where the next of them would go on, and the minutes they were counted in.
+    run_next: u32,
+    run: Vec<u32>,
+    stragglers: u8,
+    last: Option<(u32, [u32; Unit::COUNT])>,
+    votes: Votes,
+    probation: Vec<(u32, Change, i64)>,
+}
+
+impl Stream {
+    /// A stream that counts what its protocol says.
+    #[must_use]
+    pub fn new(standard: Unit) -> Self {
+        Self {
+            standard,
+            unit: standard,
+            next: 0,
+            is_loose: false,
+            is_started: false,
+            gaps: Gaps::default(),
+            newest_export_ms: i64::MIN,
+            boot_ms: None,
+            run_next: 0,
+            run: Vec::new(),
+            stragglers: 0,
+            last: None,
+            votes: Votes::default(),
+            probation: Vec::new(),
+        }
+    }
+
+    /// What the sequence counts, and whether that is what its protocol says.
+    #[must_use]
+    pub fn unit(&self) -> (Unit, bool) {
+        (self.unit, self.unit == self.standard)
+    }
+
+    /// Follows one datagram; `minute` is that of its receipt. Returns how many units it brought.
+    pub fn take(&mut self, heard: &Heard, minute: u32, note: Note<'_>) -> u32 {
+        self.recognise(heard, note);
+        let units = self.unit.of(heard);
+        if self.unit == Unit::Nothing {
+            return units;
+        }
+        let mut kept = Vec::new();
+        self.follow(heard, units, minute, &mut |minute, change, count| {
+            kept.push((minute, change, count));
+            note(minute, change, count);
+        });
+        if !self.votes.is_settled() && self.probation.len() < PROBATION_MAX {
+            self.probation.append(&mut kept);
+        }
+        units
+    }
+
+    fn follow(&mut self, heard: &Heard, units: u32, minute: u32, note: Note<'_>) {
+        if !self.is_started {
+            return self.begin(heard, units);
+        }
+        let ahead = heard.sequence.wrapping_sub(self.next).cast_signed();
+        if ahead == 0 {
+            return self.advance(heard, units);
+        }
+        let boot = self.boot_moved(heard);
+        if boot < -BOOT_JITTER_MS && self.stragglers < STRAGGLERS_MAX {
+            self.stragglers += 1;
+            return note(minute, Change::Reordered, 1);
+        }
+        let (back_max, ahead_max) = self.unit.jumps();
+        if boot > BOOT_JITTER_MS || ahead < -back_max || ahead > ahead_max {
+            return self.restart(heard, units, minute, note);
+        }
+        if ahead > 0 {
+            if !self.is_loose {
+                self.gaps.push(self.next, ahead.cast_unsigned(), minute);
+                note(minute, Change::Missing(self.unit), i64::from(ahead));
+            }
+            return self.advance(heard, units);
+        }
+        if units == 0 && heard.is_complete {
+            return;
+        }
+        let is_exact = heard.is_complete || self.unit == Unit::Datagrams;
+        if let Some((counted_in, filled)) = self.gaps.fill(heard.sequence, is_exact.then_some(units)) {
+            note(counted_in, Change::Missing(self.unit), -i64::from(filled));
+            return note(minute, Change::Reordered, 1);
+        }
+        self.fall_behind(heard, units, minute, note);
+    }
+
+    /// A number that came before: once more, or from a counter that began anew.
+    fn fall_behind(&mut self, heard: &Heard, units: u32, minute: u32, note: Note<'_>) {
+        if heard.export_ms.is_some_and(|export_ms| export_ms > self.newest_export_ms) {
+            return self.restart(heard, units, minute, note);
+        }
+        if heard.sequence != self.run_next {
+            self.run.clear();
+        }
+        self.run_next = heard.sequence.wrapping_add(units);
+        if self.run.len() + 1 < RUN_RESTART {
+            self.run.push(minute);
+            return note(minute, Change::Duplicate, 1);
+        }
+        for counted_in in std::mem::take(&mut self.run) {
+            note(counted_in, Change::Duplicate, -1);
+        }
+        self.restart(heard, units, minute, note);
+    }
+
+    fn restart(&mut self, heard: &Heard, units: u32, minute: u32, note: Note<'_>) {
+        note(minute, Change::Restart, 1);
+        self.begin(heard, units);
+    }
+
+    fn begin(&mut self, heard: &Heard, units: u32) {
+        self.gaps.clear();
+        self.is_started = true;
+        self.newest_export_ms = i64::MIN;
+        self.advance(heard, units);
+    }
+
+    fn advance(&mut self, heard: &Heard, units: u32) {
+        self.next = heard.sequence.wrapping_add(units);
+        self.is_loose = !heard.is_complete && self.unit.is_of_records();
+        self.newest_export_ms = self.newest_export_ms.max(heard.export_ms.unwrap_or(i64::MIN));
+        self.boot_ms = boot_ms(heard);
+        self.run.clear();
+        self.stragglers = 0;
+    }
+
+    /// By how many milliseconds the exporter's start is later than it was; 0 where the exporter does not tell.
+    fn boot_moved(&self, heard: &Heard) -> i32 {
+        let (Some(before), Some(now)) = (self.boot_ms, boot_ms(heard)) else { return 0 };
+        now.wrapping_sub(before).cast_signed()
+    }
+
+    /// Finds out what the sequence counts, by what each possible unit would have foretold.
+    fn recognise(&mut self, heard: &Heard, note: Note<'_>) {
+        if self.standard == Unit::Samples {
+            return;
+        }
+        let foretold = self.last.map(|(sequence, units)| units.map(|units| sequence.wrapping_add(units)));
+        let units = Unit::ALL.map(|unit| unit.of(heard));
+        // What could not be counted foretells nothing.
+        self.last = heard.is_complete.then_some((heard.sequence, units));
+        let Some(foretold) = foretold else { return };
+        let Some(unit) = self.votes.vote(heard.sequence, &foretold, self.unit) else {
+            if self.votes.is_settled() {
+                self.probation = Vec::new();
+            }
+            return;
+        };
+        for (minute, change, count) in self.probation.drain(..) {
+            note(minute, change, -count);
+        }
+        self.unit = unit;
+        self.is_started = false;
+        self.gaps.clear();
+        self.run.clear();
+    }
+}
+
+/// When the exporter started, milliseconds modulo 2^32: by its own clock, or by the collector's where it tells no time.
+fn boot_ms(heard: &Heard) -> Option<u32> {
+    let now_ms = heard.export_ms.unwrap_or(heard.received_ms) as u32;
+    heard.uptime_ms.map(|uptime_ms| now_ms.wrapping_sub(uptime_ms))
+}

@@ -1,0 +1,407 @@
+//! The account of all workers: takes over their books, the kernel's counts and what became of rows, and gives out the changes
+//! for the table.
+//!
+//! One lock, taken a few times a second by each worker and once for each block: never for a datagram.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use netflow::columns::Address;
+
+use super::book::Book;
+use super::cell::{Cell, Cells};
+use super::rings::{RingDrops, Split};
+use super::rows::{Run, runs};
+use super::{Key, NOBODY, minute_of};
+use crate::batch::Provenance;
+
+/// Rows that may wait for the table; what comes beyond stands under the exporter `::`.
+const PENDING_MAX: usize = 262_144;
+/// Exporters with totals of their own for `/metrics`; what comes beyond stands under `::`.
+const EXPORTERS_MAX: usize = 16_384;
+
+/// Datagrams and their payload bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Quantity {
+    /// Datagrams.
+    pub datagrams: u64,
+    /// Payload bytes.
+    pub bytes: u64,
+}
+
+/// What the XDP program counted for an exporter in a minute that is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KernelMinute {
+    /// Whose datagrams; `::` for exporters without a lasting account.
+    pub exporter: Address,
+    /// Minutes since 1970.
+    pub minute: u32,
+    /// Redirected to rings.
+    pub steered: Quantity,
+    /// Refused: in no allowed prefix.
+    pub not_allowed: Quantity,
+    /// Refused: faster than allowed.
+    pub rate_limited: Quantity,
+}
+
+/// The account, shared by all who count.
+#[derive(Debug, Clone)]
+pub struct Account(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    /// Changes that are not in the table yet.
+    pending: HashMap<Key, Cells, foldhash::fast::RandomState>,
+    totals: Cells,
+    of_exporters: HashMap<Address, Cells, foldhash::fast::RandomState>,
+    /// What came out of the rings and what went in, by minute, until the minute is settled.
+    rings: BTreeMap<u32, HashMap<Address, Sides, foldhash::fast::RandomState>>,
+    /// Until when each worker has taken everything out of its rings, milliseconds since 1970.
+    horizons: Vec<i64>,
+    /// Minutes before this one are settled.
+    settled: u32,
+    /// What the sockets have dropped and no minute was settled with yet, and each worker's totals.
+    drops: RingDrops,
+    drops_read: Vec<RingDrops>,
+    folded: u64,
+}
+
+/// An exporter's datagrams in a minute at both ends of the rings.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sides {
+    steered: Quantity,
+    received: Quantity,
+}
+
+impl Account {
+    /// An empty account of so many workers.
+    #[must_use]
+    pub fn new(workers: usize) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            pending: HashMap::default(),
+            totals: Cells::default(),
+            of_exporters: HashMap::default(),
+            rings: BTreeMap::new(),
+            horizons: vec![0; workers],
+            settled: 0,
+            drops: RingDrops::default(),
+            drops_read: vec![RingDrops::default(); workers],
+            folded: 0,
+        })))
+    }
+
+    /// Takes over what a worker counted. Every frame of its rings that was received before `horizon_ms` is in it; `drops` is
+    /// what its rings have lost since they were opened.
+    pub fn take_over(&self, worker: usize, book: &mut Book, horizon_ms: i64, drops: RingDrops) {
+        let mut state = self.lock();
+        state.folded += book.take_folded();
+        state.take_drops(worker, drops);
+        for (key, cells) in book.drain() {
+            state.take_row(key, &cells);
+        }
+        if let Some(horizon) = state.horizons.get_mut(worker) {
+            *horizon = horizon_ms.max(*horizon);
+        }
+    }
+
+    /// Adds to one cell.
+    pub fn add(&self, key: Key, cell: Cell, count: i64) {
+        let mut cells = Cells::default();
+        cells.add(cell, count);
+        self.lock().count(key, &cells);
+    }
+
+    /// Counts datagrams that were lost in a UDP socket, whoever sent them.
+    pub fn lost_in_socket(&self, cell: Cell, datagrams: u64, now_ms: i64) {
+        let mut cells = Cells::default();
+        cells.add(Cell::SeenUdp, datagrams.cast_signed());
+        cells.add(cell, datagrams.cast_signed());
+        self.lock().count(Key { exporter: NOBODY, domain: 0, minute: minute_of(now_ms) }, &cells);
+    }
+
+    /// Counts every row of a table in `cell`.
+    pub fn rows(&self, provenance: Provenance<'_>, cell: Cell) {
+        let mut state = self.lock();
+        runs(provenance, &[], &mut |Run { key, rows, .. }| {
+            let mut cells = Cells::default();
+            cells.add(cell, rows.cast_signed());
+            state.count(key, &cells);
+        });
+    }
+
+    /// Takes what the kernel counted for minutes that are over.
+    pub fn steered(&self, minutes: &[KernelMinute]) {
+        let mut state = self.lock();
+        for counted in minutes {
+            let mut cells = Cells::default();
+            for (refused, cell, bytes_cell) in [
+                (counted.not_allowed, Cell::NotAllowed, Cell::NotAllowedBytes),
+                (counted.rate_limited, Cell::RateLimited, Cell::RateLimitedBytes),
+            ] {
+                cells.add(cell, refused.datagrams.cast_signed());
+                cells.add(bytes_cell, refused.bytes.cast_signed());
+                cells.see_xdp(refused);
+            }
+            state.count(Key { exporter: counted.exporter, domain: 0, minute: counted.minute }, &cells);
+            let sides = state.rings.entry(counted.minute).or_default().entry(counted.exporter).or_default();
+            sides.steered.datagrams += counted.steered.datagrams;
+            sides.steered.bytes += counted.steered.bytes;
+        }
+    }
+
+    /// Settles the minutes before `end_minute`, as far as every worker has emptied its rings of them: what went in and did not
+    /// come out is lost. The kernel's counts of these minutes must have been taken.
+    pub fn settle(&self, end_minute: u32) {
+        let mut state = self.lock();
+        let horizon = state.horizons.iter().copied().min().map_or(end_minute, minute_of);
+        state.settle_before(end_minute.min(horizon));
+    }
+
+    /// Settles every minute: nothing comes out of the rings any more.
+    pub fn settle_all(&self) {
+        self.lock().settle_before(u32::MAX);
+    }
+
+    /// The changes since they were last taken, in the order of their keys.
+    #[must_use]
+    pub fn take_changes(&self) -> Vec<(Key, Cells)> {
+        let pending = std::mem::take(&mut self.lock().pending);
+        let mut changes: Vec<(Key, Cells)> = pending.into_iter().collect();
+        changes.sort_unstable_by_key(|(key, _)| (key.minute, key.exporter, key.domain));
+        changes
+    }
+
+    /// The sums over everything, and how often something was counted under `::` for want of room.
+    #[must_use]
+    pub fn totals(&self) -> (Cells, u64) {
+        let state = self.lock();
+        (state.totals.clone(), state.folded)
+    }
+
+    /// The sums of the exporters with the most datagrams.
+    #[must_use]
+    pub fn of_exporters(&self, most: usize) -> Vec<(Address, Cells)> {
+        let mut exporters: Vec<(Address, Cells)> =
+            self.lock().of_exporters.iter().map(|(exporter, cells)| (*exporter, cells.clone())).collect();
+        let datagrams =
+            |cells: &Cells| cells.get(Cell::SeenXdp).max(cells.get(Cell::ReceivedXdp)) + cells.get(Cell::SeenUdp);
+        exporters.sort_by_key(|(exporter, cells)| (std::cmp::Reverse(datagrams(cells)), *exporter));
+        exporters.truncate(most);
+        exporters
+    }
+
+    /// The sums of one exporter.
+    #[must_use]
+    pub fn of_exporter(&self, exporter: &Address) -> Option<Cells> {
+        self.lock().of_exporters.get(exporter).cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No code panics while it holds the lock; if it did, the counts would still be consistent enough to go on with.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Takes a row of a worker's book: what a UDP socket gave is seen by that, what a ring gave is set against the kernel's count.
+    fn take_row(&mut self, key: Key, cells: &Cells) {
+        self.count(key, cells);
+        let mut seen = Cells::default();
+        seen.add(Cell::SeenUdp, cells.get(Cell::ReceivedUdp));
+        seen.add(Cell::SeenUdpBytes, cells.get(Cell::ReceivedUdpBytes));
+        let received = Quantity {
+            datagrams: cells.get(Cell::ReceivedXdp).cast_unsigned(),
+            bytes: cells.get(Cell::ReceivedXdpBytes).cast_unsigned(),
+        };
+        if received.datagrams > 0 && key.minute < self.settled {
+            seen.see_xdp(received);
+        } else if received.datagrams > 0 {
+            let sides = self.rings.entry(key.minute).or_default().entry(key.exporter).or_default();
+            sides.received.datagrams += received.datagrams;
+            sides.received.bytes += received.bytes;
+        }
+        self.count(Key { domain: 0, ..key }, &seen);
+    }
+
+    fn take_drops(&mut self, worker: usize, total: RingDrops) {
+        let Some(read) = self.drops_read.get_mut(worker) else { return };
+        let before = std::mem::replace(read, total);
+        self.drops.ring_full += total.ring_full.saturating_sub(before.ring_full);
+        self.drops.fill_ring_empty += total.fill_ring_empty.saturating_sub(before.fill_ring_empty);
+    }
+
+    fn count(&mut self, key: Key, cells: &Cells) {
+        if *cells == Cells::default() {
+            return;
+        }
+        self.totals.merge(cells);
+        let has_room = self.of_exporters.len() < EXPORTERS_MAX || self.of_exporters.contains_key(&key.exporter);
+        self.of_exporters.entry(if has_room { key.exporter } else { NOBODY }).or_default().merge(cells);
+        let has_room = self.pending.len() < PENDING_MAX || self.pending.contains_key(&key);
+        self.folded += u64::from(!has_room);
+        self.pending.entry(if has_room { key } else { key.of_nobody() }).or_default().merge(cells);
+    }
+
+    fn settle_before(&mut self, end_minute: u32) {
+        if end_minute <= self.settled {
+            return;
+        }
+        self.settled = end_minute;
+        let later = self.rings.split_off(&end_minute);
+        for (minute, exporters) in std::mem::replace(&mut self.rings, later) {
+            self.settle_minute(minute, exporters.into_iter().collect());
+        }
+    }
+
+    /// What came out was seen, whoever's count it is in: exporters without a lasting account are counted in the kernel's sum
+    /// under `::`, so what came out beyond an exporter's own count is taken off that sum.
+    fn settle_minute(&mut self, minute: u32, mut exporters: Vec<(Address, Sides)>) {
+        exporters.sort_unstable_by_key(|(exporter, _)| *exporter);
+        let (mut beyond, mut lost) = (Quantity::default(), 0);
+        for (_, sides) in exporters.iter().filter(|(exporter, _)| *exporter != NOBODY) {
+            beyond.datagrams += sides.received.datagrams.saturating_sub(sides.steered.datagrams);
+            beyond.bytes += sides.received.bytes.saturating_sub(sides.steered.bytes);
+        }
+        // What a worker had to count under `::` for want of room is not lost for the exporter that the kernel counted.
+        let nobody =
+            exporters.iter().find(|(exporter, _)| *exporter == NOBODY).map_or(Sides::default(), |(_, nobody)| *nobody);
+        let mut unplaced = nobody.received.datagrams.saturating_sub(nobody.steered.datagrams);
+        for (exporter, sides) in &mut exporters {
+            let moved = unplaced.min(sides.steered.datagrams.saturating_sub(sides.received.datagrams));
+            sides.steered.datagrams -= moved;
+            unplaced -= moved;
+            if *exporter == NOBODY {
+                sides.steered.datagrams = sides.steered.datagrams.saturating_sub(beyond.datagrams);
+                sides.steered.bytes = sides.steered.bytes.saturating_sub(beyond.bytes);
+            }
+            sides.steered.datagrams = sides.steered.datagrams.max(sides.received.datagrams);
+            sides.steered.bytes = sides.steered.bytes.max(sides.received.bytes);
+            lost += sides.steered.datagrams - sides.received.datagrams;
+        }
+        let mut reasons = self.drops.take(lost);
+        for (exporter, sides) in exporters {
+            let mut cells = Cells::default();
+            cells.see_xdp(sides.steered);
+            let Split { ring_full, fill_ring_empty, other } =
+                reasons.take(sides.steered.datagrams - sides.received.datagrams);
+            cells.add(Cell::RingFull, ring_full.cast_signed());
+            cells.add(Cell::FillRingEmpty, fill_ring_empty.cast_signed());
+            cells.add(Cell::RingOther, other.cast_signed());
+            self.count(Key { exporter, domain: 0, minute }, &cells);
+        }
+    }
+}
+
+impl Cells {
+    fn see_xdp(&mut self, quantity: Quantity) {
+        self.add(Cell::SeenXdp, quantity.datagrams.cast_signed());
+        self.add(Cell::SeenXdpBytes, quantity.bytes.cast_signed());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use netflow::{Event, Message, Outcome};
+
+    use super::super::Arrival;
+    use super::*;
+
+    const EXPORTER: Address = [1; 16];
+    const MINUTE: u32 = 100;
+    const MS: i64 = 60_000 * MINUTE as i64;
+
+    fn heard(domain: u32) -> Outcome {
+        let message = Message { exporter: EXPORTER, version: 9, domain, sequence: 0, export_ms: None, uptime_ms: None };
+        Outcome { message: Some(message), flow_records: 3, ..Outcome::default() }
+    }
+
+    fn minute(exporter: Address, steered: u64, not_allowed: u64) -> KernelMinute {
+        let quantity = |datagrams| Quantity { datagrams, bytes: 100 * datagrams };
+        KernelMinute {
+            exporter,
+            minute: MINUTE,
+            steered: quantity(steered),
+            not_allowed: quantity(not_allowed),
+            rate_limited: quantity(2),
+        }
+    }
+
+    #[test]
+    fn what_went_in_and_did_not_come_out_is_lost_for_a_reason() {
+        let account = Account::new(1);
+        let mut book = Book::default();
+        for _ in 0..7 {
+            book.datagram(Arrival::Ring, EXPORTER, 100, MS, &heard(5));
+        }
+        book.datagram(Arrival::Ring, EXPORTER, 100, MS, &Outcome { fault: Some(Event::VersionUnknown), ..heard(0) });
+        book.datagram(Arrival::Ring, EXPORTER, 100, MS + 60_000, &heard(5));
+        let drops = RingDrops { ring_full: 1, fill_ring_empty: 1 };
+        account.steered(&[minute(EXPORTER, 11, 4), minute(NOBODY, 0, 0)]);
+        account.take_over(0, &mut book, MS + 59_999, drops);
+        account.settle(MINUTE + 1);
+        assert_eq!(account.totals().0.get(Cell::RingFull), 0, "the worker may have frames of this minute yet");
+        account.take_over(0, &mut book, MS + 60_000, drops);
+        account.settle(MINUTE + 1);
+        let cells = account.of_exporter(&EXPORTER).expect("known");
+        for (cell, count) in [
+            (Cell::SeenXdp, 17),
+            (Cell::ReceivedXdp, 9),
+            (Cell::NotAllowed, 4),
+            (Cell::RateLimited, 2),
+            (Cell::RingFull, 1),
+            (Cell::FillRingEmpty, 1),
+            (Cell::RingOther, 1),
+            (Cell::Malformed, 1),
+            (Cell::Decoded, 8),
+        ] {
+            assert_eq!(cells.get(cell), count, "{cell:?}");
+        }
+        assert_eq!(cells.unaccounted_datagrams(), -1, "the next minute is not settled");
+        account.settle_all();
+        for (key, cells) in sum_by_exporter(&account.take_changes()) {
+            assert_eq!(cells.unaccounted_datagrams(), 0, "{key:?}");
+        }
+        assert!(account.take_changes().is_empty());
+    }
+
+    #[test]
+    fn exporters_without_a_lasting_account_are_taken_off_the_sum() {
+        let account = Account::new(1);
+        let mut book = Book::default();
+        for number in 1..=10 {
+            book.datagram(Arrival::Ring, [number; 16], 100, MS, &heard(0));
+        }
+        account.take_over(0, &mut book, i64::MAX, RingDrops::default());
+        account.steered(&[minute(NOBODY, 12, 0)]);
+        account.settle_all();
+        let (totals, _) = account.totals();
+        assert_eq!((totals.get(Cell::SeenXdp), totals.get(Cell::RingOther)), (14, 2));
+        assert_eq!(totals.unaccounted_datagrams(), 0);
+        assert_eq!(account.of_exporter(&NOBODY).expect("the sum").get(Cell::RingOther), 2);
+    }
+
+    #[test]
+    fn what_sockets_give_and_lose_is_seen() {
+        let account = Account::new(2);
+        let mut book = Book::default();
+        book.datagram(Arrival::Socket, EXPORTER, 100, MS, &heard(7));
+        book.refused(EXPORTER, 50, MS, Cell::NotAllowed, Cell::NotAllowedBytes);
+        account.take_over(1, &mut book, MS, RingDrops::default());
+        account.lost_in_socket(Cell::SocketOverflow, 5, MS);
+        let changes = account.take_changes();
+        let found: Vec<_> = changes.iter().map(|(key, cells)| (key.domain, cells.get(Cell::SeenUdp))).collect();
+        assert_eq!(found, [(0, 5), (0, 2), (7, 0)]);
+        for (key, cells) in sum_by_exporter(&changes) {
+            assert_eq!(cells.unaccounted_datagrams(), 0, "{key:?}");
+        }
+        assert_eq!(account.totals().0.get(Cell::SeenUdpBytes), 150);
+    }
+
+    fn sum_by_exporter(changes: &[(Key, Cells)]) -> BTreeMap<(Address, u32), Cells> {
+        let mut sums = BTreeMap::<_, Cells>::new();
+        for (key, cells) in changes {
+            sums.entry((key.exporter, key.minute)).or_default().merge(cells);
+        }
+        sums
+    }
+}

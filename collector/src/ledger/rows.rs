@@ -1,0 +1,75 @@
+//! Rows by exporter, domain and minute: a table's columns are looked through for runs of the same.
+
+use netflow::columns::flags;
+
+use super::{Key, minute_of};
+use crate::batch::Provenance;
+
+/// Some rows of one key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// Whose.
+    pub key: Key,
+    /// How many.
+    pub rows: u64,
+    /// Of these, rows with a start or end that was moved.
+    pub clamped: u64,
+}
+
+/// Shows `take` the rows of a table by whose datagrams gave them; `flags` are those of flow records, if there are any. Rows of one
+/// datagram stand together, so there are few runs.
+pub fn runs(provenance: Provenance<'_>, flags: &[u8], take: &mut impl FnMut(Run)) {
+    let Provenance { exporters, domains, received_ms } = provenance;
+    let mut start = 0;
+    while let (Some(exporter), Some(domain), Some(received)) =
+        (exporters.get(start), domains.get(start), received_ms.get(start))
+    {
+        let minute = minute_of(*received);
+        let rest = exporters[start..].iter().zip(&domains[start..]).zip(&received_ms[start..]);
+        // A minute is divided out only where the time differs: the rows of a datagram share theirs.
+        let length = rest
+            .take_while(|((other, other_domain), time)| {
+                *other == exporter && *other_domain == domain && (*time == received || minute_of(**time) == minute)
+            })
+            .count();
+        let clamped = flags.iter().skip(start).take(length).filter(|flags| **flags & CLAMPED != 0).count() as u64;
+        take(Run { key: Key { exporter: *exporter, domain: *domain, minute }, rows: length as u64, clamped });
+        start += length;
+    }
+}
+
+const CLAMPED: u8 = flags::START_CLAMPED | flags::END_CLAMPED;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::Block;
+
+    #[test]
+    fn runs_end_where_exporter_domain_or_minute_changes() {
+        let mut block = Block::default();
+        let rows: [(u8, u32, i64, u8); 7] = [
+            (1, 5, 1_000, 0),
+            (1, 5, 1_000, flags::START_CLAMPED),
+            (1, 5, 59_999, flags::END_CLAMPED | flags::START_CLAMPED),
+            (1, 5, 60_000, flags::CLOCK_OFF),
+            (1, 6, 60_000, 0),
+            (2, 6, 60_000, 0),
+            (1, 6, 60_000, 0),
+        ];
+        block.decoded.flows.resize(rows.len());
+        for (row, (exporter, domain, received_ms, flags)) in rows.into_iter().enumerate() {
+            let flows = &mut block.decoded.flows;
+            flows.exporter[row] = [exporter; 16];
+            (flows.domain[row], flows.received_ms[row], flows.flags[row]) = (domain, received_ms, flags);
+        }
+        let part = block.parts().next().expect("flows");
+        let mut found = Vec::new();
+        let provenance = part.provenance().expect("flows come from datagrams");
+        runs(provenance, &block.decoded.flows.flags, &mut |run| {
+            found.push((run.key.exporter[0], run.key.domain, run.key.minute, run.rows, run.clamped))
+        });
+        let expected = [(1, 5, 0, 3, 2), (1, 5, 1, 1, 0), (1, 6, 1, 1, 0), (2, 6, 1, 1, 0), (1, 6, 1, 1, 0)];
+        assert_eq!(found, expected);
+    }
+}
