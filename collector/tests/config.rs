@@ -4,6 +4,8 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use collector::config::{CaptureMode, Config, Secret, Written};
+use collector::front_door::{Limit, Ruling};
+use collector::prefix::Prefix;
 
 fn documented() -> String {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/collector.toml");
@@ -96,6 +98,11 @@ fn values_that_cannot_be_meant_say_what_to_write() {
     check("[capture]\nframe_bytes = 3000", "capture.frame_bytes is 3000: the kernel takes 2048 or 4096");
     check("[capture]\nring_descriptors = 8192", "use a power of two from 64 to 4096");
     check("[capture]\nudp_address = \"eth0\"", "capture.udp_address");
+    check(
+        "[templates]\nhold_bytes_total = 9\nhold_bytes_per_exporter = 10",
+        "templates.hold_bytes_per_exporter is 10: use a number from 0 to 9",
+    );
+    check("[templates]\nhold_seconds = 0", "templates.hold_seconds is 0: use a number from 1 to 86400");
     check("[templates]\nsnapshot_seconds = 0", "templates.snapshot_seconds is 0: use a number from 1 to 86400");
     check("[clickhouse]\nurl = \"clickhouse:8123\"", "write http://HOST:8123");
     check("[clickhouse]\nurl = \"http://\"", "write http://HOST:8123");
@@ -121,6 +128,15 @@ fn values_that_cannot_be_meant_say_what_to_write() {
         "exporters.interface_sampling is \"3\" = 0 for 192.0.2.0/24: use 1",
     );
     check(&exporter("sampling_rate = -1"), "file.toml:4: ");
+    check(
+        "[front_door]\nallowed = [\"10.0.0.0/40\"]",
+        "front_door.allowed is \"10.0.0.0/40\": write an address or a prefix",
+    );
+    check("[front_door]\ndatagrams_per_second = 100000001", "use a number from 0 to 100000000");
+    check("[front_door]\nburst = 4294967296", "front_door.burst is 4294967296: use a number from 0 to 4294967295");
+    check("[front_door]\nexporters = 1", "front_door.exporters is 1: use a number from 16 to 1048576");
+    check(&exporter("burst = 5"), "exporters.burst is 5 for 192.0.2.0/24 without datagrams_per_second");
+    check(&exporter("datagrams_per_second = 999999999"), "exporters.datagrams_per_second");
     check("state_dir = \"\"", "state_dir is empty");
 }
 
@@ -156,6 +172,49 @@ fn what_was_written_is_what_is_meant() {
     );
     assert!(config.decode.keep_unknown);
     assert!(!format!("{config:?}").contains("written\""), "passwords stay out of logs");
+}
+
+#[test]
+fn limits_of_exporters_stand_above_that_of_all() {
+    let text = "[front_door]\nallowed = [\"192.0.2.0/24\"]\ndatagrams_per_second = 100\n\
+                [[exporters]]\naddress = \"192.0.2.1\"\nname = \"a\"\ndatagrams_per_second = 7\nburst = 9\n\
+                [[exporters]]\naddress = \"192.0.2.2\"\nname = \"b\"\ndatagrams_per_second = 0\n\
+                [[exporters]]\naddress = \"192.0.2.3\"\nname = \"c\"\n\
+                [[exporters]]\naddress = \"198.51.100.1\"\nname = \"d\"\ndatagrams_per_second = 0\n";
+    let rules = Config::resolve(Written::parse(text, "t").expect("valid"), None).expect("meant").rules();
+    for (exporter, expected) in [
+        ("192.0.2.1", Ruling::Limited(Limit::new(7, 9))),
+        ("192.0.2.2", Ruling::Limited(Limit::NONE)),
+        ("192.0.2.3", Ruling::Limited(Limit::new(100, 0))),
+        ("192.0.2.4", Ruling::Limited(Limit::new(100, 100))),
+        ("198.51.100.1", Ruling::Refused),
+    ] {
+        let exporter: Prefix = exporter.parse().expect("an address");
+        assert_eq!(rules.of(&exporter.first()), expected, "{exporter:?}");
+    }
+}
+
+#[test]
+fn what_waits_for_a_restart_is_named() {
+    let before = Written::default();
+    for (text, expected) in [
+        ("", &[][..]),
+        ("[front_door]\nallowed = [\"::1\"]\ndatagrams_per_second = 9\nburst = 3", &[]),
+        ("[[exporters]]\naddress = \"::1\"\nname = \"x\"", &[]),
+        ("state_dir = \"/x\"\n[front_door]\nexporters = 99", &["state_dir", "front_door.exporters"]),
+        (
+            "[capture]\nports = [1]\npin = false\n[log]\nlevel = \"debug\"",
+            &["capture.ports", "capture.pin", "log.level"],
+        ),
+        ("[clickhouse]\npassword = \"x\"", &["clickhouse.password"]),
+    ] {
+        let after = Written::parse(text, "t").expect("valid");
+        assert_eq!(before.changed_for_restart(&after), expected, "{text:?}");
+    }
+    // Every section is compared: each of its keys is known to be one that changes at once or at a restart.
+    let sections = collector::config::known_keys().into_iter().map(|(section, _)| section);
+    let sections: std::collections::BTreeSet<&str> = sections.filter(|section| !section.is_empty()).collect();
+    assert_eq!(sections.len(), 9, "a new section must be compared in changed_for_restart: {sections:?}");
 }
 
 #[test]

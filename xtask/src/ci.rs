@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{demo, deny, ebpf, fuzz, packages, programs, test, tidy};
+use crate::{demo, deny, ebpf, elements, fuzz, packages, programs, test, tidy};
 
 /// A name to show and what to do.
 type Step = (&'static str, fn() -> Result<()>);
@@ -16,6 +16,7 @@ const STEPS: &[Step] = &[
     ("packages", || packages::ensure(packages::TEST)),
     ("format", format),
     ("tidy", tidy::run),
+    ("elements", || elements::run(&elements::Args::check())),
     ("lints", lints),
     ("dependencies", deny::run),
     ("ebpf", || ebpf::run(&ebpf::Args::check())),

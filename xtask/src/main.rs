@@ -7,6 +7,7 @@ mod ci;
 mod demo;
 mod deny;
 mod ebpf;
+mod elements;
 mod fuzz;
 mod libchdb;
 mod packages;
@@ -36,6 +37,8 @@ enum Command {
     Ci,
     /// Rebuild the XDP program's object; with `--check`, fail when the committed one differs.
     Ebpf(ebpf::Args),
+    /// Rewrite the decoder's table of information elements; with `--check`, fail when the committed one is stale.
+    Elements(elements::Args),
     /// Fetch the ClickHouse engine of the embedded store and say where it lies.
     Libchdb,
     /// Fuzz the decoder.
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Command::Test => test::run(),
         Command::Ci => ci::run(),
         Command::Ebpf(arguments) => ebpf::run(&arguments),
+        Command::Elements(arguments) => elements::run(&arguments),
         Command::Libchdb => libchdb::ensure().map(|path| println!("{}", path.display())),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Tidy => tidy::run(),

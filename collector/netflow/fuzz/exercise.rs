@@ -25,6 +25,7 @@ pub(crate) fn datagrams<'a>(payloads: impl Iterator<Item = &'a [u8]>) {
     let (mut row_store, mut column_store) = (MapStore::default(), MapStore::default());
     let (mut row_report, mut column_report) = (Report::default(), Report::default());
     let mut columns = Tables::default();
+    columns.flows.raw.keep = true;
     for payload in payloads {
         let datagram = Datagram { payload, exporter: [1; 16], received_ms: 1_700_000_000_000 };
         dissect(&datagram, &mut row_store, &mut row_report, &mut Showing);
@@ -42,6 +43,7 @@ pub(crate) fn datagrams<'a>(payloads: impl Iterator<Item = &'a [u8]>) {
         [columns.start_ms.len(), columns.src_addr.len(), columns.sampling_rate.len(), columns.icmp_code.len()];
     assert_eq!(lengths, [rows; 4], "columns are equally long");
     assert_eq!([columns.application_name.keys().len(), columns.mpls_labels.ends.len()], [rows; 2]);
+    assert_eq!([columns.flags.len(), columns.raw.ends.len()], [rows; 2]);
     assert!((0..rows).all(|row| columns.mpls_labels.get(row).len() <= 10), "a stack has ten labels at most");
     assert!(columns.sampling_rate.iter().all(|rate| *rate > 0), "no rate is zero");
 }

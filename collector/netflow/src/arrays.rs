@@ -10,6 +10,8 @@ pub(crate) trait Column {
     fn resize_rows(&mut self, rows: usize);
     /// Makes room for `rows` in all.
     fn reserve_rows(&mut self, rows: usize);
+    /// Makes the column `rows` long if it is shorter.
+    fn lengthen(&mut self, rows: usize);
     /// Forgets the cells, keeps the memory.
     fn clear_rows(&mut self);
 }
@@ -21,6 +23,13 @@ impl<T: Clone + Default> Column for Vec<T> {
 
     fn reserve_rows(&mut self, rows: usize) {
         self.reserve(rows.saturating_sub(self.len()));
+    }
+
+    #[inline]
+    fn lengthen(&mut self, rows: usize) {
+        if self.len() < rows {
+            self.resize(rows, T::default());
+        }
     }
 
     fn clear_rows(&mut self) {
@@ -37,6 +46,12 @@ macro_rules! column {
 
             fn reserve_rows(&mut self, rows: usize) {
                 self.reserve(rows);
+            }
+
+            fn lengthen(&mut self, rows: usize) {
+                if self.len() < rows {
+                    self.resize(rows);
+                }
             }
 
             fn clear_rows(&mut self) {

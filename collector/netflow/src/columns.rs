@@ -226,6 +226,11 @@ impl Labels {
         self.ends.reserve(rows.saturating_sub(self.ends.len()));
     }
 
+    /// Number of rows.
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
     /// Forgets the rows, keeps the memory.
     pub fn clear(&mut self) {
         self.ends.clear();

@@ -17,6 +17,15 @@ use crate::walk::{Sink, Taken, walk};
 /// Appends what a datagram tells to `out`; templates and option values go to `store`, everything is counted in
 /// `report`. Allocates nothing once `out` has room and the templates are known.
 pub fn decode(datagram: &Datagram<'_>, store: &mut impl Store, out: &mut Tables, report: &mut Report) -> Outcome {
+    let outcome = decode_part(datagram, store, out, report);
+    out.complete();
+    outcome
+}
+
+/// As [`decode`], one of many datagrams of a block: columns of flows that no field has written stay shorter than the others
+/// until [`Tables::complete`], which has to be called before anybody but a decoder looks. So an empty column costs something
+/// once for a block and not for every datagram.
+pub fn decode_part(datagram: &Datagram<'_>, store: &mut impl Store, out: &mut Tables, report: &mut Report) -> Outcome {
     let mut columns = Columns { out, counts: Counts::default() };
     let outcome = walk(datagram, store, report, &mut columns);
     columns.counts.tell(report);

@@ -5,10 +5,11 @@ mod names;
 mod sampling;
 mod times;
 
+use crate::arrays::Column;
 use crate::columns::{FlowColumns, flags};
 use crate::counts::Counts;
 use crate::options::Options;
-use crate::plan::Slot;
+use crate::plan::{Nat, Slot};
 use crate::record::DataSet;
 use crate::tables::Tables;
 use crate::{kept, reverse, section, translate};
@@ -45,8 +46,11 @@ pub(crate) fn complete(
     if out.raw.keep {
         kept::append(set, first_row, out);
     }
-    // At last: a column that no field wrote is made as long as the others, and stays zero.
-    out.resize(rows);
+    // Columns that no field has written are longer at the end only, except where rows are looked at as a whole.
+    let is_special = plan.has_section || plan.is_biflow() || plan.nat != Nat::Silent;
+    if is_special || plan.has_slot(Slot::LaterTcpFlags) {
+        out.resize(rows);
+    }
     if plan.has_section {
         section::complete(plan, first_row, out);
     }
@@ -54,7 +58,7 @@ pub(crate) fn complete(
         later_flags(first_row, out);
     }
     if let Some(options) = options {
-        names::complete(options, first_row, out);
+        names::complete(options, first_row, rows, out);
     }
     if plan.is_by_initiator && plan.has_slot(Slot::BiflowDirection) {
         reverse::turn(plan, first_row, out);
@@ -69,7 +73,12 @@ pub(crate) fn complete(
 /// port.
 fn icmp(first_row: usize, out: &mut FlowColumns) {
     let (Some(protocols), Some(ports)) = (out.protocol.get(first_row..), out.dst_port.get(first_row..)) else { return };
+    if !protocols.iter().fold(false, |any, protocol| any | ICMP.contains(protocol)) {
+        return;
+    }
     let of_port = |(protocol, port): (&u8, &u16)| if ICMP.contains(protocol) { *port } else { 0 };
+    out.icmp_type.lengthen(first_row);
+    out.icmp_code.lengthen(first_row);
     out.icmp_type.extend(protocols.iter().zip(ports).map(|flow| of_port(flow).to_be_bytes()[0]));
     out.icmp_code.extend(protocols.iter().zip(ports).map(|flow| of_port(flow).to_be_bytes()[1]));
 }

@@ -1,10 +1,7 @@
 //! Information elements: names and types of IANA's registry, and names that vendors gave to their own.
 //!
-//! The tables are text files beside this one, each with its origin at the top; they are read at the first question. Decoding
-//! into columns does not need them.
-
-use std::collections::HashMap;
-use std::sync::LazyLock;
+//! The facts are text files in the folder beside this one, each with its origin at the top; `cargo xtask elements` makes the
+//! table of them. Decoding into columns does not need it.
 
 /// Private enterprise number of the reverse direction of a biflow (RFC 5103 section 6.1): IANA's numbers, meant backwards.
 pub const REVERSE: u32 = 29_305;
@@ -42,61 +39,59 @@ pub enum Type {
     List,
 }
 
-/// One element of IANA's registry.
+/// One element, of IANA's registry or of a vendor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Element {
     /// Its name, as in `octetDeltaCount`.
     pub name: &'static str,
     /// How to read its bytes.
     pub kind: Type,
+    /// What its number counts, as in `octets`; empty where there is no unit, or none is known.
+    pub unit: &'static str,
 }
 
-static IANA: LazyLock<HashMap<u16, Element>> = LazyLock::new(|| {
-    let lines = lines(include_str!("element/iana.tsv"));
-    lines.filter_map(|[id, kind, name]| Some((id.parse().ok()?, Element { name, kind: kind_of(kind)? }))).collect()
-});
+// The tables, in ascending order of their keys.
+include!("element/table.inc");
 
-static REVERSED: LazyLock<HashMap<u16, String>> = LazyLock::new(|| {
-    let reversed = |name: &str| {
-        let mut letters = name.chars();
-        let first = letters.next().map(|first| first.to_ascii_uppercase());
-        format!("reverse{}{}", first.map(String::from).unwrap_or_default(), letters.as_str())
-    };
-    IANA.iter().map(|(id, element)| (*id, reversed(element.name))).collect()
-});
-
-static VENDORS: LazyLock<HashMap<(u32, u16), &'static str>> = LazyLock::new(|| {
-    let lines = lines(include_str!("element/vendors.tsv"));
-    lines.filter_map(|[enterprise, id, name]| Some(((enterprise.parse().ok()?, id.parse().ok()?), name))).collect()
-});
-
-static NETFLOW9: LazyLock<HashMap<u16, &'static str>> = LazyLock::new(|| {
-    let lines = lines(include_str!("element/netflow9.tsv"));
-    lines.filter_map(|[id, name]| Some((id.parse().ok()?, name))).collect()
-});
+/// Private enterprise number of ntop.
+const NTOP: u32 = 35_632;
+/// What ntop adds to the ids of its elements in NetFlow v9.
+const NTOP_NETFLOW9: u16 = 57_472;
 
 /// The IANA element with this id.
 #[must_use]
 pub fn iana(id: u16) -> Option<Element> {
-    IANA.get(&id).copied()
+    find(IANA, &id)
 }
 
 /// The name of the IANA element with this id in the reverse direction (RFC 5103), as in `reverseOctetDeltaCount`.
 #[must_use]
 pub fn reverse_name(id: u16) -> Option<&'static str> {
-    REVERSED.get(&id).map(String::as_str)
+    find(REVERSE_NAMES, &id)
+}
+
+/// A vendor's own element.
+#[must_use]
+pub fn vendor(enterprise: u32, id: u16) -> Option<Element> {
+    find(VENDORS, &(enterprise, id))
 }
 
 /// What a vendor calls its own element.
 #[must_use]
 pub fn vendor_name(enterprise: u32, id: u16) -> Option<&'static str> {
-    VENDORS.get(&(enterprise, id)).copied()
+    vendor(enterprise, id).map(|element| element.name)
+}
+
+/// A NetFlow v9 field type of a vendor that IANA does not know.
+#[must_use]
+pub fn netflow9(id: u16) -> Option<Element> {
+    find(NETFLOW9, &id).or_else(|| vendor(NTOP, id.checked_sub(NTOP_NETFLOW9)?))
 }
 
 /// What vendors call a NetFlow v9 field type that IANA does not know.
 #[must_use]
 pub fn netflow9_name(id: u16) -> Option<&'static str> {
-    NETFLOW9.get(&id).copied()
+    netflow9(id).map(|element| element.name)
 }
 
 /// Whether an element of a template has a name; `version` is that of the protocol, 9 or 10.
@@ -109,59 +104,40 @@ pub fn is_known(version: u8, enterprise: u32, id: u16) -> bool {
     }
 }
 
-fn lines<const COLUMNS: usize>(table: &'static str) -> impl Iterator<Item = [&'static str; COLUMNS]> {
-    table.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
-        let mut cells = [""; COLUMNS];
-        let mut columns = line.split('\t');
-        for cell in &mut cells {
-            *cell = columns.next()?;
-        }
-        columns.next().is_none().then_some(cells)
-    })
-}
-
-fn kind_of(label: &str) -> Option<Type> {
-    Some(match label {
-        "u8" | "u16" | "u32" | "u64" => Type::Unsigned,
-        "i8" | "i16" | "i32" | "i64" => Type::Signed,
-        "f32" | "f64" => Type::Float,
-        "bool" => Type::Boolean,
-        "string" => Type::String,
-        "bytes" => Type::OctetArray,
-        "ipv4" => Type::Ipv4Address,
-        "ipv6" => Type::Ipv6Address,
-        "mac" => Type::MacAddress,
-        "s" => Type::DateTimeSeconds,
-        "ms" => Type::DateTimeMilliseconds,
-        "us" => Type::DateTimeMicroseconds,
-        "ns" => Type::DateTimeNanoseconds,
-        "list" => Type::List,
-        _ => return None,
-    })
+fn find<K: Ord, V: Copy>(table: &[(K, V)], key: &K) -> Option<V> {
+    let at = table.binary_search_by(|(known, _)| known.cmp(key)).ok()?;
+    table.get(at).map(|(_, value)| *value)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Lines of a table that are no comments.
-    fn entries(table: &str) -> usize {
-        table.lines().filter(|line| !line.starts_with('#')).count()
-    }
-
     #[test]
-    fn every_line_of_the_tables_is_read() {
-        assert_eq!(IANA.len(), entries(include_str!("element/iana.tsv")));
-        assert_eq!(VENDORS.len(), entries(include_str!("element/vendors.tsv")));
-        assert_eq!(NETFLOW9.len(), entries(include_str!("element/netflow9.tsv")));
+    fn tables_ascend() {
+        assert!(IANA.is_sorted_by(|one, next| one.0 < next.0) && IANA.len() > 490);
+        assert!(REVERSE_NAMES.is_sorted_by(|one, next| one.0 < next.0));
+        assert!(VENDORS.is_sorted_by(|one, next| one.0 < next.0) && VENDORS.len() > 1300);
+        assert!(NETFLOW9.is_sorted_by(|one, next| one.0 < next.0));
     }
 
     #[test]
     fn some_elements() {
-        assert_eq!(iana(1), Some(Element { name: "octetDeltaCount", kind: Type::Unsigned }));
+        assert_eq!(iana(1), Some(Element { name: "octetDeltaCount", kind: Type::Unsigned, unit: "octets" }));
         assert_eq!(iana(65), None, "IANA keeps 65 for NetFlow v9 without a name");
+        assert_eq!(iana(495).map(|element| element.kind), Some(Type::Ipv6Address));
         assert_eq!(reverse_name(1), Some("reverseOctetDeltaCount"));
         assert!(vendor_name(9, 12_235).is_some());
         assert_eq!(netflow9_name(33_002), Some("fw_ext_event"));
+        assert_eq!(vendor(35_632, 188).map(|element| element.kind), Some(Type::String));
+        assert_eq!(netflow9_name(57_472 + 188), Some("TLS_SERVER_NAME"));
+    }
+
+    /// Every vendor that is promised has elements.
+    #[test]
+    fn vendors() {
+        for enterprise in [9, 637, 2636, 3054, 5951, 6871, 6876, 8057, 10_704, 15_397, 16_982, 35_632, 39_499] {
+            assert!(VENDORS.iter().any(|((of, _), _)| *of == enterprise), "{enterprise}");
+        }
     }
 }

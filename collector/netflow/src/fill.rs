@@ -1,6 +1,8 @@
-//! Executes a plan: the records of a data set into columns, one field after the other.
+//! Executes a plan: the records of a data set into columns, one field after the other. A column may be shorter than the
+//! table, as long as no field has written it; it is made as long as the rows before when one does.
 
 use crate::announce::rate_of_probability;
+use crate::arrays::Column;
 use crate::clock::Now;
 use crate::columns::{Address, FlowColumns};
 use crate::counts::Counts;
@@ -44,6 +46,7 @@ fn fill_fixed(plan: &Plan, bytes: &[u8], record_length: usize, now: Now, out: &m
     }
     if !plan.labels.is_empty() {
         let stacks = &mut out.flows.mpls_labels;
+        stacks.lengthen(first_row);
         for record in bytes.chunks_exact(record_length) {
             stacks.push(plan.labels.iter().map(|label| label_at(record, label.offset)));
         }
@@ -93,6 +96,7 @@ fn fill_group(set: &DataSet<'_>, cursors: &mut [usize], now: Now, first_row: usi
         }
     }
     if !plan.labels.is_empty() {
+        out.flows.mpls_labels.lengthen(first_row);
         for stack in stacks.iter().take(cursors.len()) {
             out.flows.mpls_labels.push(stack.iter().copied());
         }
@@ -121,6 +125,7 @@ fn run(op: &Op, source: &impl Source, now: Now, first_row: usize, tables: &mut T
         }
         Target::SamplingProbability => {
             let rates = source.values(op).map(|value| rate_of_probability(value).unwrap_or(0));
+            out.sampling_rate.lengthen(first_row);
             out.sampling_rate.extend(rates);
         }
         Target::Start(Clock::SinceInit) => slot(op, source, out.scratch.slot(Slot::First), |value| value),
@@ -154,6 +159,7 @@ fn name_column(column: Name, out: &mut FlowColumns) -> &mut Text {
 
 fn names(op: &Op, source: &impl Source, first_row: usize, column: &mut Text) {
     if !op.is_fill {
+        column.lengthen(first_row);
         for value in source.values(op) {
             let key = column.key_of_bytes(value, NAME_LIMIT);
             column.push(key);
@@ -256,6 +262,7 @@ fn turned<T: Copy + Default + PartialEq>(
         }
         return;
     }
+    column.lengthen(first_row);
     match op.width {
         1 => column.extend(source.cells(op.offset).map(|[byte]| turn(u64::from(byte)))),
         2 => column.extend(source.cells(op.offset).map(|bytes| turn(u64::from(u16::from_be_bytes(bytes))))),
@@ -308,6 +315,7 @@ fn addresses(op: &Op, source: &impl Source, first_row: usize, column: &mut Vec<A
         }
         return;
     }
+    column.lengthen(first_row);
     match op.width {
         4 => column.extend(source.cells(op.offset).map(mapped)),
         16 => column.extend(source.cells::<16>(op.offset)),

@@ -18,11 +18,10 @@ pub(crate) fn append(set: &DataSet<'_>, first_row: usize, out: &mut FlowColumns)
         return;
     }
     for bytes in set.records() {
+        let record = set.record(bytes);
         let mut wanted = unused.iter().take(FIELDS).peekable();
-        for (_, field) in
-            set.record(bytes).fields().enumerate().filter(|(index, _)| wanted.next_if_eq(&index).is_some())
-        {
-            let value = neutral::render(set.header.version, &field);
+        for (_, field) in record.fields().enumerate().filter(|(index, _)| wanted.next_if_eq(&index).is_some()) {
+            let value = neutral::structured(set.header.version, &field, record.sub_templates());
             if value == Value::Null {
                 continue;
             }

@@ -59,7 +59,7 @@ mod walk;
 mod wire;
 
 pub use columns::FlowColumns;
-pub use decode::{Visit, decode, dissect};
+pub use decode::{Visit, decode, decode_part, dissect};
 pub use header::{Datagram, Header};
 pub use map_store::MapStore;
 pub use outcome::{Message, Outcome};

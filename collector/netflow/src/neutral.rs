@@ -20,7 +20,7 @@ const PADDING_OCTETS: u16 = 210;
 pub enum Names {
     /// `enterprise/element`, or the number alone in NetFlow v9.
     Numbers,
-    /// What the vendor calls it where that is known. Structured data is shown by its parts, not as bytes.
+    /// What the vendor calls it where that is known, and its value by the vendor's type. Structured data is shown by its parts, not as bytes.
     Vendors,
 }
 
@@ -146,7 +146,7 @@ pub(crate) fn structured<'a>(version: u8, field: &Field<'a>, templates: SubTempl
 
 fn structured_within<'a>(version: u8, field: &Field<'a>, templates: SubTemplates<'_>, levels: usize) -> Value<'a> {
     let is_list = version == 10 && list::is_list(&field.specifier) && !field.bytes.is_empty();
-    let Some(levels) = levels.checked_sub(1).filter(|_| is_list) else { return render(version, field) };
+    let Some(levels) = levels.checked_sub(1).filter(|_| is_list) else { return render_typed(version, field) };
     list_parts(version, field, templates, levels).map_or(Value::Bytes(field.bytes), Value::Structured)
 }
 
@@ -198,6 +198,21 @@ fn list_parts<'a>(
         None if is_basic => vec![semantic],
         None => vec![semantic, (Cow::Borrowed("records"), Value::List(records))],
     })
+}
+
+/// As [`render`], with what is known of vendors' elements.
+fn render_typed<'a>(version: u8, field: &Field<'a>) -> Value<'a> {
+    let (enterprise, id) = (field.specifier.enterprise, field.specifier.element);
+    let vendors = match enterprise {
+        _ if is_v9_scope(version, field) || field.bytes.is_empty() || iana_element(field).is_some() => None,
+        0 if version == 9 => element::netflow9(id),
+        enterprise => element::vendor(enterprise, id),
+    };
+    match vendors.map(|element| element.kind) {
+        Some(Type::String) => Value::Text(String::from_utf8_lossy(without_trailing_zeros(field.bytes))),
+        Some(kind) => typed(kind, field.bytes).unwrap_or(Value::Bytes(field.bytes)),
+        None => render(version, field),
+    }
 }
 
 fn iana_element(field: &Field<'_>) -> Option<Element> {

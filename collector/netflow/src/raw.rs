@@ -30,6 +30,11 @@ impl Raw {
         self.ends.reserve(rows.saturating_sub(self.ends.len()));
     }
 
+    /// Number of rows.
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
     /// Forgets rows and dictionary, keeps the memory of the rows.
     pub fn clear(&mut self) {
         self.ends.clear();

@@ -104,12 +104,12 @@ events! {
     OptionRefused "option_refused" Unused;
     /// A sampling rate of zero, announced or in an sFlow sample.
     SamplingRateZero "sampling_rate_zero" Unused;
-    /// A list in a data record (RFC 6313) whose lengths do not fit each other, or nested too deep; the record was decoded.
-    ListBroken "list_broken" Unused;
     /// A sampling rate of zero in a flow record.
     RecordRateZero "record_sampling_rate_zero" Unused;
     /// A row whose start or end cannot be; it was moved, and the row says so in its flags.
     TimeClamped "time_clamped" Unused;
+    /// A list in a data record (RFC 6313) whose lengths do not fit each other, or nested too deep; the record was decoded.
+    ListBroken "list_broken" Unused;
     /// A withdrawal of a template that is not known.
     WithdrawalUnknown "withdrawal_unknown" Unused;
     /// An sFlow sample of a format that is not known; passed over by its length.

@@ -22,6 +22,11 @@ impl Tables {
         self.flows.len().saturating_add(self.nat_events.len()).saturating_add(self.interface_counters.len())
     }
 
+    /// Makes all columns of a table equally long, after [`crate::decode_part`].
+    pub fn complete(&mut self) {
+        self.flows.resize(self.flows.len());
+    }
+
     /// Forgets the rows, keeps the memory.
     pub fn clear(&mut self) {
         self.flows.clear();

@@ -73,6 +73,11 @@ impl Text {
         self.keys.reserve(rows.saturating_sub(self.keys.len()));
     }
 
+    /// Number of rows.
+    pub(crate) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
     /// The distinct strings; a row's key is an index into this.
     #[must_use]
     pub fn values(&self) -> &[Arc<str>] {

@@ -76,7 +76,7 @@ pub enum Error {
         interface: String,
     },
     /// The verifier, or a kernel without what the program uses.
-    #[error("load the XDP program: the kernel rejects it: {reason}; Linux 5.9 or later is needed")]
+    #[error("load the XDP program: the kernel rejects it: {reason}; Linux 5.11 or later is needed")]
     Rejected {
         /// The last words of the verifier.
         reason: String,

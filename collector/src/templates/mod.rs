@@ -12,6 +12,8 @@ mod cache;
 mod changes;
 /// What the store counts.
 mod counters;
+/// One template in the store.
+mod entry;
 /// Data sets that wait for their template.
 mod held;
 /// A snapshot as text.
@@ -41,6 +43,7 @@ use announced::Announced;
 pub use cache::Cache;
 use changes::Changes;
 pub use counters::Counters;
+use entry::Entry;
 use held::Held;
 pub use held::{Bounds as HeldBounds, GivenUp, Reason};
 pub use room::Bounds;
@@ -51,11 +54,6 @@ pub use unknown::UnknownElement;
 
 /// Generation counters: exporters are spread over these, so that one exporter's changes leave most others' cache entries valid.
 const SHARDS: usize = 256;
-
-/// When the store is full, a template that no data set has used for this long after it was learned may go.
-const FIRST_USE_SECONDS: u64 = 60;
-/// When the store is full, a template that no data set has used for this long may go.
-const NEXT_USE_SECONDS: u64 = 600;
 
 type Map<K, V> = papaya::HashMap<K, V, foldhash::fast::RandomState>;
 
@@ -116,21 +114,6 @@ struct Shared {
     held: Held,
     /// What templates that are gone counted of elements that no table names.
     past: unknown::Past,
-}
-
-/// One template in the store; times in seconds since 1970.
-#[derive(Debug)]
-struct Entry {
-    template: Arc<Template>,
-    learned_at: u64,
-    /// When its exporter last sent it.
-    repeated_at: AtomicU64,
-    /// When a data set was last decoded by it; 0 if none was.
-    used_at: AtomicU64,
-    /// Records decoded by it since it was learned or restored.
-    decoded: AtomicU64,
-    /// Its elements that no table names: (enterprise, element).
-    unknown: Box<[(u32, u16)]>,
 }
 
 #[derive(Debug, Default)]
@@ -196,6 +179,12 @@ impl Templates {
     #[must_use]
     pub fn held_given_up(&self, now: u64) -> Vec<GivenUp> {
         self.0.held.given_up(now)
+    }
+
+    /// Data sets that wait for their template.
+    #[must_use]
+    pub fn held_sets(&self) -> usize {
+        self.0.held.len()
     }
 
     /// Elements in the templates of each exporter that no table names, with the number of data records that had them.
@@ -395,37 +384,6 @@ impl Shard {
     /// reader who still finds the old value has also read the old generation.
     fn changed(&self) {
         self.generation.fetch_add(1, Ordering::Release);
-    }
-}
-
-impl Entry {
-    fn new(version: u8, template: Arc<Template>, now: u64) -> Self {
-        Self {
-            unknown: unknown::of_template(version, &template),
-            template,
-            learned_at: now,
-            repeated_at: AtomicU64::new(now),
-            used_at: AtomicU64::new(0),
-            decoded: AtomicU64::new(0),
-        }
-    }
-
-    /// Records decoded by it so far.
-    fn decoded(&self) -> u64 {
-        self.decoded.load(Ordering::Relaxed)
-    }
-
-    /// When it was last used or repeated, seconds since 1970.
-    fn seen_at(&self) -> u64 {
-        self.repeated_at.load(Ordering::Relaxed).max(self.used_at.load(Ordering::Relaxed))
-    }
-
-    /// Whether it may go when there is no room. Repetitions do not count: they are as cheap to forge as the template was.
-    fn is_dispensable(&self, now: u64) -> bool {
-        match self.used_at.load(Ordering::Relaxed) {
-            0 => self.learned_at.saturating_add(FIRST_USE_SECONDS) < now,
-            used_at => used_at.saturating_add(NEXT_USE_SECONDS) < now,
-        }
     }
 }
 

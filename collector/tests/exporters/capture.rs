@@ -45,11 +45,6 @@ impl Packets {
         Self(frames)
     }
 
-    /// How many.
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
-    }
-
     /// Writes them as a capture of the last seconds.
     pub(crate) fn write(&self, path: &Path) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970").as_secs();

@@ -35,11 +35,12 @@ impl Peer {
     /// What it reads in the datagrams.
     pub(crate) fn read(self, namespace: &Namespace, folder: &Path, datagrams: &[Vec<u8>]) -> Totals {
         let folder = folder.join("peer");
-        std::fs::create_dir_all(&folder).expect("the folder can be made");
+        let files = folder.join("flows");
+        std::fs::create_dir_all(&files).expect("the folder can be made");
         let mut command = match self {
             Self::Nfcapd => {
                 let mut command = namespace.command("nfcapd");
-                command.args(["-t", "3600", "-b", "127.0.0.1", "-p", &PORT.to_string(), "-w"]).arg(&folder);
+                command.args(["-t", "3600", "-b", "127.0.0.1", "-p", &PORT.to_string(), "-w"]).arg(&files);
                 command
             }
             Self::Sfacctd => {
@@ -73,7 +74,7 @@ impl Peer {
         signal(peer.0.id(), if self == Self::Nfcapd { Signal::SIGTERM } else { Signal::SIGINT });
         peer.0.wait().expect("it ends");
         let totals = match self {
-            Self::Nfcapd => nfdump(namespace, &folder),
+            Self::Nfcapd => nfdump(namespace, &files),
             Self::Sfacctd => {
                 let path = folder.join("flows.csv");
                 wait_until("sfacctd has written its flows", || path.exists() && waiting(namespace).is_none());
@@ -85,6 +86,8 @@ impl Peer {
                     .fold(Totals::default(), |totals, cells| add(totals, &cells, 0))
             }
         };
+        let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
+        assert!(!totals.is_empty(), "{self:?} read nothing: {log}");
         std::fs::remove_dir_all(folder).expect("the folder is ours");
         totals
     }

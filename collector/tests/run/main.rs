@@ -47,7 +47,7 @@ fn a_stop_stores_what_is_held_and_a_restart_knows_the_templates() {
     // No template was sent to this process: it comes from the snapshot.
     collector.send(&v9_data());
     collector.wait_for("collector_datagrams_total", 1);
-    assert_eq!(collector.metric("event=\"set_without_template\""), 0, "{}", collector.metrics());
+    assert_eq!(collector.metric("event=\"set_held\""), 0, "{}", collector.metrics());
     assert_eq!(collector.metric("event=\"flow_record\""), V9_RECORDS);
     assert_eq!(collector.terminate(), 0, "{}", collector.log());
 }
@@ -115,7 +115,8 @@ fn malformed_datagrams_cost_a_counter_and_nothing_else() {
     collector.wait_for("collector_datagrams_total", 5);
     assert_eq!(collector.metric("event=\"header_truncated\""), 2, "{}", collector.metrics());
     assert_eq!(collector.metric("event=\"version_unknown\""), 1);
-    assert_eq!(collector.metric("event=\"set_without_template\""), 1);
+    assert_eq!(collector.metric("event=\"set_held\""), 1);
+    assert_eq!(collector.metric("collector_held_sets "), 1);
     assert_eq!(collector.metric("event=\"flow_record\""), V5_RECORDS);
     assert_eq!(collector.terminate(), 0, "{}", collector.log());
 }

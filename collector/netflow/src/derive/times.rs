@@ -26,7 +26,9 @@ pub(super) fn is_clock_off(header: &Header) -> bool {
 /// receipt. A start after the end, or more than [`LONGEST_MS`] before it, is moved to the end.
 pub(super) fn clamp(header: &Header, first_row: usize, out: &mut FlowColumns) -> u64 {
     let latest = header.received_ms.max(header.export_ms).saturating_add(DAY_MS);
-    let is_wrong = |start: i64, end: i64| (start > end) | (end > latest) | (end.wrapping_sub(start) > LONGEST_MS);
+    // A negative duration is a huge one without its sign, so that one comparison finds both.
+    let is_wrong =
+        |start: i64, end: i64| (end.wrapping_sub(start).cast_unsigned() > LONGEST_MS.cast_unsigned()) | (end > latest);
     let (Some(starts), Some(ends)) = (out.start_ms.get_mut(first_row..), out.end_ms.get_mut(first_row..)) else {
         return 0;
     };

@@ -14,6 +14,9 @@ use crate::EXPORT_MS;
 /// An enterprise number kept for documentation (RFC 5612), of which no collector knows an element.
 const NOBODY: u32 = 32_473;
 
+/// Addresses and ports after translation.
+const POST_NAT: [u16; 6] = [225, 226, 227, 228, 281, 282];
+
 /// The lengths in which exporters, and those that are broken, write a number.
 fn number_length(natural: u16) -> impl Strategy<Value = u16> {
     prop_oneof![6 => Just(natural), 3 => 1_u16..=8, 1 => Just(VARIABLE), 1 => prop_oneof![Just(0_u16), 9_u16..20]]
@@ -67,7 +70,11 @@ fn times(protocol: Protocol) -> impl Strategy<Value = Vec<Field>> {
 pub(crate) fn template(protocol: Protocol, id: u16) -> impl Strategy<Value = Template> {
     let fields = (prop::collection::vec(field(protocol), 1..24), times(protocol));
     fields
-        .prop_map(|(fields, times)| [fields, times].concat())
+        .prop_map(|(fields, times)| {
+            // An address behind translation without a counter is a log of translations, not a flow.
+            let is_translated = fields.iter().any(|field| POST_NAT.contains(&field.element));
+            [fields, times, if is_translated { vec![iana(1, 8)] } else { Vec::new() }].concat()
+        })
         .prop_shuffle()
         .prop_map(move |fields| Template::data(id, fields))
         .prop_filter("records have a byte", |template| template.shortest_record() > 0)

@@ -56,15 +56,15 @@ pub(crate) fn flow(columns: &FlowColumns, row: usize) -> Flow {
     }
 }
 
-/// A flow as its row tells it: a time that was not told is made of the other, or of the time of receipt; the sampler has no
-/// column.
+/// A flow as its row tells it: a time that was not told is made of the other, or of the time of receipt; a start told in
+/// milliseconds is not later than an end told in seconds; the sampler has no column.
 pub(crate) fn told(flow: &Flow, received_ms: i64) -> Flow {
     let (start_ms, end_ms) = match (flow.start_ms, flow.end_ms) {
         (None, None) => (received_ms, received_ms),
         (None, Some(end_ms)) => (end_ms, end_ms),
         (Some(start_ms), end_ms) => (start_ms, end_ms.unwrap_or(received_ms)),
     };
-    Flow { start_ms: Some(start_ms), end_ms: Some(end_ms), sampler: 0, ..flow.clone() }
+    Flow { start_ms: Some(start_ms.min(end_ms)), end_ms: Some(end_ms), sampler: 0, ..flow.clone() }
 }
 
 /// Unspecified addresses of both versions are none.

@@ -25,12 +25,9 @@ fn counters_at_their_ends() {
                 if element == 1 {
                     assert_eq!(flows.bytes[0], u64::from_be_bytes([byte; 8]));
                 }
+                // The last that a DateTime64 shows: the end of 2299.
                 let latest_ms = 10_413_791_999_999;
-                assert!(
-                    (0..=latest_ms).contains(&flows.end_ms[0]),
-                    "{protocol:?}, element {element}: {}",
-                    flows.end_ms[0]
-                );
+                assert!(flows.end_ms[0] <= latest_ms, "{protocol:?}, element {element}: {}", flows.end_ms[0]);
             }
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Allocations are counted by an allocator of the test's own, so these are a program of their own.
 
-#![expect(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "a test may panic")]
+#![expect(clippy::arithmetic_side_effects, reason = "a test may panic")]
 #![expect(unsafe_code, reason = "a global allocator is the one way to count allocations")]
 
 /// Floods of templates, options and names.
@@ -43,7 +43,7 @@ impl Decoded {
         dissect(&datagram, &mut self.row_store, &mut self.row_report, &mut |record: Record<'_>| {
             assert_eq!(record.fields().count(), record.template().fields().len(), "a record has all its fields");
         });
-        assert_eq!(self.report, self.row_report, "columns and rows agree");
+        assert_eq!(self.report.without_rows(), self.row_report, "columns and rows agree");
         self
     }
 

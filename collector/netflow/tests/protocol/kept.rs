@@ -26,6 +26,9 @@ fn names_and_values() {
     check("an empty one", &[iana(83, 65_535), iana(1, 1)], &[0, 9], &[("interfaceDescription", "")]);
     check("a number that is not known", &[(4242, 7, 2)], &[1, 0xab], &[("4242/7", "01ab")]);
     check("the worse of two", &[iana(85, 1), iana(1, 1)], &[8, 9], &[("octetTotalCount", "8")]);
+    // A basicList (RFC 6313 section 4.5.1) of two deltaFlowCounts, all of them.
+    let list = [&[7, 3][..], &[0, 3, 0, 1], &[4, 5]].concat();
+    check("a list", &[iana(291, 65_535)], &list, &[("basicList", "semantic=allOf,deltaFlowCount=4,5")]);
     check("fill bytes", &[iana(210, 3), iana(1, 1)], &[0, 0, 0, 9], &[]);
     check("no other direction", &[(REVERSED, 6, 1), iana(1, 1)], &[2, 9], &[("reverseTcpControlBits", "2")]);
     let long = [&[255, 8, 0][..], &[b'x'; 2048]].concat();

@@ -9,6 +9,7 @@ mod held;
 mod lists;
 mod options;
 mod outcome;
+mod sets;
 
 use std::sync::Arc;
 
