@@ -105,7 +105,7 @@ fn rows_are_filled_once_and_blocks_keep_their_dictionaries_apart() {
 #[test]
 fn exporters_are_named_in_every_table() {
     let none: [PathBuf; 0] = [];
-    let mut enricher = Enricher::new(&Published::new(Geo::open(&none).expect("no file is no fault")), names());
+    let mut enricher = Enricher::new(&Published::new(Geo::open(&none).expect("no file is no fault")), &names());
     let mut block = Block::default();
     for exporter in ["10.0.0.9", "192.0.2.1", "10.0.0.1"] {
         // No flow record at all, then some: each table is filled by its own length.
@@ -132,7 +132,7 @@ fn configured_sampling_rates_are_taken_up_when_they_are_replaced() {
         SamplingRates::new([("10.0.0.0/8".parse().expect("a prefix"), sampling)])
     };
     let published = PublishedRates::new(rates(10));
-    let mut enricher = Enricher::new(&Published::new(Geo::empty()), names()).with_rates(&published);
+    let mut enricher = Enricher::new(&Published::new(Geo::empty()), &names()).with_rates(&published);
     let mut block = Block::default();
     for rate in [10, 20] {
         published.replace(rates(rate));

@@ -10,8 +10,9 @@ use netflow::columns::Address;
 
 use super::book::Book;
 use super::cell::{Cell, Cells};
-use super::rings::{RingDrops, Split};
+use super::rings::RingDrops;
 use super::rows::{Run, runs};
+use super::settle::{Quantity, Sides, settle};
 use super::{Key, NOBODY, minute_of};
 use crate::batch::Provenance;
 
@@ -19,15 +20,6 @@ use crate::batch::Provenance;
 const PENDING_MAX: usize = 262_144;
 /// Exporters with totals of their own for `/metrics`; what comes beyond stands under `::`.
 const EXPORTERS_MAX: usize = 16_384;
-
-/// Datagrams and their payload bytes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Quantity {
-    /// Datagrams.
-    pub datagrams: u64,
-    /// Payload bytes.
-    pub bytes: u64,
-}
 
 /// What the XDP program counted for an exporter in a minute that is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,13 +56,6 @@ struct State {
     drops: RingDrops,
     drops_read: Vec<RingDrops>,
     folded: u64,
-}
-
-/// An exporter's datagrams in a minute at both ends of the rings.
-#[derive(Debug, Clone, Copy, Default)]
-struct Sides {
-    steered: Quantity,
-    received: Quantity,
 }
 
 impl Account {
@@ -249,53 +234,10 @@ impl State {
         self.settled = end_minute;
         let later = self.rings.split_off(&end_minute);
         for (minute, exporters) in std::mem::replace(&mut self.rings, later) {
-            self.settle_minute(minute, exporters.into_iter().collect());
-        }
-    }
-
-    /// What came out was seen, whoever's count it is in: exporters without a lasting account are counted in the kernel's sum
-    /// under `::`, so what came out beyond an exporter's own count is taken off that sum.
-    fn settle_minute(&mut self, minute: u32, mut exporters: Vec<(Address, Sides)>) {
-        exporters.sort_unstable_by_key(|(exporter, _)| *exporter);
-        let (mut beyond, mut lost) = (Quantity::default(), 0);
-        for (_, sides) in exporters.iter().filter(|(exporter, _)| *exporter != NOBODY) {
-            beyond.datagrams += sides.received.datagrams.saturating_sub(sides.steered.datagrams);
-            beyond.bytes += sides.received.bytes.saturating_sub(sides.steered.bytes);
-        }
-        // What a worker had to count under `::` for want of room is not lost for the exporter that the kernel counted.
-        let nobody =
-            exporters.iter().find(|(exporter, _)| *exporter == NOBODY).map_or(Sides::default(), |(_, nobody)| *nobody);
-        let mut unplaced = nobody.received.datagrams.saturating_sub(nobody.steered.datagrams);
-        for (exporter, sides) in &mut exporters {
-            let moved = unplaced.min(sides.steered.datagrams.saturating_sub(sides.received.datagrams));
-            sides.steered.datagrams -= moved;
-            unplaced -= moved;
-            if *exporter == NOBODY {
-                sides.steered.datagrams = sides.steered.datagrams.saturating_sub(beyond.datagrams);
-                sides.steered.bytes = sides.steered.bytes.saturating_sub(beyond.bytes);
+            for (exporter, cells) in settle(exporters.into_iter().collect(), &mut self.drops) {
+                self.count(Key { exporter, domain: 0, minute }, &cells);
             }
-            sides.steered.datagrams = sides.steered.datagrams.max(sides.received.datagrams);
-            sides.steered.bytes = sides.steered.bytes.max(sides.received.bytes);
-            lost += sides.steered.datagrams - sides.received.datagrams;
         }
-        let mut reasons = self.drops.take(lost);
-        for (exporter, sides) in exporters {
-            let mut cells = Cells::default();
-            cells.see_xdp(sides.steered);
-            let Split { ring_full, fill_ring_empty, other } =
-                reasons.take(sides.steered.datagrams - sides.received.datagrams);
-            cells.add(Cell::RingFull, ring_full.cast_signed());
-            cells.add(Cell::FillRingEmpty, fill_ring_empty.cast_signed());
-            cells.add(Cell::RingOther, other.cast_signed());
-            self.count(Key { exporter, domain: 0, minute }, &cells);
-        }
-    }
-}
-
-impl Cells {
-    fn see_xdp(&mut self, quantity: Quantity) {
-        self.add(Cell::SeenXdp, quantity.datagrams.cast_signed());
-        self.add(Cell::SeenXdpBytes, quantity.bytes.cast_signed());
     }
 }
 

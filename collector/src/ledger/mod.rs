@@ -27,14 +27,17 @@ mod expose;
 mod rings;
 /// Rows of blocks, by exporter and minute.
 mod rows;
+/// Settling a minute.
+mod settle;
 /// The table.
 pub mod table;
 
-pub use account::{Account, KernelMinute, Quantity};
+pub use account::{Account, KernelMinute};
 pub use book::{Arrival, Book};
 pub use cell::{Cell, Cells};
 pub use rings::RingDrops;
 pub use rows::{Run, runs};
+pub use settle::Quantity;
 pub use table::LedgerRows;
 
 use netflow::columns::Address;

@@ -141,10 +141,10 @@ mod tests {
         counts.malformed(Event::SetTruncated);
         let rows = LedgerRows::new(&[(key, counts), (key, Counts::default())]);
         assert_eq!((rows.minutes.as_slice(), rows.faults.values().len()), (&[6000, 6000][..], 2));
-        let column = |cell: Cell| match rows.cells(0, HEAD + cell as usize) {
-            Cells::I64(values) => values.to_vec(),
-            Cells::U64(values) => values.iter().map(|value| value.cast_signed()).collect(),
-            other => panic!("{other:?}"),
+        let column = |cell: Cell| {
+            let cells = rows.cells(0, HEAD + cell as usize);
+            assert_eq!(matches!(cells, Cells::I64(_)), cell.is_signed(), "{cell:?}");
+            rows.counts[cell as usize].iter().map(|count| count.cast_signed()).collect::<Vec<i64>>()
         };
         assert_eq!(column(Cell::MissingRecords), [-3, 0]);
         assert_eq!(column(Cell::Malformed), [0, 2]);

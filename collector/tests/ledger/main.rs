@@ -79,10 +79,8 @@ fn check(way: &[&str]) {
         let found = expected(sent);
         table.check(&name, address, &[("duplicates", found.duplicates), ("reordered", found.reordered)]);
         table.check(&name, address, &[("restarts", account.restarts as i64)]);
-        let missing = match device {
-            Device::Vyos | Device::Sflow => "missing_datagrams",
-            _ => "missing_records",
-        };
+        let counts_datagrams = matches!(device, Device::Vyos | Device::Sflow);
+        let missing = if counts_datagrams { "missing_datagrams" } else { "missing_records" };
         table.check(&name, address, &[(missing, found.missing)]);
         let stored = collector.sql(&format!(
             "SELECT (SELECT count() FROM collector.flows WHERE exporter_address = toIPv6('{address}'))

@@ -23,7 +23,25 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("clickhouse", &["batch", "metrics"]),
     ("store", &["metrics"]),
     ("console", &["clickhouse", "metrics", "templates"]),
-    ("worker", &["batch", "enrich", "front_door", "journal", "metrics", "pcap", "steering", "templates", "udp", "xsk"]),
+    ("ledger", &["batch", "metrics"]),
+    ("exporters", &["batch", "front_door", "ledger", "metrics"]),
+    (
+        "worker",
+        &[
+            "exporters",
+            "ledger",
+            "batch",
+            "enrich",
+            "front_door",
+            "journal",
+            "metrics",
+            "pcap",
+            "steering",
+            "templates",
+            "udp",
+            "xsk",
+        ],
+    ),
     // The configuration is read into the small settings of each part, never into the supervisor.
     (
         "config",
