@@ -155,4 +155,57 @@ COMMENT 'Counters of interfaces as exporters sent them: totals since the exporte
 
 INSERT INTO schema_version (version, binary_version) VALUES (2, '0.1.0');
 
+CREATE TABLE IF NOT EXISTS ledger
+(
+    `minute` DateTime('UTC') COMMENT 'Minute of receipt' CODEC(ZSTD(1)),
+    `exporter_address` IPv6 COMMENT 'Address the datagrams came from; :: where that is not known or too many sent' CODEC(ZSTD(1)),
+    `observation_domain` UInt32 COMMENT 'Observation domain (IPFIX), source id (v9), engine (v5), sub-agent (sFlow); 0 before a datagram is read' CODEC(ZSTD(1)),
+    `fault` LowCardinality(String) COMMENT 'What malformed datagrams break first; empty for all other counts' CODEC(ZSTD(1)),
+    `seen_xdp` UInt64 COMMENT 'Datagrams that the XDP program took or refused' CODEC(ZSTD(1)),
+    `seen_xdp_bytes` UInt64 COMMENT 'Payload bytes of these' CODEC(ZSTD(1)),
+    `seen_udp` UInt64 COMMENT 'Datagrams that came to the UDP sockets, those that overflowed them too' CODEC(ZSTD(1)),
+    `seen_udp_bytes` UInt64 COMMENT 'Payload bytes of these, as far as they were received' CODEC(ZSTD(1)),
+    `not_allowed` UInt64 COMMENT 'Datagrams refused because the exporter is in no allowed prefix' CODEC(ZSTD(1)),
+    `not_allowed_bytes` UInt64 COMMENT 'Payload bytes of these' CODEC(ZSTD(1)),
+    `rate_limited` UInt64 COMMENT 'Datagrams refused because the exporter sent faster than it may' CODEC(ZSTD(1)),
+    `rate_limited_bytes` UInt64 COMMENT 'Payload bytes of these' CODEC(ZSTD(1)),
+    `ring_full` UInt64 COMMENT 'Datagrams lost because a worker\'s ring was full' CODEC(ZSTD(1)),
+    `fill_ring_empty` UInt64 COMMENT 'Datagrams lost because the kernel found no frame for them' CODEC(ZSTD(1)),
+    `ring_other` UInt64 COMMENT 'Datagrams that were steered to a ring and never came out, for neither of these reasons' CODEC(ZSTD(1)),
+    `socket_overflow` UInt64 COMMENT 'Datagrams lost because a UDP socket\'s buffer was full' CODEC(ZSTD(1)),
+    `truncated` UInt64 COMMENT 'Datagrams longer than the receive buffer' CODEC(ZSTD(1)),
+    `malformed` UInt64 COMMENT 'Datagrams that break their protocol; what could be read of them was decoded' CODEC(ZSTD(1)),
+    `received_xdp` UInt64 COMMENT 'Datagrams that workers took from rings' CODEC(ZSTD(1)),
+    `received_xdp_bytes` UInt64 COMMENT 'Payload bytes of these' CODEC(ZSTD(1)),
+    `received_udp` UInt64 COMMENT 'Datagrams that workers took from UDP sockets and did not refuse' CODEC(ZSTD(1)),
+    `received_udp_bytes` UInt64 COMMENT 'Payload bytes of these' CODEC(ZSTD(1)),
+    `decoded` UInt64 COMMENT 'Datagrams decoded without a fault' CODEC(ZSTD(1)),
+    `flow_records` UInt64 COMMENT 'Flow records in all datagrams, those decoded late too' CODEC(ZSTD(1)),
+    `rows_decoded` UInt64 COMMENT 'Rows made of them, for all tables' CODEC(ZSTD(1)),
+    `rows_stored` UInt64 COMMENT 'Rows that ClickHouse acknowledged' CODEC(ZSTD(1)),
+    `rows_lost_bound` UInt64 COMMENT 'Rows given up because more waited for ClickHouse than may' CODEC(ZSTD(1)),
+    `rows_lost_rejected` UInt64 COMMENT 'Rows given up because ClickHouse refused them' CODEC(ZSTD(1)),
+    `rows_lost_block` UInt64 COMMENT 'Rows given up because their block was at fault' CODEC(ZSTD(1)),
+    `rows_lost_stopped` UInt64 COMMENT 'Rows given up because the stop could not wait for ClickHouse' CODEC(ZSTD(1)),
+    `rows_lost_panic` UInt64 COMMENT 'Rows that went with a worker\'s panic' CODEC(ZSTD(1)),
+    `sets_held` UInt64 COMMENT 'Data sets that had to wait for their template' CODEC(ZSTD(1)),
+    `sets_decoded_late` UInt64 COMMENT 'Of these, decoded when it came' CODEC(ZSTD(1)),
+    `sets_expired` UInt64 COMMENT 'Of these, given up because it did not come in time' CODEC(ZSTD(1)),
+    `sets_evicted` UInt64 COMMENT 'Of these, given up for newer ones' CODEC(ZSTD(1)),
+    `sets_refused` UInt64 COMMENT 'Data sets without template for which there was no room' CODEC(ZSTD(1)),
+    `times_clamped` UInt64 COMMENT 'Rows whose start or end was moved because it cannot be' CODEC(ZSTD(1)),
+    `missing_records` Int64 COMMENT 'Data records that never came, by the exporter\'s sequence numbers' CODEC(ZSTD(1)),
+    `missing_datagrams` Int64 COMMENT 'Datagrams that never came, by the exporter\'s sequence numbers' CODEC(ZSTD(1)),
+    `missing_samples` Int64 COMMENT 'sFlow samples that never came, by the sequence numbers of their data sources' CODEC(ZSTD(1)),
+    `exporter_drops` UInt64 COMMENT 'sFlow samples that the exporter says it lost itself' CODEC(ZSTD(1)),
+    `reordered` Int64 COMMENT 'Datagrams that came after later ones' CODEC(ZSTD(1)),
+    `duplicates` Int64 COMMENT 'Datagrams that came twice' CODEC(ZSTD(1)),
+    `restarts` Int64 COMMENT 'Restarts of the exporter or of its sequence' CODEC(ZSTD(1))
+)
+ENGINE = SummingMergeTree
+PARTITION BY toYYYYMM(minute)
+ORDER BY (minute, exporter_address, observation_domain, fault)
+SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 1000
+COMMENT 'What became of every datagram, per exporter, observation domain and minute of receipt. Ask for sums';
+
 INSERT INTO schema_version (version, binary_version) VALUES (3, '0.1.0');
