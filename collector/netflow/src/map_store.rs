@@ -23,10 +23,13 @@ const HELD_OVERHEAD: usize = 256;
 #[derive(Debug, Default)]
 pub struct MapStore {
     domains: HashMap<DomainKey, Domain>,
-    /// In the order in which they came.
-    held: VecDeque<(TemplateKey, Held)>,
-    /// How many wait for each template.
-    waiting: HashMap<TemplateKey, usize>,
+    /// Those that wait for each template, by number, in the order in which they came.
+    waiting: HashMap<TemplateKey, VecDeque<(u64, Held)>>,
+    /// The numbers of all, in the order in which they came; some may be of sets that wait no longer.
+    order: VecDeque<(u64, TemplateKey)>,
+    /// Number of the next one.
+    next: u64,
+    held: usize,
     held_bytes: usize,
     given_up: u64,
 }
@@ -50,7 +53,7 @@ impl MapStore {
     /// Data sets that wait for their template.
     #[must_use]
     pub fn held(&self) -> usize {
-        self.held.len()
+        self.held
     }
 
     /// Data sets that waited too long, or gave way to newer ones.
@@ -59,15 +62,41 @@ impl MapStore {
         self.given_up
     }
 
+    /// The set that came first of those that wait.
+    fn oldest(&mut self) -> Option<&Held> {
+        let waiting = &self.waiting;
+        let waits = |(number, key): &(u64, TemplateKey)| {
+            waiting.get(key).and_then(VecDeque::front).is_some_and(|(first, _)| first == number)
+        };
+        while self.order.front().is_some_and(|first| !waits(first)) {
+            self.order.pop_front();
+        }
+        let (_, key) = self.order.front()?;
+        self.waiting.get(key)?.front().map(|(_, held)| held)
+    }
+
     fn give_up_oldest(&mut self) {
-        let Some((key, held)) = self.held.pop_front() else { return };
-        self.held_bytes = self.held_bytes.saturating_sub(cost(&held.bytes));
-        self.given_up = self.given_up.saturating_add(1);
+        let Some(bytes) = self.oldest().map(|held| cost(&held.bytes)) else { return };
+        let Some((_, key)) = self.order.pop_front() else { return };
         if let Some(waiting) = self.waiting.get_mut(&key) {
-            *waiting = waiting.saturating_sub(1);
-            if *waiting == 0 {
+            waiting.pop_front();
+            if waiting.is_empty() {
                 self.waiting.remove(&key);
             }
+        }
+        self.forget(1, bytes);
+        self.given_up = self.given_up.saturating_add(1);
+    }
+
+    fn forget(&mut self, sets: usize, bytes: usize) {
+        self.held = self.held.saturating_sub(sets);
+        self.held_bytes = self.held_bytes.saturating_sub(bytes);
+        // Numbers of sets that wait no longer are thrown out now and then, so that they never outnumber the others by much.
+        if self.order.len() > self.held.saturating_mul(2).saturating_add(64) {
+            let waiting = &self.waiting;
+            self.order.retain(|(number, key)| {
+                waiting.get(key).and_then(VecDeque::front).is_some_and(|(first, _)| first <= number)
+            });
         }
     }
 }
@@ -116,17 +145,20 @@ impl Store for MapStore {
     }
 
     fn hold(&mut self, key: &TemplateKey, header: &Header, set: &[u8]) -> bool {
-        let is_old = |held: &Held| held.header.received_ms < header.received_ms.saturating_sub(HELD_MS_LIMIT);
-        while self.held.front().is_some_and(|(_, held)| is_old(held)) {
+        let oldest_ms = header.received_ms.saturating_sub(HELD_MS_LIMIT);
+        while self.oldest().is_some_and(|held| held.header.received_ms < oldest_ms) {
             self.give_up_oldest();
         }
-        while !self.held.is_empty() && self.held_bytes.saturating_add(cost(set)) > HELD_BYTES_LIMIT {
+        while self.held > 0 && self.held_bytes.saturating_add(cost(set)) > HELD_BYTES_LIMIT {
             self.give_up_oldest();
         }
+        let number = self.next;
+        self.next = number.wrapping_add(1);
+        self.order.push_back((number, *key));
+        let held = Held { header: *header, bytes: set.into() };
+        self.waiting.entry(*key).or_default().push_back((number, held));
+        self.held = self.held.saturating_add(1);
         self.held_bytes = self.held_bytes.saturating_add(cost(set));
-        self.held.push_back((*key, Held { header: *header, bytes: set.into() }));
-        let waiting = self.waiting.entry(*key).or_default();
-        *waiting = waiting.saturating_add(1);
         true
     }
 
@@ -135,13 +167,9 @@ impl Store for MapStore {
     }
 
     fn release(&mut self, key: &TemplateKey) -> Vec<Held> {
-        if self.waiting.remove(key).is_none() {
-            return Vec::new();
-        }
-        let (released, left) = self.held.drain(..).partition::<Vec<_>, _>(|(of, _)| of == key);
-        self.held = left.into();
-        let freed = released.iter().map(|(_, held)| cost(&held.bytes)).fold(0, usize::saturating_add);
-        self.held_bytes = self.held_bytes.saturating_sub(freed);
+        let Some(released) = self.waiting.remove(key) else { return Vec::new() };
+        let bytes = released.iter().map(|(_, held)| cost(&held.bytes)).fold(0, usize::saturating_add);
+        self.forget(released.len(), bytes);
         released.into_iter().map(|(_, held)| held).collect()
     }
 }

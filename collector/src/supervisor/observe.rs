@@ -102,6 +102,7 @@ impl Observed {
             rows_given_up = self.clickhouse.rows_given_up_total(),
             malformed = total.report.malformed(),
             sets_without_template = total.report.get(netflow::Event::SetWithoutTemplate),
+            sets_still_held = self.templates.held_sets(),
             "stopped"
         );
     }

@@ -148,6 +148,11 @@ impl Held {
         true
     }
 
+    /// Sets that wait.
+    pub(super) fn len(&self) -> usize {
+        self.lock().sets.len()
+    }
+
     /// Whether sets may wait for this template; certain if it says no. The fence makes it so that of two workers, one that
     /// has just held a set and looks for its template, and one that has just learned the template and asks here, at least
     /// one finds what the other did.

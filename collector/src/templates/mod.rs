@@ -181,6 +181,12 @@ impl Templates {
         self.0.held.given_up(now)
     }
 
+    /// Data sets that wait for their template.
+    #[must_use]
+    pub fn held_sets(&self) -> usize {
+        self.0.held.len()
+    }
+
     /// Elements in the templates of each exporter that no table names, with the number of data records that had them.
     #[must_use]
     pub fn unknown_elements(&self) -> Vec<UnknownElement> {

@@ -139,6 +139,28 @@ fn the_oldest_are_given_up() {
     assert_eq!((store.held(), store.given_up()), (2, 10 + u64::try_from(fit).expect("few") - 1));
 }
 
+/// Sets that come and go by the million leave nothing behind, and cost no search through those that stay.
+#[test]
+fn holding_and_releasing_is_cheap() {
+    let key = |domain, id| TemplateKey { domain: DomainKey { exporter: EXPORTER, version: 9, domain }, id };
+    let payload = v9(&[]);
+    let header = header_of(&encoder::datagram(&payload));
+    let mut store = MapStore::default();
+    for domain in 0..50_000 {
+        store.hold(&key(domain, 256), &header, &DATA);
+    }
+    for round in 0..300_000 {
+        let key = key(round % 7, 300);
+        store.hold(&key, &header, &DATA);
+        assert_eq!(store.release(&key).len(), 1);
+    }
+    assert_eq!((store.held(), store.given_up()), (50_000, 0));
+    for domain in 0..50_000 {
+        assert_eq!(store.release(&key(domain, 256)).len(), 1);
+    }
+    assert_eq!(store.held(), 0);
+}
+
 /// The header of a NetFlow v9 datagram, as the decoder reads it.
 fn header_of(datagram: &netflow::Datagram<'_>) -> Header {
     Header {
