@@ -79,7 +79,7 @@ fn softflowd(namespace: &Namespace, folder: &Path, capture: &Path, version: u8, 
     // With a control socket it may wait there for someone instead of reading.
     command.arg("-p").arg(folder.join("softflowd.pid")).args(["-c", "none"]);
     let has_six = version >= 9;
-    told(&finished(&mut command), has_six)
+    told(&finished(&mut command, "Flows exported: "), has_six)
 }
 
 fn nfprobe(namespace: &Namespace, folder: &Path, capture: &Path, version: u8, sampling: u32) -> Totals {
@@ -88,13 +88,13 @@ fn nfprobe(namespace: &Namespace, folder: &Path, capture: &Path, version: u8, sa
          aggregate[probe]: src_host, dst_host, src_port, dst_port, proto, tos, tcpflags\n"
     );
     let mut command = pmacctd(namespace, folder, capture, "nfprobe", sampling, &settings);
-    told(&finished(&mut command), version >= 9)
+    told(&finished(&mut command, "netflow packets"), version >= 9)
 }
 
 /// What sfprobe says of packets has no keys, and it keeps the last samples to itself when it ends.
 fn sfprobe(namespace: &Namespace, folder: &Path, capture: &Path, sampling: u32) {
     let settings = format!("sfprobe_receiver[probe]: 127.0.0.1:{PORT}\nsfprobe_agentip[probe]: 127.0.0.1\n");
-    finished(&mut pmacctd(namespace, folder, capture, "sfprobe", sampling, &settings));
+    finished(&mut pmacctd(namespace, folder, capture, "sfprobe", sampling, &settings), "Shutting down");
 }
 
 fn pmacctd(
@@ -161,12 +161,13 @@ fn fprobe(namespace: &Namespace, version: u8, socket: &UdpSocket) -> (Totals, Ve
     (told, datagrams)
 }
 
-/// Everything a program wrote until it ended.
-fn finished(command: &mut Command) -> String {
+/// Everything a program and its children wrote until all of them ended, `last_words` among it. Its status says nothing:
+/// pmacctd's depends on whether it or its plug-in ends first.
+fn finished(command: &mut Command, last_words: &str) -> String {
     let output = command.stdin(Stdio::null()).output().expect("it starts");
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text).into_owned();
-    assert!(output.status.success(), "{command:?}: {text}");
+    assert!(text.contains(last_words), "{command:?} ended with {}: {text}", output.status);
     text
 }
 
