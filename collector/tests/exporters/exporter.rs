@@ -79,7 +79,7 @@ fn softflowd(namespace: &Namespace, folder: &Path, capture: &Path, version: u8, 
     // With a control socket it may wait there for someone instead of reading.
     command.arg("-p").arg(folder.join("softflowd.pid")).args(["-c", "none"]);
     let has_six = version >= 9;
-    told(&finished(&mut command), has_six)
+    told(&finished(&mut command, "Flows exported: "), has_six)
 }
 
 fn nfprobe(namespace: &Namespace, folder: &Path, capture: &Path, version: u8, sampling: u32) -> Totals {
@@ -88,13 +88,13 @@ fn nfprobe(namespace: &Namespace, folder: &Path, capture: &Path, version: u8, sa
          aggregate[probe]: src_host, dst_host, src_port, dst_port, proto, tos, tcpflags\n"
     );
     let mut command = pmacctd(namespace, folder, capture, "nfprobe", sampling, &settings);
-    told(&finished(&mut command), version >= 9)
+    told(&finished(&mut command, "netflow packets"), version >= 9)
 }
 
 /// What sfprobe says of packets has no keys, and it keeps the last samples to itself when it ends.
 fn sfprobe(namespace: &Namespace, folder: &Path, capture: &Path, sampling: u32) {
     let settings = format!("sfprobe_receiver[probe]: 127.0.0.1:{PORT}\nsfprobe_agentip[probe]: 127.0.0.1\n");
-    finished(&mut pmacctd(namespace, folder, capture, "sfprobe", sampling, &settings));
+    finished(&mut pmacctd(namespace, folder, capture, "sfprobe", sampling, &settings), "Shutting down");
 }
 
 fn pmacctd(
@@ -127,6 +127,8 @@ fn fprobe(namespace: &Namespace, version: u8, socket: &UdpSocket) -> (Totals, Ve
     namespace.ip("neighbour add 10.9.0.2 lladdr 02:00:00:00:00:02 nud permanent dev metered0");
     let mut command = namespace.command("fprobe");
     command.args(["-i", "metered0", "-n", &version.to_string(), "-s", "1", "-d", "1", "-e", "600", "-l", "2"]);
+    // What finds no place in its queue of packets is lost.
+    command.args(["-q", "5000"]);
     command.args(["-f", &format!("udp dst port {TRAFFIC_PORT}"), &format!("127.0.0.1:{PORT}")]);
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
     let mut running = Killed(child);
@@ -134,7 +136,7 @@ fn fprobe(namespace: &Namespace, version: u8, socket: &UdpSocket) -> (Totals, Ve
         let sockets = namespace.enter(|| std::fs::read_to_string("/proc/thread-self/net/packet"));
         sockets.expect("procfs is mounted").lines().count() > 1
     });
-    // It sends full datagrams, and what is left when it ends: nothing, of so many flows.
+    // Two full datagrams, which it does not keep waiting for more.
     let most_records = if version == 5 { 30 } else { 27 };
     let mut told = Totals::default();
     let (source, destination): (IpAddr, IpAddr) = ([10, 9, 0, 1].into(), [10, 9, 0, 2].into());
@@ -161,12 +163,13 @@ fn fprobe(namespace: &Namespace, version: u8, socket: &UdpSocket) -> (Totals, Ve
     (told, datagrams)
 }
 
-/// Everything a program wrote until it ended.
-fn finished(command: &mut Command) -> String {
+/// Everything a program and its children wrote until all of them ended, `last_words` among it. Its status says nothing:
+/// pmacctd's depends on whether it or its plug-in ends first.
+fn finished(command: &mut Command, last_words: &str) -> String {
     let output = command.stdin(Stdio::null()).output().expect("it starts");
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text).into_owned();
-    assert!(output.status.success(), "{command:?}: {text}");
+    assert!(text.contains(last_words), "{command:?} ended with {}: {text}", output.status);
     text
 }
 
