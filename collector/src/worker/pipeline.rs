@@ -1,12 +1,12 @@
-//! What happens to a datagram once a worker has it in hand: ask the front door, where the XDP program has not; decode into the open block; enrich, seal and hand on the block
-//! when it is full or old enough.
+//! What happens to a datagram once a worker has it in hand: ask the front door, where the XDP program has not; decode into the
+//! open block; enrich, seal and hand on the block when it is full or old enough.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use collector_ebpf::Stamp;
 use netflow::columns::Address;
-use netflow::{Datagram, decode};
+use netflow::{Datagram, decode_part};
 
 use crate::batch::{self, Block, Pool};
 use crate::enrich::Enricher;
@@ -132,7 +132,7 @@ impl Pipeline {
         let datagram = Datagram { payload, exporter, received_ms };
         let Books { book, exporters, .. } = &mut self.books;
         let mut store = Noted { templates: &mut self.templates, book, heard: &mut exporters.heard };
-        let outcome = decode(&datagram, &mut store, &mut self.block.decoded, &mut self.tally.report);
+        let outcome = decode_part(&datagram, &mut store, &mut self.block.decoded, &mut self.tally.report);
         let arrival = match path {
             Path::Xdp => Arrival::Ring,
             Path::Udp => Arrival::Socket,
@@ -173,6 +173,7 @@ impl Pipeline {
         if self.block.is_empty() {
             return;
         }
+        self.block.decoded.complete();
         self.enricher.enrich(&mut self.block);
         self.books.enter(&self.block);
         let block = std::mem::replace(&mut self.block, self.pool.take());
