@@ -12,6 +12,8 @@ const LONGEST_UPTIME_MS: u32 = 1 << 31;
 
 /// How far the exporter's clock may be from the collector's, and an end behind the receipt: more is an error.
 const DAY_MS: i64 = 86_400_000;
+/// Exporters that tell the start in milliseconds and the end in whole seconds cut off part of the end, which is given back.
+const CUT_OFF_MS: i64 = 999;
 /// The longest that a flow may have lasted. Firewalls report connections that were open for months, and active timeouts
 /// make everybody else's flows shorter than a week; what is longer has a start of zero, or one that wrapped.
 const LONGEST_MS: i64 = 366 * DAY_MS;
@@ -23,12 +25,12 @@ pub(super) fn is_clock_off(header: &Header) -> bool {
 
 /// Moves starts and ends that cannot be, says so in the rows' flags, and counts these rows. An end may be a day after the
 /// receipt, or, if that is later, after the export: exporters with a wrong clock are wrong in both. A later one is moved to the
-/// receipt. A start after the end, or more than [`LONGEST_MS`] before it, is moved to the end.
+/// receipt, and so is one before 1970. A start after the end, or more than [`LONGEST_MS`] before it, is moved to the end.
 pub(super) fn clamp(header: &Header, first_row: usize, out: &mut FlowColumns) -> u64 {
-    let latest = header.received_ms.max(header.export_ms).saturating_add(DAY_MS);
-    // A negative duration is a huge one without its sign, so that one comparison finds both.
-    let is_wrong =
-        |start: i64, end: i64| (end.wrapping_sub(start).cast_unsigned() > LONGEST_MS.cast_unsigned()) | (end > latest);
+    let latest = header.received_ms.max(header.export_ms).saturating_add(DAY_MS).max(0);
+    // What is negative is huge without its sign, so that one comparison finds both.
+    let is_beyond = |value: i64, limit: i64| value.cast_unsigned() > limit.cast_unsigned();
+    let is_wrong = |start: i64, end: i64| is_beyond(end.wrapping_sub(start), LONGEST_MS) | is_beyond(end, latest);
     let (Some(starts), Some(ends)) = (out.start_ms.get_mut(first_row..), out.end_ms.get_mut(first_row..)) else {
         return 0;
     };
@@ -41,8 +43,12 @@ pub(super) fn clamp(header: &Header, first_row: usize, out: &mut FlowColumns) ->
     for ((start, end), flags) in
         starts.iter_mut().zip(ends).zip(flags).filter(|((start, end), _)| is_wrong(**start, **end))
     {
+        if !is_beyond(*end, latest) && !is_beyond(start.wrapping_sub(*end), CUT_OFF_MS) {
+            *end = *start;
+            continue;
+        }
         clamped = clamped.saturating_add(1);
-        if *end > latest {
+        if is_beyond(*end, latest) {
             *end = header.received_ms;
             *flags |= flags::END_CLAMPED;
         }

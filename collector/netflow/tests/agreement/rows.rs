@@ -64,6 +64,8 @@ pub(crate) fn told(flow: &Flow, received_ms: i64) -> Flow {
         (None, Some(end_ms)) => (end_ms, end_ms),
         (Some(start_ms), end_ms) => (start_ms, end_ms.unwrap_or(received_ms)),
     };
+    // An end in whole seconds may be cut off to before its start.
+    let end_ms = if (0..1000).contains(&(start_ms - end_ms)) { start_ms } else { end_ms };
     Flow { start_ms: Some(start_ms.min(end_ms)), end_ms: Some(end_ms), sampler: 0, ..flow.clone() }
 }
 

@@ -129,6 +129,7 @@ fn times_that_cannot_be() {
     check("sane", [start, end], [start, end], 0);
     check("a moment", [end, end], [end, end], 0);
     check("start after end", [end, start], [start, start], START_CLAMPED);
+    check("an end cut off to whole seconds", [end, end - 999], [end, end], 0);
     check("an hour ahead", [start, EXPORT_MS + 3_600_000], [start, EXPORT_MS + 3_600_000], 0);
     check("a week ahead", [start, EXPORT_MS + 7 * DAY_MS], [start, RECEIVED_MS], END_CLAMPED);
     let ahead = EXPORT_MS + 7 * DAY_MS;
