@@ -132,9 +132,10 @@ fn fprobe(namespace: &Namespace, version: u8, socket: &UdpSocket) -> (Totals, Ve
     command.args(["-f", &format!("udp dst port {TRAFFIC_PORT}"), &format!("127.0.0.1:{PORT}")]);
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
     let mut running = Killed(child);
+    // Its threads start behind its filter, and what comes before the filter is thrown away.
+    const THREADS: usize = 5;
     wait_until("fprobe listens", || {
-        let sockets = namespace.enter(|| std::fs::read_to_string("/proc/thread-self/net/packet"));
-        sockets.expect("procfs is mounted").lines().count() > 1
+        std::fs::read_dir(format!("/proc/{}/task", running.0.id())).is_ok_and(|tasks| tasks.count() == THREADS)
     });
     // Two full datagrams, which it does not keep waiting for more.
     let most_records = if version == 5 { 30 } else { 27 };
