@@ -65,7 +65,9 @@ pub(crate) fn complete(
     }
     let is_kept = translate::append(plan, header, first_row, records, tables, counts);
     if is_kept && plan.is_biflow() {
+        let end = tables.flows.len();
         reverse::append(plan, first_row, &mut tables.flows, counts);
+        counts.times_clamped = counts.times_clamped.wrapping_add(times::clamp(header, end, &mut tables.flows));
     }
 }
 

@@ -136,7 +136,8 @@ events! {
     TemplateIdReserved "template_id_reserved" Malformed;
     /// A template whose records would be empty.
     TemplateEmpty "template_empty" Malformed;
-    /// A template with more fields than [`crate::template::MAX_FIELDS`].
+    /// A template with more fields than [`crate::template::MAX_FIELDS`], or more of length zero than
+    /// [`crate::template::MAX_EMPTY_FIELDS`].
     TemplateFields "template_fields" Malformed;
     /// A template whose shortest record does not fit a datagram.
     TemplateLength "template_length" Malformed;

@@ -127,22 +127,29 @@ fn tell(plan: &Plan, first_row: usize, end: usize, rows: &[usize], out: &mut Flo
     }
     // Uptimes of IPFIX are told from those of the forward direction, whose times are known by now.
     let times = [
-        (&mut out.start_ms, Slot::ReverseStart, plan.reverse_start, Slot::First),
-        (&mut out.end_ms, Slot::ReverseEnd, plan.reverse_end, Slot::Last),
+        (&mut out.start_ms, Slot::ReverseStart, plan.reverse_start, Slot::First, flags::START_CLAMPED),
+        (&mut out.end_ms, Slot::ReverseEnd, plan.reverse_end, Slot::Last, flags::END_CLAMPED),
     ];
-    for (column, slot, clock, forward) in times {
-        for ((time, told), forward) in column.iter_mut().skip(end).zip(of(slot)).zip(of(forward)) {
+    for (column, slot, clock, forward, was_clamped) in times {
+        let cells = column.iter_mut().zip(&mut out.flags).skip(end);
+        for (((time, flags), told), forward) in cells.zip(of(slot)).zip(of(forward)) {
             match (clock, told, forward) {
                 (Some(Clock::SinceInit), Some(told), Some(forward)) => {
                     let later_ms = (told as u32).wrapping_sub(forward as u32).cast_signed();
                     *time = time.saturating_add(i64::from(later_ms));
                 }
                 (Some(Clock::SinceInit), ..) | (_, None | Some(0), _) => {}
-                (_, Some(told), _) => *time = told.cast_signed(),
+                (_, Some(told), _) => {
+                    *time = told.cast_signed();
+                    // The forward direction's time was not believed; this one is another.
+                    *flags &= !was_clamped;
+                }
             }
         }
     }
-    for (start, end) in out.start_ms.iter_mut().zip(&mut out.end_ms).skip(end) {
+    // An end of the forward direction is none before a start of this one.
+    let spans = out.start_ms.iter().zip(&mut out.end_ms).skip(end).zip(of(Slot::ReverseEnd));
+    for ((start, end), _) in spans.filter(|(_, told)| told.is_none_or(|told| told == 0)) {
         *end = (*end).max(*start);
     }
 }
