@@ -15,7 +15,7 @@ use crate::tables::Tables;
 use crate::{kept, reverse, section, translate};
 
 /// ICMP and ICMPv6.
-const ICMP: [u8; 2] = [1, 58];
+pub(crate) const ICMP: [u8; 2] = [1, 58];
 
 /// Completes the rows from `first_row` on, `records` of them, which a plan has just filled.
 pub(crate) fn complete(

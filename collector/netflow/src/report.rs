@@ -141,7 +141,7 @@ events! {
     TemplateFields "template_fields" Malformed;
     /// A template whose shortest record does not fit a datagram.
     TemplateLength "template_length" Malformed;
-    /// An options template with more scope fields than fields, or with lengths that are no whole fields.
+    /// An options template with more scope fields than fields.
     TemplateScope "template_scope" Malformed;
     /// An sFlow datagram whose agent has an address of no known type.
     AgentAddressUnknown "agent_address_unknown" Malformed;

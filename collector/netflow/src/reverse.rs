@@ -3,6 +3,7 @@
 
 use crate::columns::{FlowColumns, flags};
 use crate::counts::Counts;
+use crate::derive::ICMP;
 use crate::plan::{Clock, Plan, Slot};
 use crate::text::Text;
 
@@ -35,6 +36,9 @@ pub(crate) fn append(plan: &Plan, first_row: usize, out: &mut FlowColumns, count
     }));
     if !rows.is_empty() {
         change_over(&rows, out);
+        if plan.is_icmp_in_port {
+            icmp_ports(end, out);
+        }
         tell(plan, first_row, end, &rows, out);
         counts.reverse_rows = counts.reverse_rows.wrapping_add(u64::try_from(rows.len()).unwrap_or(u64::MAX));
     }
@@ -104,6 +108,18 @@ fn change_over(rows: &[usize], out: &mut FlowColumns) {
             (58, 129) => 128,
             (_, other) => other,
         };
+    }
+}
+
+/// The ports of ICMP are none: type * 256 + code is in the destination port of either direction.
+fn icmp_ports(end: usize, out: &mut FlowColumns) {
+    let kinds = out.protocol.iter().zip(out.icmp_type.iter().zip(&out.icmp_code));
+    let ports = out.src_port.iter_mut().zip(&mut out.dst_port);
+    for ((source, destination), (protocol, (kind, code))) in ports.zip(kinds).skip(end) {
+        if ICMP.contains(protocol) {
+            *source = *destination;
+            *destination = u16::from_be_bytes([*kind, *code]);
+        }
     }
 }
 

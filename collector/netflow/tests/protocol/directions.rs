@@ -134,6 +134,22 @@ fn an_echo_is_answered_by_its_reply() {
     }
 }
 
+/// Type and code in the destination port stay there, and no port of ICMP comes to be a source.
+#[test]
+fn icmp_in_the_port() {
+    let fields = [iana(4, 1), iana(7, 2), iana(11, 2), iana(1, 1), reverse(1, 1)];
+    for (protocol, ports, expected) in [
+        (1, [0, 0x0800], [(0, 0x0800), (0, 0)]),
+        (58, [0, 0x8100], [(0, 0x8100), (0, 0x8000)]),
+        (17, [5, 0x0800], [(5, 0x0800), (0x0800, 5)]),
+    ] {
+        let [source, destination] = ports.map(u16::to_be_bytes);
+        let data = [&[protocol][..], &source, &destination, &[9, 8]].concat();
+        let flows = Decoded::of_fields(&fields, &data).tables.flows;
+        assert_eq!([0, 1].map(|row| (flows.src_port[row], flows.dst_port[row])), expected, "protocol {protocol}");
+    }
+}
+
 #[test]
 fn flags_of_yaf() {
     let fields = [(6871, 14, 1), (6871, 15, 1), iana(1, 1), reverse(1, 1), (6871, 16_398, 1), (6871, 16_399, 1)];
