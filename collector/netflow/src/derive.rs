@@ -15,7 +15,7 @@ use crate::tables::Tables;
 use crate::{kept, reverse, section, translate};
 
 /// ICMP and ICMPv6.
-const ICMP: [u8; 2] = [1, 58];
+pub(crate) const ICMP: [u8; 2] = [1, 58];
 
 /// Completes the rows from `first_row` on, `records` of them, which a plan has just filled.
 pub(crate) fn complete(
@@ -65,7 +65,9 @@ pub(crate) fn complete(
     }
     let is_kept = translate::append(plan, header, first_row, records, tables, counts);
     if is_kept && plan.is_biflow() {
+        let end = tables.flows.len();
         reverse::append(plan, first_row, &mut tables.flows, counts);
+        counts.times_clamped = counts.times_clamped.wrapping_add(times::clamp(header, end, &mut tables.flows));
     }
 }
 

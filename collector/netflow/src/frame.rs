@@ -195,9 +195,10 @@ impl Frame {
             tcp_flags: None,
             icmp: None,
         };
-        // Only the first fragment has what is above IP.
+        // Only the first fragment has what is above IP. A length of zero is that of a packet whose segments are yet to be cut,
+        // as hosts sample it.
         let is_first_fragment = u16_at(bytes, 6)? & 0x1fff == 0;
-        let end = usize::from(length).min(bytes.len());
+        let end = if length == 0 { bytes.len() } else { usize::from(length).min(bytes.len()) };
         let above = bytes.get(header_length..end).filter(|_| is_first_fragment).unwrap_or(&[]);
         packet.transport(above);
         self.keep(packet);
@@ -213,7 +214,7 @@ impl Frame {
         let (source, destination) = (chunk_at(bytes, 8)?, chunk_at(bytes, 24)?);
         let payload_length = u16_at(bytes, 4)?;
         let above = bytes.get(40..)?;
-        let above = above.get(..usize::from(payload_length)).unwrap_or(above);
+        let above = above.get(..usize::from(payload_length)).filter(|_| payload_length > 0).unwrap_or(above);
         let (protocol, above) = behind_extensions(next_header, above);
         let mut packet = Packet {
             is_ipv6: true,

@@ -52,14 +52,13 @@ impl Header {
     /// Reads a NetFlow v1 header; `None` if the datagram is shorter.
     pub(crate) fn v1(datagram: &Datagram<'_>) -> Option<Self> {
         let bytes = datagram.payload.get(..V1_HEADER)?;
-        let nanoseconds = i64::from(u32_at(bytes, 12)?);
         Some(Self {
             exporter: datagram.exporter,
             received_ms: datagram.received_ms,
             version: 1,
             domain: 0,
             sequence: 0,
-            export_ms: seconds_as_ms(u32_at(bytes, 8)?).saturating_add(nanoseconds / 1_000_000),
+            export_ms: seconds_as_ms(u32_at(bytes, 8)?).saturating_add(residual_ms(u32_at(bytes, 12)?)),
             uptime_ms: u32_at(bytes, 4),
             count: u16_at(bytes, 2),
             sampling: None,
@@ -74,14 +73,13 @@ impl Header {
     /// Reads a NetFlow v5 header; `None` if the datagram is shorter.
     pub(crate) fn v5(datagram: &Datagram<'_>) -> Option<Self> {
         let bytes = datagram.payload.get(..V5_HEADER)?;
-        let nanoseconds = i64::from(u32_at(bytes, 12)?);
         Some(Self {
             exporter: datagram.exporter,
             received_ms: datagram.received_ms,
             version: 5,
             domain: u32::from(u16_at(bytes, 20)?),
             sequence: u32_at(bytes, 16)?,
-            export_ms: seconds_as_ms(u32_at(bytes, 8)?).saturating_add(nanoseconds / 1_000_000),
+            export_ms: seconds_as_ms(u32_at(bytes, 8)?).saturating_add(residual_ms(u32_at(bytes, 12)?)),
             uptime_ms: u32_at(bytes, 4),
             count: u16_at(bytes, 2),
             sampling: u16_at(bytes, 22),
@@ -125,6 +123,11 @@ impl Header {
     pub fn domain_key(&self) -> DomainKey {
         DomainKey { exporter: self.exporter, version: self.version, domain: self.domain }
     }
+}
+
+/// Residual nanoseconds of the export time as milliseconds; a second or more of them, which some exporters send, is left out.
+fn residual_ms(nanoseconds: u32) -> i64 {
+    if nanoseconds < 1_000_000_000 { i64::from(nanoseconds / 1_000_000) } else { 0 }
 }
 
 fn seconds_as_ms(seconds: u32) -> i64 {

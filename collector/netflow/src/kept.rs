@@ -21,6 +21,9 @@ pub(crate) fn append(set: &DataSet<'_>, first_row: usize, out: &mut FlowColumns)
         let record = set.record(bytes);
         let mut wanted = unused.iter().take(FIELDS).peekable();
         for (_, field) in record.fields().enumerate().filter(|(index, _)| wanted.next_if_eq(&index).is_some()) {
+            if field.specifier.length == 0 {
+                continue;
+            }
             let value = neutral::structured(set.header.version, &field, record.sub_templates());
             if value == Value::Null {
                 continue;

@@ -13,13 +13,12 @@ pub const TEMPLATE_LIMIT: usize = 4096;
 
 /// Most bytes of data sets held for their template, what it takes to keep account of them included.
 pub const HELD_BYTES_LIMIT: usize = 16 << 20;
-/// Longest time for which a data set is held, milliseconds by the receive times of datagrams.
-pub const HELD_MS_LIMIT: i64 = 30 * 60 * 1000;
 /// What a held set takes beside its bytes.
 const HELD_OVERHEAD: usize = 256;
 
 /// Templates and options in maps, bounded for each observation domain; they do not age. Data sets are held for their
-/// template within bounds, the oldest given up first.
+/// template within a bound, the oldest given up first; they do not age either, since the datagrams of a capture may have been
+/// put together from days far apart.
 #[derive(Debug, Default)]
 pub struct MapStore {
     domains: HashMap<DomainKey, Domain>,
@@ -56,7 +55,7 @@ impl MapStore {
         self.held
     }
 
-    /// Data sets that waited too long, or gave way to newer ones.
+    /// Data sets that gave way to newer ones.
     #[must_use]
     pub fn given_up(&self) -> u64 {
         self.given_up
@@ -145,10 +144,6 @@ impl Store for MapStore {
     }
 
     fn hold(&mut self, key: &TemplateKey, header: &Header, set: &[u8]) -> bool {
-        let oldest_ms = header.received_ms.saturating_sub(HELD_MS_LIMIT);
-        while self.oldest().is_some_and(|held| held.header.received_ms < oldest_ms) {
-            self.give_up_oldest();
-        }
         while self.held > 0 && self.held_bytes.saturating_add(cost(set)) > HELD_BYTES_LIMIT {
             self.give_up_oldest();
         }

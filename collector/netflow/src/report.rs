@@ -136,11 +136,12 @@ events! {
     TemplateIdReserved "template_id_reserved" Malformed;
     /// A template whose records would be empty.
     TemplateEmpty "template_empty" Malformed;
-    /// A template with more fields than [`crate::template::MAX_FIELDS`].
+    /// A template with more fields than [`crate::template::MAX_FIELDS`], or more of length zero than
+    /// [`crate::template::MAX_EMPTY_FIELDS`].
     TemplateFields "template_fields" Malformed;
     /// A template whose shortest record does not fit a datagram.
     TemplateLength "template_length" Malformed;
-    /// An options template with more scope fields than fields, or with lengths that are no whole fields.
+    /// An options template with more scope fields than fields.
     TemplateScope "template_scope" Malformed;
     /// An sFlow datagram whose agent has an address of no known type.
     AgentAddressUnknown "agent_address_unknown" Malformed;

@@ -3,6 +3,7 @@
 
 use crate::columns::{FlowColumns, flags};
 use crate::counts::Counts;
+use crate::derive::ICMP;
 use crate::plan::{Clock, Plan, Slot};
 use crate::text::Text;
 
@@ -35,6 +36,9 @@ pub(crate) fn append(plan: &Plan, first_row: usize, out: &mut FlowColumns, count
     }));
     if !rows.is_empty() {
         change_over(&rows, out);
+        if plan.is_icmp_in_port {
+            icmp_ports(end, out);
+        }
         tell(plan, first_row, end, &rows, out);
         counts.reverse_rows = counts.reverse_rows.wrapping_add(u64::try_from(rows.len()).unwrap_or(u64::MAX));
     }
@@ -107,6 +111,18 @@ fn change_over(rows: &[usize], out: &mut FlowColumns) {
     }
 }
 
+/// The ports of ICMP are none: type * 256 + code is in the destination port of either direction.
+fn icmp_ports(end: usize, out: &mut FlowColumns) {
+    let kinds = out.protocol.iter().zip(out.icmp_type.iter().zip(&out.icmp_code));
+    let ports = out.src_port.iter_mut().zip(&mut out.dst_port);
+    for ((source, destination), (protocol, (kind, code))) in ports.zip(kinds).skip(end) {
+        if ICMP.contains(protocol) {
+            *source = *destination;
+            *destination = u16::from_be_bytes([*kind, *code]);
+        }
+    }
+}
+
 /// What the records say of the other direction itself. The rows from `end` on are its.
 fn tell(plan: &Plan, first_row: usize, end: usize, rows: &[usize], out: &mut FlowColumns) {
     let of = |slot: Slot| {
@@ -127,22 +143,29 @@ fn tell(plan: &Plan, first_row: usize, end: usize, rows: &[usize], out: &mut Flo
     }
     // Uptimes of IPFIX are told from those of the forward direction, whose times are known by now.
     let times = [
-        (&mut out.start_ms, Slot::ReverseStart, plan.reverse_start, Slot::First),
-        (&mut out.end_ms, Slot::ReverseEnd, plan.reverse_end, Slot::Last),
+        (&mut out.start_ms, Slot::ReverseStart, plan.reverse_start, Slot::First, flags::START_CLAMPED),
+        (&mut out.end_ms, Slot::ReverseEnd, plan.reverse_end, Slot::Last, flags::END_CLAMPED),
     ];
-    for (column, slot, clock, forward) in times {
-        for ((time, told), forward) in column.iter_mut().skip(end).zip(of(slot)).zip(of(forward)) {
+    for (column, slot, clock, forward, was_clamped) in times {
+        let cells = column.iter_mut().zip(&mut out.flags).skip(end);
+        for (((time, flags), told), forward) in cells.zip(of(slot)).zip(of(forward)) {
             match (clock, told, forward) {
                 (Some(Clock::SinceInit), Some(told), Some(forward)) => {
                     let later_ms = (told as u32).wrapping_sub(forward as u32).cast_signed();
                     *time = time.saturating_add(i64::from(later_ms));
                 }
                 (Some(Clock::SinceInit), ..) | (_, None | Some(0), _) => {}
-                (_, Some(told), _) => *time = told.cast_signed(),
+                (_, Some(told), _) => {
+                    *time = told.cast_signed();
+                    // The forward direction's time was not believed; this one is another.
+                    *flags &= !was_clamped;
+                }
             }
         }
     }
-    for (start, end) in out.start_ms.iter_mut().zip(&mut out.end_ms).skip(end) {
+    // An end of the forward direction is none before a start of this one.
+    let spans = out.start_ms.iter().zip(&mut out.end_ms).skip(end).zip(of(Slot::ReverseEnd));
+    for ((start, end), _) in spans.filter(|(_, told)| told.is_none_or(|told| told == 0)) {
         *end = (*end).max(*start);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::header::Header;
 use crate::report::{Event, Report};
 use crate::store::{Learned, Store, TemplateKey};
-use crate::template::{FieldSpecifier, Kind, MAX_FIELDS, MAX_RECORD_LENGTH, Template, min_length};
+use crate::template::{FieldSpecifier, Kind, MAX_EMPTY_FIELDS, MAX_FIELDS, MAX_RECORD_LENGTH, Template, min_length};
 use crate::walk::{Sink, Walk};
 use crate::wire::{is_zero, u16_at, u32_at};
 
@@ -156,8 +156,10 @@ impl WireTemplate<'_> {
         {
             return Some(Event::TemplateScope);
         }
+        let empty_fields = self.fields.clone().filter(|field| field.length == 0).count();
         match min_length(self.fields.clone()) {
             0 => Some(Event::TemplateEmpty),
+            _ if empty_fields > MAX_EMPTY_FIELDS => Some(Event::TemplateFields),
             length if length > MAX_RECORD_LENGTH => Some(Event::TemplateLength),
             _ => None,
         }

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use netflow::options::{OptionKey, OptionValue};
 use netflow::store::{DomainKey, Learned, TemplateKey};
-use netflow::template::{FieldSpecifier, Kind, MAX_FIELDS, Template};
+use netflow::template::{FieldSpecifier, Kind, MAX_EMPTY_FIELDS, MAX_FIELDS, Template};
 use rkyv::rancor::BoxedError;
 use rkyv::util::AlignedVec;
 
@@ -251,6 +251,7 @@ fn is_well_formed(saved: &SavedTemplate) -> bool {
         && saved.id >= 256
         && (1..=MAX_FIELDS).contains(&saved.fields.len())
         && saved.fields.iter().any(|field| field.length > 0)
+        && saved.fields.iter().filter(|field| field.length == 0).count() <= MAX_EMPTY_FIELDS
         && saved.scope_fields.is_none_or(|scope_fields| usize::from(scope_fields) <= saved.fields.len())
 }
 

@@ -8,6 +8,8 @@ mod check;
 mod corpus;
 /// Capture formats, link types, fragments.
 mod formats;
+/// Records before their template.
+mod late;
 /// `collector replay`.
 mod replay;
 /// `collector templates`.

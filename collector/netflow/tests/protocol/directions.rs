@@ -1,7 +1,7 @@
 //! Records that tell of both directions: a row for each.
 
 use netflow::Event;
-use netflow::columns::flags::REVERSE;
+use netflow::columns::flags::{END_CLAMPED, REVERSE, START_CLAMPED};
 
 use crate::encoder::EXPORT_S;
 use crate::{Decoded, FieldSpec, REVERSED, iana, v4};
@@ -134,9 +134,49 @@ fn an_echo_is_answered_by_its_reply() {
     }
 }
 
+/// Type and code in the destination port stay there, and no port of ICMP comes to be a source.
+#[test]
+fn icmp_in_the_port() {
+    let fields = [iana(4, 1), iana(7, 2), iana(11, 2), iana(1, 1), reverse(1, 1)];
+    for (protocol, ports, expected) in [
+        (1, [0, 0x0800], [(0, 0x0800), (0, 0)]),
+        (58, [0, 0x8100], [(0, 0x8100), (0, 0x8000)]),
+        (17, [5, 0x0800], [(5, 0x0800), (0x0800, 5)]),
+    ] {
+        let [source, destination] = ports.map(u16::to_be_bytes);
+        let data = [&[protocol][..], &source, &destination, &[9, 8]].concat();
+        let flows = Decoded::of_fields(&fields, &data).tables.flows;
+        assert_eq!([0, 1].map(|row| (flows.src_port[row], flows.dst_port[row])), expected, "protocol {protocol}");
+    }
+}
+
 #[test]
 fn flags_of_yaf() {
     let fields = [(6871, 14, 1), (6871, 15, 1), iana(1, 1), reverse(1, 1), (6871, 16_398, 1), (6871, 16_399, 1)];
     let decoded = Decoded::of_fields(&fields, &[2, 24, 9, 8, 18, 17]);
     assert_eq!(decoded.tables.flows.tcp_flags, [26, 19]);
+}
+
+/// The other direction's own times are held to the same rules as those of the forward one.
+#[test]
+fn times_that_cannot_be() {
+    let fields = [iana(152, 8), iana(153, 8), iana(1, 1), reverse(1, 1), reverse(152, 8), reverse(153, 8)];
+    let (start, end, received) = (EXPORT_MS - 2000, EXPORT_MS - 1000, crate::encoder::RECEIVED_MS);
+    let check = |name: &str, times: [i64; 4], rows: [(i64, i64, u8); 2]| {
+        let [a, b, c, d] = times.map(i64::to_be_bytes);
+        let decoded = Decoded::of_fields(&fields, &[&a[..], &b, &[9, 8], &c, &d].concat());
+        let flows = &decoded.tables.flows;
+        let found = [0, 1].map(|row| (flows.start_ms[row], flows.end_ms[row], flows.flags[row] & !REVERSE));
+        assert_eq!(found, rows, "{name}");
+        let clamped = rows.iter().filter(|(.., flags)| *flags > 0).count();
+        assert_eq!(decoded.report.get(Event::TimeClamped), clamped as u64, "{name}");
+    };
+    let good = (start, end, 0);
+    check("as told", [start, end, start + 5, end + 5], [good, (start + 5, end + 5, 0)]);
+    check("an end in 2255", [start, end, start, 9_000_000_000_000], [good, (start, received, END_CLAMPED)]);
+    check("a start in 1970", [start, end, 1, end], [good, (end, end, START_CLAMPED)]);
+    check("a start behind the end", [start, end, end, start], [good, (start, start, START_CLAMPED)]);
+    check("wrong forward alone", [end, start, start, end], [(start, start, START_CLAMPED), good]);
+    let both = (received, received, START_CLAMPED | END_CLAMPED);
+    check("both in 2255", [start, end, 9_000_000_000_000, 9_000_000_000_001], [good, both]);
 }

@@ -24,6 +24,7 @@ fn names_and_values() {
     check("an address", &[iana(130, 4)], &[192, 0, 2, 9], &[("exporterIPv4Address", "192.0.2.9")]);
     check("a string of variable length", &[iana(83, 65_535)], b"\x03wan", &[("interfaceDescription", "wan")]);
     check("an empty one", &[iana(83, 65_535), iana(1, 1)], &[0, 9], &[("interfaceDescription", "")]);
+    check("one that is always empty", &[iana(83, 0), iana(1, 1)], &[9], &[]);
     check("a number that is not known", &[(4242, 7, 2)], &[1, 0xab], &[("4242/7", "01ab")]);
     check("the worse of two", &[iana(85, 1), iana(1, 1)], &[8, 9], &[("octetTotalCount", "8")]);
     // A basicList (RFC 6313 section 4.5.1) of two deltaFlowCounts, all of them.

@@ -79,7 +79,19 @@ fn an_absurd_template_is_refused_and_the_old_one_no_longer_holds() {
     check("no field", &[], Event::TemplateEmpty);
     check("only fields of length zero", &[(0, 0), (0, 0), (1, 0)], Event::TemplateEmpty);
     check("too many fields", &[(1, 1); 1025], Event::TemplateFields);
+    check("too many fields without a byte", &hollow(33), Event::TemplateFields);
     check("longer than a datagram", &[(1, 40_000), (2, 40_000)], Event::TemplateLength);
+}
+
+/// A field of one byte behind so many of none.
+fn hollow(empty: usize) -> Vec<FieldOf> {
+    [&vec![(82, 0); empty][..], &[(1, 1)]].concat()
+}
+
+#[test]
+fn fields_of_length_zero_are_few() {
+    let decoded = Decoded::of_v9(&hollow(32), &DATA);
+    assert_eq!(decoded.report.flow_records(), DATA.len() as u64);
 }
 
 #[test]

@@ -41,6 +41,10 @@ fn uptimes_of_v1_v5_and_v7_are_milliseconds() {
     let longer: [u8; 52] = [&record[..], &[0; 4]].concat().try_into().expect("52 bytes");
     check("v1", &Decoded::of(encoder::v1(&[record])), EXPORT_MS + 500 - 15_000, EXPORT_MS + 500 - 250);
     check("v7", &Decoded::of(encoder::v7(&[longer])), EXPORT_MS + 500 - 15_000, EXPORT_MS + 500 - 250);
+    // Nanoseconds that are no part of a second.
+    let mut wrong = encoder::v5(0, &[record]);
+    wrong[12..16].copy_from_slice(&u32::MAX.to_be_bytes());
+    check("v5, nanoseconds of 4 s", &Decoded::of(wrong), EXPORT_MS - 15_000, EXPORT_MS - 250);
 }
 
 #[test]

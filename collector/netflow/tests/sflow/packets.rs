@@ -145,6 +145,9 @@ fn ip() {
     check("a later fragment", &later, ("10.0.0.1", "10.0.0.2", TCP, 0, 0));
     let later = ethernet(IPV4, &ipv4_with(&[], 0x00b9, [1, 2], 4, &four_inside()));
     check("a later fragment of a tunnel", &later, ("10.0.0.1", "10.0.0.2", 4, 0, 0));
+    let unsegmented = |packet: Vec<u8>, at: usize| [&packet[..at], &[0, 0], &packet[at + 2..]].concat();
+    check("a packet not segmented yet", &ethernet(IPV4, &unsegmented(four(), 2)), FOUR);
+    check("an IPv6 packet not segmented yet", &ethernet(IPV6, &unsegmented(six(), 4)), SIX);
     check("a header of four words", &ethernet(IPV4, &[&[0x44][..], &four()[1..]].concat()), NONE);
     check("another version", &ethernet(IPV4, &six()), NONE);
     check("IPv4 in the type of IPv6", &ethernet(IPV6, &[four(), vec![0; 20]].concat()), NONE);

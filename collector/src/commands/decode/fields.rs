@@ -4,10 +4,9 @@ use std::collections::HashMap;
 use std::io::Write as _;
 use std::net::Ipv6Addr;
 
-use netflow::columns::Address;
 use netflow::neutral::{self, Names, Value};
 use netflow::template::Kind;
-use netflow::{Header, Message, Record, Sample, Visit, sflow};
+use netflow::{Header, Record, Sample, Visit, sflow};
 
 use crate::batch::json::write_string;
 
@@ -41,23 +40,29 @@ impl Visit for Lines<'_> {
     }
 }
 
-/// Which packets had data sets before their template.
+/// Which packets had data sets before their template, by receive time. Headers do not tell datagrams apart: devices send
+/// several in a millisecond with the same sequence number. So no two get the same time, see [`HeldPackets::tell_apart`].
 #[derive(Debug, Default)]
-pub(super) struct HeldPackets(HashMap<MessageKey, u64>);
-
-/// What tells messages apart: exporter, version, domain, sequence number, export and receive time.
-type MessageKey = (Address, u8, u32, u32, Option<i64>, i64);
+pub(super) struct HeldPackets {
+    packets: HashMap<i64, u64>,
+    last_ms: Option<i64>,
+}
 
 impl HeldPackets {
+    /// The receive time of the next datagram, milliseconds since 1970: moved to behind that of the one before, if need be.
+    pub(super) fn tell_apart(&mut self, received_ms: i64) -> i64 {
+        let received_ms = self.last_ms.map_or(received_ms, |last_ms| received_ms.max(last_ms.saturating_add(1)));
+        self.last_ms = Some(received_ms);
+        received_ms
+    }
+
     /// Notes the packet of a message of which sets were held.
-    pub(super) fn note(&mut self, message: &Message, received_ms: i64, packet: u64) {
-        let Message { exporter, version, domain, sequence, export_ms, .. } = *message;
-        self.0.insert((exporter, version, domain, sequence, export_ms, received_ms), packet);
+    pub(super) fn note(&mut self, received_ms: i64, packet: u64) {
+        self.packets.insert(received_ms, packet);
     }
 
     fn packet_of(&self, header: &Header) -> Option<u64> {
-        let Message { exporter, version, domain, sequence, export_ms, .. } = Message::from(header);
-        self.0.get(&(exporter, version, domain, sequence, export_ms, header.received_ms)).copied()
+        self.packets.get(&header.received_ms).copied()
     }
 }
 

@@ -156,11 +156,11 @@ fn print_fields(
     let mut held = fields::HeldPackets::default();
     while let Some(datagram) = capture.next_datagram()? {
         lines.clear();
+        let mut received = received(&datagram, capture);
+        received.received_ms = held.tell_apart(received.received_ms);
         let mut visit = fields::Lines { packet: datagram.packet, held: &held, names, out: &mut lines };
-        let received = received(&datagram, capture);
-        let outcome = netflow::dissect(&received, store, report, &mut visit);
-        if let (Some(message), 1..) = (&outcome.message, outcome.sets_held) {
-            held.note(message, received.received_ms, datagram.packet);
+        if netflow::dissect(&received, store, report, &mut visit).sets_held > 0 {
+            held.note(received.received_ms, datagram.packet);
         }
         out.write_all(&lines)?;
     }
