@@ -23,7 +23,7 @@ macro_rules! events {
                 }
             }
 
-            /// Whether it is ordinary, a loss, or a sign of a broken datagram.
+            /// Whether it is ordinary, a remark, a loss, or a sign of a broken datagram.
             #[must_use]
             pub fn class(self) -> Class {
                 match self {
@@ -39,6 +39,8 @@ macro_rules! events {
 pub enum Class {
     /// Work done.
     Ordinary,
+    /// Something decoded that was not as it should be.
+    Noted,
     /// Well-formed bytes that could not be used.
     Unused,
     /// Bytes that break the protocol; given up.
@@ -103,21 +105,21 @@ events! {
     /// An option value for which there is no room.
     OptionRefused "option_refused" Unused;
     /// A sampling rate of zero, announced or in an sFlow sample.
-    SamplingRateZero "sampling_rate_zero" Unused;
+    SamplingRateZero "sampling_rate_zero" Noted;
     /// A sampling rate of zero in a flow record.
-    RecordRateZero "record_sampling_rate_zero" Unused;
+    RecordRateZero "record_sampling_rate_zero" Noted;
     /// A row whose start or end cannot be; it was moved, and the row says so in its flags.
-    TimeClamped "time_clamped" Unused;
+    TimeClamped "time_clamped" Noted;
     /// A list in a data record (RFC 6313) whose lengths do not fit each other, or nested too deep; the record was decoded.
-    ListBroken "list_broken" Unused;
+    ListBroken "list_broken" Noted;
     /// A withdrawal of a template that is not known.
-    WithdrawalUnknown "withdrawal_unknown" Unused;
+    WithdrawalUnknown "withdrawal_unknown" Noted;
     /// An sFlow sample of a format that is not known; passed over by its length.
     SampleUnknown "sample_unknown" Unused;
     /// A record of an sFlow flow sample in a format that is not known; passed over by its length.
     SampleRecordUnknown "sample_record_unknown" Unused;
     /// Bytes after the samples of an sFlow datagram, after the records of a NetFlow v1, v5 or v7 datagram or after the length in an IPFIX header.
-    TrailingBytes "trailing_bytes" Unused;
+    TrailingBytes "trailing_bytes" Noted;
     /// A datagram shorter than the header of its version.
     HeaderTruncated "header_truncated" Malformed;
     /// A version that is not known.

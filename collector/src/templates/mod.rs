@@ -191,7 +191,7 @@ impl Templates {
     #[must_use]
     pub fn unknown_elements(&self) -> Vec<UnknownElement> {
         let templates = self.0.templates.pin();
-        let current = templates.iter().filter(|(_, entry)| !entry.unknown.is_empty());
+        let current = templates.iter().filter(|(_, entry)| !entry.unknown.is_empty() && entry.decoded() > 0);
         self.0.past.with(current.map(|(key, entry)| (key.domain.exporter, entry.unknown.clone(), entry.decoded())))
     }
 

@@ -234,6 +234,7 @@ impl Tally {
         for (event, count) in self.report.iter() {
             let (name, help) = match event.class() {
                 Class::Ordinary => ("collector_decoded_total", "What decoding gave."),
+                Class::Noted => ("collector_noted_total", "What was decoded although something about it was wrong."),
                 Class::Unused => ("collector_unused_total", "Well-formed parts of datagrams that could not be used."),
                 Class::Malformed => {
                     ("collector_malformed_total", "Parts of datagrams given up because they are malformed.")

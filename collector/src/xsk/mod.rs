@@ -16,6 +16,7 @@
 mod error;
 mod lend;
 mod memory;
+mod metadata;
 mod receiver;
 mod ring;
 mod socket;
@@ -26,6 +27,7 @@ mod model;
 
 pub use error::Error;
 pub use lend::Counters;
+pub use metadata::{METADATA_BYTES, Metadata};
 pub use receiver::Receiver;
 pub use socket::Statistics;
 
@@ -36,12 +38,6 @@ use umem::Umem;
 
 /// Bytes that the kernel keeps free in front of each received frame, `XDP_PACKET_HEADROOM` of `linux/bpf.h`.
 const PACKET_HEADROOM_BYTES: u32 = 256;
-
-/// Bytes of [`Metadata`].
-pub const METADATA_BYTES: usize = 16;
-
-/// What the XDP program put directly in front of a packet (`bpf_xdp_adjust_meta`); zeroes where it put nothing there.
-pub type Metadata = [u8; METADATA_BYTES];
 
 /// What to open on one queue.
 #[derive(Clone, Debug)]

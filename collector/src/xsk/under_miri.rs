@@ -8,6 +8,9 @@
 //! ```
 
 mod lend;
+mod metadata;
 mod model;
 mod ring;
 mod umem;
+
+pub use metadata::{METADATA_BYTES, Metadata};

@@ -191,7 +191,8 @@ fn tell(args: &DecodeArgs, capture: &Capture, store: &MapStore, report: &Report)
     }
     let undecoded = report.iter().filter(|(event, count)| *count > 0 && event.class() != Class::Ordinary);
     for (event, count) in undecoded {
-        eprintln!("decode: not decoded: {}: {count}", event.label());
+        let what = if event.class() == Class::Noted { "decoded, but" } else { "not decoded" };
+        eprintln!("decode: {what}: {}: {count}", event.label());
     }
     // To whoever looks at a capture, a set whose template did not come is one without a template.
     let without_template = store.given_up() + store.held() as u64;
