@@ -137,6 +137,8 @@ fn fprobe(namespace: &Namespace, version: u8, socket: &UdpSocket) -> (Totals, Ve
     wait_until("fprobe listens", || {
         std::fs::read_dir(format!("/proc/{}/task", running.0.id())).is_ok_and(|tasks| tasks.count() == THREADS)
     });
+    // Its filter and its threads come after its socket, and nothing tells of them.
+    std::thread::sleep(Duration::from_secs(2));
     // Two full datagrams, which it does not keep waiting for more.
     let most_records = if version == 5 { 30 } else { 27 };
     let mut told = Totals::default();
@@ -147,6 +149,7 @@ fn fprobe(namespace: &Namespace, version: u8, socket: &UdpSocket) -> (Totals, Ve
             let (packets, bytes) = (1 + u64::from(number % 5), usize::from(number) * 3);
             for _ in 0..packets {
                 sender.send_to(&vec![0; bytes], (destination, TRAFFIC_PORT)).expect("the interface is up");
+                std::thread::sleep(Duration::from_millis(2));
             }
             let octets = packets * (bytes as u64 + 28);
             told.add((source, destination, 20_000 + number, TRAFFIC_PORT, 17), Sums { records: 1, packets, octets });
