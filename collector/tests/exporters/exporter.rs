@@ -137,8 +137,6 @@ fn fprobe(namespace: &Namespace, version: u8, socket: &UdpSocket) -> (Totals, Ve
     wait_until("fprobe listens", || {
         std::fs::read_dir(format!("/proc/{}/task", running.0.id())).is_ok_and(|tasks| tasks.count() == THREADS)
     });
-    // Its filter and its threads come after its socket, and nothing tells of them.
-    std::thread::sleep(Duration::from_secs(2));
     // Two full datagrams, which it does not keep waiting for more.
     let most_records = if version == 5 { 30 } else { 27 };
     let mut told = Totals::default();
