@@ -31,7 +31,7 @@ use clap::{Parser, Subcommand};
 use crate::config::{self, Config, LogFormat, Secret, Written};
 use crate::store::{self, StoreArgs};
 
-/// Takes flow datagrams (NetFlow v5, NetFlow v9, IPFIX) off the wire and streams them into ClickHouse.
+/// Takes flow datagrams (NetFlow, IPFIX, sFlow) off the wire and streams them into ClickHouse.
 ///
 /// Point your exporters (routers, firewalls) at UDP port 2055 of this machine and start `collector run`. Without a
 /// ClickHouse server it keeps the flows in a store of its own.
