@@ -86,7 +86,7 @@ fn syntax_and_type_errors_carry_the_line() {
     check("[capture]\nmode = \"xpd\"\n", "file.toml:2: unknown variant `xpd`, expected one of `auto`, `xdp`, `udp`");
     check("[capture\n", "file.toml:1: ");
     check("[capture]\nports = [70000]\n", "file.toml:2: ");
-    check("\n[[exporters]]\naddress = \"::1\"\n", "missing field `name`");
+    check("\n[[exporters]]\nname = \"x\"\n", "missing field `address`");
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn what_was_written_is_what_is_meant() {
 #[test]
 fn limits_of_exporters_stand_above_that_of_all() {
     let text = "[front_door]\nallowed = [\"192.0.2.0/24\"]\ndatagrams_per_second = 100\n\
-                [[exporters]]\naddress = \"192.0.2.1\"\nname = \"a\"\ndatagrams_per_second = 7\nburst = 9\n\
+                [[exporters]]\naddress = \"192.0.2.1\"\ndatagrams_per_second = 7\nburst = 9\n\
                 [[exporters]]\naddress = \"192.0.2.2\"\nname = \"b\"\ndatagrams_per_second = 0\n\
                 [[exporters]]\naddress = \"192.0.2.3\"\nname = \"c\"\n\
                 [[exporters]]\naddress = \"198.51.100.1\"\nname = \"d\"\ndatagrams_per_second = 0\n";

@@ -181,3 +181,31 @@ fn what_cannot_be_counted_is_not_missing() {
     }
     assert_eq!(found, [(3, Change::Missing(Unit::Records), 10)]);
 }
+
+#[test]
+fn datagrams_from_before_the_first_are_late() {
+    let mut stream = Stream::new(Unit::Datagrams);
+    let mut found = Found::default();
+    // At a start the rings may be read before what had waited in a UDP socket since before the program hung on the interface.
+    for (after_ms, sequence) in
+        (20..30).chain(10..20).chain(30..40).map(|sequence| (0, sequence)).chain((2..9).map(|n| (60_000, n)))
+    {
+        let heard = Heard {
+            sequence,
+            records: 7,
+            flow_records: 7,
+            is_complete: true,
+            export_ms: Some(START_MS),
+            uptime_ms: None,
+            received_ms: START_MS + after_ms,
+        };
+        stream.take(&heard, 0, &mut |_, change, count| match change {
+            Change::Missing(_) => found.missing += count,
+            Change::Reordered => found.reordered += count,
+            Change::Duplicate => found.duplicates += count,
+            Change::Restart => found.restarts += count,
+        });
+    }
+    // Long after the start, a run of earlier numbers is a counter that began anew.
+    assert_eq!(found, Found { missing: 0, reordered: 10, duplicates: 0, restarts: 1 });
+}

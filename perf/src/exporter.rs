@@ -16,6 +16,8 @@ use crate::traffic::Traffic;
 
 /// The id of the options template in which a sampling rate is announced.
 const SAMPLING_ID: u16 = 999;
+/// The one data source of an sFlow agent: samples are numbered by their data source.
+const DATA_SOURCE: u32 = 1;
 
 /// Which exporter, and how it behaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -233,7 +235,7 @@ impl Exporter {
             let octets = bytes.len() as u32 + 4;
             let sampler = Sampler {
                 sequence: self.samples,
-                source: flow.input,
+                source: DATA_SOURCE,
                 rate,
                 pool: self.samples.wrapping_mul(rate),
                 drops: 0,

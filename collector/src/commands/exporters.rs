@@ -120,8 +120,12 @@ fn print(report: &Report, out: &mut impl std::io::Write) -> std::io::Result<()> 
     for (row, faults) in rows.iter().zip(std::iter::once(Vec::new()).chain(faults)) {
         let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
         writeln!(out, "{}", cells.join("  ").trim_end())?;
-        for found in faults {
+        for (index, found) in faults.iter().enumerate() {
             writeln!(out, "  ! {}", found.fault)?;
+            // Faults that the same lines mend stand together above them.
+            if faults.get(index + 1).is_some_and(|next| next.remedies == found.remedies) {
+                continue;
+            }
             for (platform, line) in found.remedies {
                 writeln!(out, "      {platform}: {line}")?;
             }

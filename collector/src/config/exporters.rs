@@ -16,8 +16,9 @@ pub(super) fn exporters(written: Vec<written::Exporter>) -> Result<Vec<Exporter>
         let (sampling, limit) = (sampling(&exporter)?, limit_of(&exporter)?);
         let written::Exporter { address, name, .. } = exporter;
         let prefix = prefix("exporters.address", &address)?;
-        if name.trim().is_empty() {
-            return Err(ConfigError::meaning("exporters.name", format_args!("empty for {address}"), "give it a name"));
+        if name.as_ref().is_some_and(|name| name.trim().is_empty()) {
+            let remedy = "give it a name, or leave the key out";
+            return Err(ConfigError::meaning("exporters.name", format_args!("empty for {address}"), remedy));
         }
         if exporters.iter().any(|known| known.prefix == prefix) {
             return Err(ConfigError::meaning(

@@ -187,8 +187,8 @@ pub struct Log {
 pub struct Exporter {
     /// Which exporters; the longest prefix that holds an address wins.
     pub prefix: Prefix,
-    /// Their name.
-    pub name: String,
+    /// Their name, if they have one.
+    pub name: Option<String>,
     /// Their sampling, where the operator says; entries without it are no part of the search for the longest prefix.
     pub sampling: Option<Sampling>,
     /// Their limit, if not that of all.

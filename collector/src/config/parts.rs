@@ -44,7 +44,7 @@ impl Config {
     /// Names of exporters.
     #[must_use]
     pub fn names(&self) -> enrich::Names {
-        enrich::Names::new(self.exporters.iter().map(|exporter| (exporter.prefix, exporter.name.clone())))
+        enrich::Names::new(self.exporters.iter().filter_map(|exporter| Some((exporter.prefix, exporter.name.clone()?))))
     }
 
     /// Configured sampling rates.

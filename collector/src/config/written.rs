@@ -162,8 +162,8 @@ section! {
 pub struct Exporter {
     /// Key `address`.
     pub address: String,
-    /// Key `name`.
-    pub name: String,
+    /// Key `name`; without it the name of a shorter prefix holds.
+    pub name: Option<String>,
     /// Key `sampling_rate`.
     #[serde(default)]
     pub sampling_rate: Option<u64>,

@@ -96,14 +96,16 @@ pub fn advice(status: &Status, now_ms: i64) -> Vec<Advice> {
     {
         say("says no sampling rate: taken as 1 in 1, which is wrong if it samples".into(), SAMPLING_LINES);
     }
-    if let Some(loss) = status.loss_per_mille.filter(|loss| *loss >= LOSS_PER_MILLE) {
+    let is_recent = status.last_refused_ms.is_some_and(|last_ms| now_ms - last_ms < REFUSED_MS);
+    // What the front door refuses is missing in the sequence too, and is said below for what it is.
+    let is_refused = is_recent && status.not_allowed + status.rate_limited > 0;
+    if let Some(loss) = status.loss_per_mille.filter(|loss| *loss >= LOSS_PER_MILLE && !is_refused) {
         say(format!("{loss:.1} per mille of what it sent never came, by its sequence numbers"), LOSS_LINES);
     }
     if let Some(skew_ms) = status.clock_skew_ms.filter(|skew_ms| skew_ms.abs() >= CLOCK_MS) {
         let side = if skew_ms > 0 { "ahead" } else { "behind" };
         say(format!("its clock is {} {side}", duration(skew_ms.abs())), CLOCK_LINES);
     }
-    let is_recent = status.last_refused_ms.is_some_and(|last_ms| now_ms - last_ms < REFUSED_MS);
     if status.not_allowed > 0 && is_recent {
         say(format!("not allowed: {} datagrams refused", status.not_allowed), ALLOW_LINES);
     }
@@ -206,7 +208,10 @@ mod tests {
             (Box::new(|status| status.clock_skew_ms = Some(-7_300_000)), "its clock is 2 h behind"),
             (Box::new(|status| (status.not_allowed, status.last_refused_ms) = (3, Some(NOW))), "not allowed: 3"),
             (
-                Box::new(|status| (status.rate_limited, status.last_refused_ms) = (4, Some(NOW))),
+                Box::new(|status| {
+                    // Loss by its sequence numbers follows from that.
+                    (status.rate_limited, status.last_refused_ms, status.loss_per_mille) = (4, Some(NOW), Some(500.0));
+                }),
                 "faster than it may: 4",
             ),
             (

@@ -13,6 +13,8 @@ const BOOT_JITTER_MS: i32 = 5_000;
 const RUN_RESTART: usize = 4;
 /// Datagrams in a row from before a restart; more of them mean that the clock was set and the exporter goes on.
 const STRAGGLERS_MAX: u8 = 4;
+/// How long after the first datagram of a stream earlier ones may come: they waited in a UDP socket when the rings were opened.
+const START_MS: i64 = 5_000;
 /// Changes that can be taken back if the sequence turns out to count something else.
 const PROBATION_MAX: usize = 64;
 
@@ -61,6 +63,8 @@ pub struct Stream {
     /// Whether `next` is the least that may come: the last datagram held records that could not be counted.
     is_loose: bool,
     is_started: bool,
+    /// The number of the first datagram and when it was received, until a restart.
+    first: Option<(u32, i64)>,
     gaps: Gaps,
     newest_export_ms: i64,
     boot_ms: Option<u32>,
@@ -83,6 +87,7 @@ impl Stream {
             next: 0,
             is_loose: false,
             is_started: false,
+            first: None,
             gaps: Gaps::default(),
             newest_export_ms: i64::MIN,
             boot_ms: None,
@@ -121,6 +126,7 @@ impl Stream {
 
     fn follow(&mut self, heard: &Heard, units: u32, minute: u32, note: Note<'_>) {
         if !self.is_started {
+            self.first.get_or_insert((heard.sequence, heard.received_ms));
             return self.begin(heard, units);
         }
         let ahead = heard.sequence.wrapping_sub(self.next).cast_signed();
@@ -156,11 +162,14 @@ impl Stream {
 
     /// A number that came before: once more, or from a counter that began anew.
     fn fall_behind(&mut self, heard: &Heard, units: u32, minute: u32, note: Note<'_>) {
+        let is_later = heard.export_ms.is_some_and(|export_ms| export_ms > self.newest_export_ms);
+        if !is_later && self.is_before_first(heard) {
+            return note(minute, Change::Reordered, 1);
+        }
         if heard.sequence != self.run_next {
             self.run.clear();
         }
         self.run_next = heard.sequence.wrapping_add(units);
-        let is_later = heard.export_ms.is_some_and(|export_ms| export_ms > self.newest_export_ms);
         if !is_later && self.run.len() + 1 < RUN_RESTART {
             self.run.push(minute);
             return note(minute, Change::Duplicate, 1);
@@ -171,8 +180,16 @@ impl Stream {
         self.restart(heard, units, minute, note);
     }
 
+    /// Whether the stream began a moment ago, with a datagram that is later than this one.
+    fn is_before_first(&self, heard: &Heard) -> bool {
+        self.first.is_some_and(|(sequence, received_ms)| {
+            heard.sequence.wrapping_sub(sequence).cast_signed() < 0 && heard.received_ms - received_ms < START_MS
+        })
+    }
+
     fn restart(&mut self, heard: &Heard, units: u32, minute: u32, note: Note<'_>) {
         note(minute, Change::Restart, 1);
+        self.first = None;
         self.begin(heard, units);
     }
 

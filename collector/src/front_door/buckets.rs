@@ -18,6 +18,9 @@ const SHARDS: usize = 16;
 /// A known exporter that was not heard for this long makes room for another one: an hour.
 const KNOWN_IDLE_NS: u64 = 3_600_000_000_000;
 
+/// How often a full part looks for idle exporters, which is a walk through all of them: once a second.
+const LOOK_INTERVAL_NS: u64 = 1_000_000_000;
+
 /// The buckets of all exporters.
 #[derive(Debug)]
 pub(super) struct Buckets {
@@ -33,6 +36,8 @@ struct Shard {
     known: HashMap<Address, Known>,
     /// When the next datagram of each newcomer is due.
     newcomers: HashMap<Address, u64>,
+    /// When idle exporters may be looked for again.
+    look_again_ns: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -73,7 +78,8 @@ impl Buckets {
             known.vouched_ns = now_ns;
             return true;
         }
-        if self.known.load(Ordering::Relaxed) >= self.exporters_max {
+        if self.known.load(Ordering::Relaxed) >= self.exporters_max && now_ns >= shard.look_again_ns {
+            shard.look_again_ns = now_ns.saturating_add(LOOK_INTERVAL_NS);
             let before = shard.known.len();
             shard.known.retain(|_, known| now_ns.saturating_sub(known.vouched_ns) < KNOWN_IDLE_NS);
             self.known.fetch_sub(before - shard.known.len(), Ordering::Relaxed);

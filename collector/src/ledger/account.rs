@@ -50,8 +50,6 @@ struct State {
     rings: BTreeMap<u32, HashMap<Address, Sides, foldhash::fast::RandomState>>,
     /// Until when each worker has taken everything out of its rings, milliseconds since 1970.
     horizons: Vec<i64>,
-    /// Minutes before this one are settled.
-    settled: u32,
     /// What the sockets have dropped and no minute was settled with yet, and each worker's totals.
     drops: RingDrops,
     drops_read: Vec<RingDrops>,
@@ -68,7 +66,6 @@ impl Account {
             of_exporters: HashMap::default(),
             rings: BTreeMap::new(),
             horizons: vec![0; workers],
-            settled: 0,
             drops: RingDrops::default(),
             drops_read: vec![RingDrops::default(); workers],
             folded: 0,
@@ -84,8 +81,9 @@ impl Account {
         for (key, cells) in book.drain() {
             state.take_row(key, &cells);
         }
+        // Taken as it is, though earlier than the last one: where the clock was set back, minutes come again.
         if let Some(horizon) = state.horizons.get_mut(worker) {
-            *horizon = horizon_ms.max(*horizon);
+            *horizon = horizon_ms;
         }
     }
 
@@ -198,9 +196,7 @@ impl State {
             datagrams: cells.get(Cell::ReceivedXdp).cast_unsigned(),
             bytes: cells.get(Cell::ReceivedXdpBytes).cast_unsigned(),
         };
-        if received.datagrams > 0 && key.minute < self.settled {
-            seen.see_xdp(received);
-        } else if received.datagrams > 0 {
+        if received.datagrams > 0 {
             let sides = self.rings.entry(key.minute).or_default().entry(key.exporter).or_default();
             sides.received.datagrams += received.datagrams;
             sides.received.bytes += received.bytes;
@@ -227,11 +223,9 @@ impl State {
         self.pending.entry(if has_room { key } else { key.of_nobody() }).or_default().merge(cells);
     }
 
+    /// What comes of a minute after it was settled, or once more because the clock was set back, is settled by itself: the
+    /// kernel's count of it, or what came out of the rings without one and so was counted as lost.
     fn settle_before(&mut self, end_minute: u32) {
-        if end_minute <= self.settled {
-            return;
-        }
-        self.settled = end_minute;
         let later = self.rings.split_off(&end_minute);
         for (minute, exporters) in std::mem::replace(&mut self.rings, later) {
             for (exporter, cells) in settle(exporters.into_iter().collect(), &mut self.drops) {
@@ -337,6 +331,33 @@ mod tests {
             assert_eq!(cells.unaccounted_datagrams(), 0, "{key:?}");
         }
         assert_eq!(account.totals().0.get(Cell::SeenUdpBytes), 150);
+    }
+
+    #[test]
+    fn a_minute_that_comes_again_is_settled_by_itself() {
+        let account = Account::new(1);
+        let mut book = Book::default();
+        let mut play = |frames: u64, now_ms: i64| {
+            for _ in 0..frames {
+                book.datagram(Arrival::Ring, EXPORTER, 100, MS, &heard(5));
+            }
+            account.take_over(0, &mut book, now_ms, RingDrops::default());
+        };
+        let steered = |steered| KernelMinute { rate_limited: Quantity::default(), ..minute(EXPORTER, steered, 0) };
+        play(5, MS + 2 * 60_000);
+        account.steered(&[steered(5)]);
+        account.settle(MINUTE + 2);
+        // The clock is set back by two minutes.
+        play(7, MS + 1_000);
+        account.settle(MINUTE);
+        play(1, MS + 60_000);
+        account.steered(&[steered(9)]);
+        account.settle(MINUTE + 1);
+        let found = |cell| account.of_exporter(&EXPORTER).expect("known").get(cell);
+        let cells = [Cell::SeenXdp, Cell::ReceivedXdp, Cell::RingOther];
+        assert_eq!(cells.map(found), [14, 13, 1]);
+        account.settle_all();
+        assert_eq!(cells.map(found), [14, 13, 1]);
     }
 
     fn sum_by_exporter(changes: &[(Key, Cells)]) -> BTreeMap<(Address, u32), Cells> {

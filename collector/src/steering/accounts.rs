@@ -84,13 +84,18 @@ impl Accounts {
     /// Gives lasting accounts to `exporters`; returns how many did not get one because there are too many.
     pub(super) fn admit(&mut self, exporters: &[Address], now_ns: u64, minute: u64) -> Result<usize, Error> {
         let mut left_out = 0;
+        // If one finds no idle exporter, neither does the next: looking for them is a walk through all.
+        let mut may_be_idle = true;
         for exporter in exporters {
             if self.known.read.contains_key(exporter) {
                 continue;
             }
-            if self.known.read.len() >= self.known.accounts_max && !self.forget_an_idle_one(minute)? {
-                left_out += 1;
-                continue;
+            if self.known.read.len() >= self.known.accounts_max {
+                may_be_idle = may_be_idle && self.forget_an_idle_one(minute)?;
+                if !may_be_idle {
+                    left_out += 1;
+                    continue;
+                }
             }
             let mut opened: Account = [0; account::ACCOUNT_WORDS];
             opened[OPENED] = now_ns;
