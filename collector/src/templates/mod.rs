@@ -195,12 +195,6 @@ impl Templates {
         self.0.past.with(current.map(|(key, entry)| (key.domain.exporter, entry.unknown.clone(), entry.decoded())))
     }
 
-    /// What the store has of each exporter.
-    #[must_use]
-    pub fn of_exporters(&self) -> Vec<OfExporter> {
-        summary::of_exporters(&self.0)
-    }
-
     /// Forgets what has been idle for longer than the settings allow, as of `now` (seconds since 1970); how much that was.
     pub fn expire(&self, now: u64) -> usize {
         self.0.expire(now)

@@ -6,7 +6,7 @@ use netflow::columns::Address;
 use netflow::options::SamplingScope;
 use netflow::store::DomainKey;
 
-use super::Shared;
+use super::{Shared, Templates};
 
 /// What the store has of one exporter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,8 +34,16 @@ pub struct OfDomain {
     pub records: u64,
 }
 
+impl Templates {
+    /// What the store has of each exporter.
+    #[must_use]
+    pub fn of_exporters(&self) -> Vec<OfExporter> {
+        of_exporters(&self.0)
+    }
+}
+
 /// All exporters, sorted by address.
-pub(super) fn of_exporters(shared: &Shared) -> Vec<OfExporter> {
+fn of_exporters(shared: &Shared) -> Vec<OfExporter> {
     let mut domains: BTreeMap<DomainKey, OfDomain> = BTreeMap::new();
     for (key, entry) in &shared.templates.pin() {
         let of = domains.entry(key.domain).or_default();
