@@ -1,7 +1,8 @@
 //! Numbers that were passed over and may still come, with the minute in which they were counted missing.
 
-/// How many gaps of a stream are remembered; what is in older ones can no longer be taken back.
-const GAPS_MAX: usize = 64;
+/// How many gaps of a stream are remembered; what is in older ones can no longer be taken back. Where workers take turns, all that
+/// one of them has not looked at yet is a gap for each datagram.
+const GAPS_MAX: usize = 256;
 
 /// Gaps in a sequence, oldest first.
 #[derive(Debug, Clone, Default)]
