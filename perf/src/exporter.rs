@@ -16,8 +16,8 @@ use crate::traffic::Traffic;
 
 /// The id of the options template in which a sampling rate is announced.
 const SAMPLING_ID: u16 = 999;
-/// The one data source of an sFlow agent: samples are numbered by their data source.
-const DATA_SOURCE: u32 = 1;
+/// The interface that an sFlow agent samples: its one data source, as samples are numbered by data source.
+pub const DATA_SOURCE: u32 = 1;
 
 /// Which exporter, and how it behaves.
 #[derive(Debug, Clone, PartialEq, Eq)]

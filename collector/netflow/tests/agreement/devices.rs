@@ -3,7 +3,8 @@
 use netflow::Event;
 use netflow::columns::SamplingSource;
 use perf::device::DEVICES;
-use perf::{Device, Exporter, Faults, Flow, Path, Settings};
+use perf::exporter::DATA_SOURCE;
+use perf::{Device, Direction, Exporter, Faults, Flow, Path, Settings};
 
 use crate::rows::told;
 use crate::{Decoded, EXPORT_MS, EXPORTER, RECEIVED_MS};
@@ -24,10 +25,14 @@ fn settings(device: Device, sampling: u32) -> Settings {
     }
 }
 
-/// Flows that are delivered, as rows tell them: sFlow's direction is that of its sampler, which sits on the input.
+/// Flows that are delivered, as rows tell them: sFlow's direction is that of the interface that is sampled.
 fn expected(device: Device, flow: &Flow) -> Flow {
-    let is_of_sampler = device == Device::Sflow && flow.input != flow.output;
-    let direction = if is_of_sampler { perf::Direction::Ingress } else { flow.direction };
+    let direction = match (flow.input == DATA_SOURCE, flow.output == DATA_SOURCE) {
+        _ if device != Device::Sflow => flow.direction,
+        (true, false) => Direction::Ingress,
+        (false, true) => Direction::Egress,
+        _ => Direction::Unknown,
+    };
     told(&Flow { direction, ..flow.clone() }, RECEIVED_MS)
 }
 
