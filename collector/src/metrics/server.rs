@@ -3,7 +3,7 @@
 //! Knows no part of the collector: it is handed functions that write the texts.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -27,7 +27,6 @@ pub struct Pages {
 /// The HTTP server, on a thread of its own. Dropping it stops it.
 #[derive(Debug)]
 pub struct Server {
-    address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -39,7 +38,6 @@ impl Server {
     /// When the listener cannot be used or the thread cannot be started.
     pub fn start(listener: TcpListener, pages: Pages) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        let address = listener.local_addr()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::Builder::new().name("metrics".into()).spawn(move || {
@@ -54,13 +52,7 @@ impl Server {
                 tracing::error!(%error, "the metrics server stopped: /metrics will not answer until a restart");
             }
         })?;
-        Ok(Self { address, stop: Some(stop), thread: Some(thread) })
-    }
-
-    /// The address that answers; its port is the real one where port 0 was asked for.
-    #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
 }
 
@@ -93,6 +85,7 @@ fn routes(pages: Pages) -> Router {
 #[cfg(test)]
 mod tests {
     use std::io::{Read as _, Write as _};
+    use std::net::SocketAddr;
 
     use super::*;
 
@@ -107,9 +100,9 @@ mod tests {
     #[test]
     fn answers_metrics_and_frees_the_port_when_dropped() {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
         let pages = Pages { metrics: Arc::new(|| "a_total 1\n".to_owned()), exporters: Arc::new(|| "{}".to_owned()) };
         let server = Server::start(listener, pages).expect("start");
-        let address = server.address();
         let answer = get_text(address, "/metrics");
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
         assert!(answer.contains("text/plain; version=0.0.4") && answer.ends_with("a_total 1\n"), "{answer}");

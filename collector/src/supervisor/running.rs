@@ -128,16 +128,18 @@ impl Running {
             stdout_skipped: stdout.as_ref().map(stdout::Writer::skipped),
             store_restarts: store.as_ref().map(|_| Counter::default()),
         });
-        let server = listener.map(|listener| serve_metrics(listener, &observed)).transpose()?;
+        let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
         tracing::info!(
             capture = mode,
             ports = ?config.capture.ports,
             workers = workers.len(),
             clickhouse = client.url,
             database = client.database,
-            metrics = server.as_ref().map(|server| server.address().to_string()),
+            metrics = address.map(|address| address.to_string()),
             "collecting"
         );
+        // At last: whoever gets an answer finds the whole start in the log.
+        let server = listener.map(|listener| serve_metrics(listener, &observed)).transpose()?;
         Ok(Self {
             captured: captured.interfaces,
             workers,
