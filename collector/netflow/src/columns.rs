@@ -1,5 +1,7 @@
 //! Decoded flow records as a struct of arrays, in host byte order: what ClickHouse's Native format wants, column by column.
 
+use std::ops::Range;
+
 use crate::arrays::struct_of_arrays;
 use crate::frame::Frame;
 use crate::plan::{SLOTS, Slot};
@@ -214,8 +216,7 @@ impl Labels {
     /// Makes the column `rows` long: appends empty stacks, or cuts.
     pub fn resize(&mut self, rows: usize) {
         if rows < self.ends.len() {
-            let end = rows.checked_sub(1).and_then(|last| self.ends.get(last)).copied().unwrap_or(0);
-            self.values.truncate(usize::try_from(end).unwrap_or(0));
+            self.values.truncate(start_of(&self.ends, rows));
         }
         let end = u64::try_from(self.values.len()).unwrap_or(u64::MAX);
         self.ends.resize(rows, end);
@@ -240,9 +241,18 @@ impl Labels {
     /// One row's labels.
     #[must_use]
     pub fn get(&self, row: usize) -> &[u32] {
-        let start = row.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
-        let end = self.ends.get(row).copied().unwrap_or(start);
-        let range = usize::try_from(start).unwrap_or(0)..usize::try_from(end).unwrap_or(0);
-        self.values.get(range).unwrap_or(&[])
+        self.values.get(range_of(&self.ends, row)).unwrap_or(&[])
     }
+}
+
+/// Where the values of a row begin in a column whose rows have several values each, and `ends` where each row's end.
+pub(crate) fn start_of(ends: &[u64], row: usize) -> usize {
+    let end_before = row.checked_sub(1).and_then(|before| ends.get(before)).copied();
+    usize::try_from(end_before.unwrap_or(0)).unwrap_or(0)
+}
+
+/// Where the values of a row are; none if there is no such row.
+pub(crate) fn range_of(ends: &[u64], row: usize) -> Range<usize> {
+    let start = start_of(ends, row);
+    start..ends.get(row).map_or(start, |end| usize::try_from(*end).unwrap_or(0))
 }

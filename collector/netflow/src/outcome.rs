@@ -28,6 +28,14 @@ pub struct Outcome {
     pub fault: Option<Event>,
 }
 
+impl Outcome {
+    /// Whether the datagram speaks for its sender: it is of a known version, and nothing about it breaks the protocol.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.message.is_some() && self.fault.is_none()
+    }
+}
+
 /// What the header of a datagram says, in host byte order, for any version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Message {

@@ -1,5 +1,7 @@
 //! A column of maps from element names to values: what no other column takes, kept if asked for.
 
+use crate::columns::{range_of, start_of};
+
 /// One column of maps. Empty unless [`Raw::keep`] is set before decoding.
 #[derive(Debug, Clone, Default)]
 pub struct Raw {
@@ -17,8 +19,7 @@ impl Raw {
     /// Makes the column `rows` long: appends empty maps, or cuts.
     pub fn resize(&mut self, rows: usize) {
         if rows < self.ends.len() {
-            let last = rows.checked_sub(1).and_then(|last| self.ends.get(last)).copied().unwrap_or(0);
-            let entries = usize::try_from(last).unwrap_or(0);
+            let entries = start_of(&self.ends, rows);
             self.values.truncate(entries);
             self.names.resize(entries);
         }
@@ -56,9 +57,6 @@ impl Raw {
 
     /// One row's entries: names and values.
     pub fn get(&self, row: usize) -> impl Iterator<Item = (&str, &str)> {
-        let start = row.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
-        let end = self.ends.get(row).copied().unwrap_or(start);
-        let range = usize::try_from(start).unwrap_or(0)..usize::try_from(end).unwrap_or(0);
-        range.filter_map(|entry| Some((self.names.get(entry), &**self.values.get(entry)?)))
+        range_of(&self.ends, row).filter_map(|entry| Some((self.names.get(entry), &**self.values.get(entry)?)))
     }
 }

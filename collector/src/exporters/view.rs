@@ -84,7 +84,7 @@ impl View {
         }
         drop(locked);
         self.heard.clear();
-        if outcome.message.is_some() && outcome.fault.is_none() && !entry.is_established() {
+        if outcome.is_sound() && !entry.is_established() {
             self.directory.establish(&exporter, received_ms);
         }
     }

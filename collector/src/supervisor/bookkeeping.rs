@@ -1,6 +1,6 @@
 //! The ledger's upkeep: takes the kernel's counts, settles minutes, and sends the changes to the table.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use netflow::store::DomainKey;
 
@@ -11,6 +11,7 @@ use crate::front_door::Refusal;
 use crate::ledger::{Account, Cell, KernelMinute, Key, LedgerRows, Quantity, minute_of};
 use crate::steering::{Count, ExporterMinute};
 use crate::templates::{Reason, Templates};
+use crate::worker::now_ms;
 
 use super::capture::Interface;
 use super::tokens::Tokens;
@@ -157,9 +158,4 @@ impl Bookkeeping {
             self.account.add(key, cell, i64::from(given_up.sets));
         }
     }
-}
-
-pub(super) fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::bookkeeping::now_ms;
 use crate::clickhouse;
 use crate::enrich::names::Names;
 use crate::enrich::{Published, Watcher};
@@ -15,6 +14,7 @@ use crate::metrics::{Counter, Exposition};
 use crate::steering::{Verdict, Verdicts};
 use crate::store::Child;
 use crate::templates::Templates;
+use crate::worker::now_ms;
 use crate::worker::tally::{Shared, Tally};
 use netflow::columns::Address;
 

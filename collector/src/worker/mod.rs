@@ -215,7 +215,8 @@ impl Loop {
     }
 }
 
-fn now_ms() -> i64 {
+/// Milliseconds since 1970; 0 before.
+pub(crate) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -139,7 +139,7 @@ impl Pipeline {
         };
         book.datagram(arrival, exporter, payload.len(), received_ms, &outcome);
         exporters.datagram(exporter, payload.len(), received_ms, &outcome, book);
-        if outcome.message.is_some() && outcome.fault.is_none() && !self.door.is_vouched(&exporter) {
+        if outcome.is_sound() && !self.door.is_vouched(&exporter) {
             self.door.vouch(&exporter, self.now_ns);
         }
         if self.block.len() >= self.settings.block_rows {
