@@ -5,6 +5,9 @@
 #[path = "../encoder/mod.rs"]
 mod encoder;
 
+#[path = "../encoder/decoded.rs"]
+mod decoded;
+
 mod columns;
 mod directions;
 mod firewall;
@@ -18,7 +21,8 @@ mod times;
 mod translations;
 
 use netflow::columns::Address;
-use netflow::{MapStore, Report, Tables, decode};
+
+use decoded::Decoded;
 
 /// A field of a template: enterprise, element and length.
 type FieldSpec = (u32, u16, u16);
@@ -50,20 +54,7 @@ fn ipfix_of(fields: &[FieldSpec], data: &[u8]) -> Vec<u8> {
     encoder::ipfix(&[encoder::set(2, &template_of(256, fields)), encoder::set(256, data)])
 }
 
-/// What came of some datagrams.
-#[derive(Default)]
-struct Decoded {
-    store: MapStore,
-    tables: Tables,
-    report: Report,
-}
-
 impl Decoded {
-    fn feed(&mut self, payload: &[u8]) -> &mut Self {
-        decode(&encoder::datagram(payload), &mut self.store, &mut self.tables, &mut self.report);
-        self
-    }
-
     /// Decodes one datagram made of a template and one data set of it.
     fn of_v9(fields: &[encoder::FieldOf], data: &[u8]) -> Self {
         Self::of(encoder::v9(&[encoder::set(0, &encoder::template(256, fields)), encoder::set(256, data)]))

@@ -5,6 +5,9 @@
 #[path = "../encoder/mod.rs"]
 mod encoder;
 
+#[path = "../encoder/decoded.rs"]
+mod decoded;
+
 mod held;
 mod lists;
 mod options;
@@ -16,24 +19,10 @@ use std::sync::Arc;
 use netflow::options::{OptionValue, Options};
 use netflow::store::{DomainKey, Learned, TemplateKey};
 use netflow::template::Kind;
-use netflow::{MapStore, Report, Sample, Store, Tables, Template, decode};
+use netflow::{Report, Sample, Store, Tables, Template, decode};
 
+use decoded::Decoded;
 use encoder::{FieldOf, set, template};
-
-/// What came of some datagrams.
-#[derive(Default)]
-struct Decoded {
-    store: MapStore,
-    tables: Tables,
-    report: Report,
-}
-
-impl Decoded {
-    fn feed(&mut self, payload: &[u8]) -> &mut Self {
-        decode(&encoder::datagram(payload), &mut self.store, &mut self.tables, &mut self.report);
-        self
-    }
-}
 
 /// A NetFlow v9 options template set: scope fields, then the others.
 fn v9_options_template(id: u16, scope: &[FieldOf], fields: &[FieldOf]) -> Vec<u8> {
