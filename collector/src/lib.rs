@@ -15,6 +15,8 @@ pub mod enrich;
 pub mod exporters;
 /// Who may send, and how fast.
 pub mod front_door;
+/// The log of datagrams: what is received is written here before anything is made of it.
+pub mod journal;
 /// What became of every datagram, per exporter and minute.
 pub mod ledger;
 /// Counters of every part, and their Prometheus text.

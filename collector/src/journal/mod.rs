@@ -1,0 +1,66 @@
+//! The journal: an append-only log of datagrams in memory-mapped segments, one for each worker.
+//!
+//! It is the only queue between receiving and storing: a datagram is written here before anything is made of it, and its
+//! place is given up only when its rows are acknowledged. It survives the end of the process at any moment (the pages belong
+//! to the kernel), and power loss as far as [`Durability`] says. What a datagram means, and who asks for it again, is not
+//! known here; this module imports nothing of ours.
+//!
+//! On disk a journal is a directory of segments of equal size, numbered upwards for ever. A position is a segment's number
+//! times its size plus an offset, so positions only grow. A file whose data is no longer wanted is used again under a new
+//! number; its old records cannot be mistaken for new ones, since a record's checksum covers its position.
+
+/// What goes wrong.
+mod error;
+/// The log itself.
+mod log;
+/// Mapped files.
+mod mapping;
+/// Records: layout and checksum.
+mod record;
+/// Finding the records of a dead segment.
+mod scan;
+/// Segments: files of records.
+mod segment;
+/// Getting files ready before they are needed.
+mod spare;
+
+pub use error::{Error, Refused};
+pub use log::{Journal, Recovered, Status};
+pub use record::Entry;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A place in a journal: bytes since its first segment. Grows for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Position(pub u64);
+
+/// What a journal survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// The end of the process, however sudden.
+    Process,
+    /// Power loss too, but for what came since the last synchronisation.
+    Disk {
+        /// Between two synchronisations: what may be lost.
+        every: Duration,
+    },
+}
+
+/// How large, and where.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Directory of this journal's files; made if missing.
+    pub directory: PathBuf,
+    /// Size of a segment in bytes: a multiple of 4096, at least [`SEGMENT_BYTES_MIN`].
+    pub segment_bytes: u64,
+    /// Bytes that may wait to be stored; past it the oldest segment is given up.
+    pub budget_bytes: u64,
+    /// Bytes of stored data that are kept beside.
+    pub retain_bytes: u64,
+    /// What it survives.
+    pub durability: Durability,
+}
+
+/// Smallest segment: room for the largest datagram, header and all.
+pub const SEGMENT_BYTES_MIN: u64 = 128 << 10;
