@@ -3,6 +3,7 @@
 //! Nothing here is part of the product: the collector never depends on it, and it knows the collector only as a program
 //! with a command line, a `/metrics` page and a ClickHouse interface.
 
+mod chaos;
 mod ci;
 mod demo;
 mod deny;
@@ -43,6 +44,8 @@ enum Command {
     Libchdb,
     /// Fuzz the decoder.
     Fuzz(fuzz::Arguments),
+    /// Kill and hinder the collector and ClickHouse for an hour; every flow must be stored exactly once.
+    Chaos(chaos::Arguments),
     /// Check the rules of the source tree that no compiler checks.
     Tidy,
 }
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Command::Elements(arguments) => elements::run(&arguments),
         Command::Libchdb => libchdb::ensure().map(|path| println!("{}", path.display())),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
+        Command::Chaos(arguments) => chaos::run(&arguments),
         Command::Tidy => tidy::run(),
     };
     match outcome {

@@ -90,6 +90,11 @@ impl<'n> Place<'n> {
         (self.metrics, self.store)
     }
 
+    /// Asks the store at this place's address for it.
+    pub(crate) fn sql(&self, query: &str) -> Option<String> {
+        self.http(self.store, "POST / HTTP/1.1\r\n", query)
+    }
+
     /// The command with this place's configuration.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         self.command_by(&[], arguments)
@@ -193,8 +198,7 @@ impl<'a> Collector<'a> {
 
     /// Asks the embedded store.
     pub(crate) fn sql(&self, query: &str) -> String {
-        let answer = self.place.http(self.place.store, "POST / HTTP/1.1\r\n", query);
-        answer.unwrap_or_else(|| panic!("no answer: {}", self.log()))
+        self.place.sql(query).unwrap_or_else(|| panic!("no answer: {}", self.log()))
     }
 
     /// What it logged.

@@ -1,0 +1,64 @@
+//! ClickHouse as a process of the test's own: started, killed, stopped, and asked.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+use nix::sys::signal::Signal;
+
+use crate::netns::Namespace;
+use crate::process;
+
+/// The store; ended when dropped.
+pub(crate) struct Store<'n> {
+    namespace: &'n Namespace,
+    data_dir: PathBuf,
+    listen: SocketAddr,
+    running: Option<(Child, ChildStdin)>,
+}
+
+impl<'n> Store<'n> {
+    /// Starts it and waits until it answers.
+    pub(crate) fn start(namespace: &'n Namespace, data_dir: PathBuf, listen: SocketAddr) -> Self {
+        let mut store = Self { namespace, data_dir, listen, running: None };
+        store.start_again();
+        store
+    }
+
+    /// Starts it after it was killed.
+    pub(crate) fn start_again(&mut self) {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", self.namespace.name(), env!("CARGO_BIN_EXE_collector")]);
+        command.args(["store", "--until-stdin-closes", "--data-dir"]).arg(&self.data_dir);
+        command.args(["--listen", &self.listen.to_string(), "--memory-bytes", "2000000000"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("start the store");
+        let stdin = child.stdin.take().expect("piped");
+        let mut ready = String::new();
+        let read = BufReader::new(child.stdout.take().expect("piped")).read_line(&mut ready);
+        assert!(read.is_ok_and(|bytes| bytes > 0), "the store did not start");
+        self.running = Some((child, stdin));
+    }
+
+    /// Kills it without warning.
+    pub(crate) fn kill(&mut self) {
+        if let Some((mut child, _)) = self.running.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Stops or continues its process.
+    pub(crate) fn signal(&self, which: Signal) {
+        if let Some((child, _)) = &self.running {
+            process::signal(child.id(), which);
+        }
+    }
+}
+
+impl Drop for Store<'_> {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

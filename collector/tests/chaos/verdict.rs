@@ -1,0 +1,80 @@
+//! What must hold at the end.
+
+use std::collections::HashMap;
+
+use crate::evidence::Evidence;
+use crate::load::{EXPORTERS, RECORDS, Sent};
+use crate::process::Place;
+
+/// Violations that are shown.
+const SHOWN: usize = 20;
+
+/// Compares what was sent, what came into the journals and what is in ClickHouse.
+pub(crate) fn check(place: &Place<'_>, sent: &Sent, evidence: &Evidence) {
+    let answer = place.sql(
+        "SELECT IPv6NumToString(exporter_address) AS exporter, intDiv(bytes - 1, 10) AS datagram, count(),
+                uniqExact(bytes), countIf(packets != 1 + (bytes - 1) % 7)
+         FROM collector.flows GROUP BY exporter, datagram FORMAT TSV",
+    );
+    let answer = answer.expect("the store answers");
+    let mut stored: HashMap<(String, u64), [u64; 3]> = HashMap::new();
+    for line in answer.lines() {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let [exporter, datagram, rows, distinct, wrong] = fields[..] else { panic!("{line}") };
+        let number = |text: &str| text.parse::<u64>().unwrap_or_else(|_| panic!("{line}"));
+        let exporter = exporter.trim_start_matches("::ffff:").to_owned();
+        stored.insert((exporter, number(datagram)), [number(rows), number(distinct), number(wrong)]);
+    }
+
+    let mut violations = Vec::new();
+    let mut totals = [0_u64; 3];
+    for (index, ((address, habit), log)) in EXPORTERS.into_iter().zip(sent).enumerate() {
+        totals[0] += log.len() as u64;
+        for number in 0..log.len() as u64 {
+            let found = stored.remove(&(address.to_owned(), number)).unwrap_or_default();
+            let is_journaled = evidence.has(index, number);
+            totals[1] += u64::from(is_journaled);
+            totals[2] += u64::from(found[0] == RECORDS);
+            let is_right = match found {
+                [0, 0, 0] => !is_journaled || evidence.is_damaged(index, number),
+                [RECORDS, RECORDS, 0] => true,
+                _ => false,
+            };
+            if !is_right {
+                violations.push(format!(
+                    "{address} {habit:?} datagram {number}: rows, distinct, wrong {found:?}, journaled {is_journaled}"
+                ));
+            }
+        }
+    }
+    eprintln!("chaos: {} datagrams sent, {} in the journals, {} stored whole", totals[0], totals[1], totals[2]);
+    violations.extend(stored.keys().map(|(exporter, number)| format!("{exporter} datagram {number} was never sent")));
+    let count = violations.len();
+    violations.truncate(SHOWN);
+    assert!(count == 0, "{count} violations:\n{}", violations.join("\n"));
+    // A collector that mostly is dead proves little.
+    assert!(totals[2] * 4 > totals[0], "too little was received to prove anything: {totals:?}");
+    check_rollups(place);
+}
+
+/// Every rollup has the sums of the flows.
+fn check_rollups(place: &Place<'_>) {
+    let sums = |table: &str, columns: &str, filter: &str| {
+        let query = format!("SELECT {columns} FROM collector.{table} {filter} FORMAT TSV");
+        place.sql(&query).expect("the store answers").trim().to_owned()
+    };
+    let flows = sums("flows", "sum(bytes), sum(packets), count()", "");
+    for (table, filter) in [
+        ("interface_1m", "WHERE direction = 'in'"),
+        ("interface_1m", "WHERE direction = 'out'"),
+        ("as_5m", ""),
+        ("country_5m", ""),
+        ("service_5m", ""),
+        ("network_5m", ""),
+        ("hosts_1h", "WHERE direction = 'sent'"),
+        ("hosts_1h", "WHERE direction = 'received'"),
+    ] {
+        let rolled_up = sums(table, "sum(raw_bytes), sum(raw_packets), sum(flows)", filter);
+        assert_eq!(rolled_up, flows, "{table} {filter}");
+    }
+}
