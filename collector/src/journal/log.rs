@@ -243,7 +243,7 @@ fn lock(directory: &Path) -> Result<Flock<File>, Error> {
     Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, _)| Error::InUse(directory.to_path_buf()))
 }
 
-fn files(directory: &Path) -> Result<Vec<PathBuf>, Error> {
+pub(super) fn files(directory: &Path) -> Result<Vec<PathBuf>, Error> {
     let listed = std::fs::read_dir(directory).map_err(Error::system("list", directory))?;
     let mut files = Vec::new();
     for file in listed {

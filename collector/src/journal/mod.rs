@@ -17,6 +17,8 @@ mod error;
 mod log;
 /// Mapped files.
 mod mapping;
+/// What was in a journal when it was opened.
+mod past;
 /// How far storing has come.
 mod progress;
 /// Records: layout and checksum.
@@ -30,6 +32,7 @@ mod spare;
 
 pub use error::{Error, Refused};
 pub use log::{Journal, Recovered, Status};
+pub use past::Past;
 pub use progress::{Progress, Range};
 pub use record::Entry;
 pub use segment::Id;

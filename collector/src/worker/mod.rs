@@ -302,9 +302,16 @@ impl Loop {
     /// Gives up the oldest of what waits where there is more than may be, or the disk has no room for more.
     fn keep_within_budget(&mut self) {
         let Self { journal, intake, pipeline, progress, has_begun, .. } = self;
+        journal.tend(now_ns());
         let decoded = if *has_begun { pipeline.position() } else { progress.begun() };
-        while let Some(begin) = journal.give_up_oldest(decoded, |entry| intake.give_up(entry)) {
-            pipeline.skip_to(begin);
+        let (before, bytes_before) = (intake.tally.journal.given_up, intake.tally.journal.given_up_bytes);
+        if journal.give_up_oldest(decoded, |entry| intake.give_up(entry)).is_some() {
+            let standing = &intake.tally.journal;
+            tracing::error!(
+                datagrams = standing.given_up - before,
+                bytes = standing.given_up_bytes - bytes_before,
+                "the oldest datagrams that waited in the journal are lost: more wait than the budget or the disk allow"
+            );
         }
     }
 

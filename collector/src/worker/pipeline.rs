@@ -174,13 +174,6 @@ impl Pipeline {
         (self.from, self.position, self.mode) = (position, position, mode);
     }
 
-    /// Leaves out what is before `position`: the journal gave it up.
-    pub fn skip_to(&mut self, position: Position) {
-        if position > self.position {
-            self.position = position;
-        }
-    }
-
     /// Decodes up to `most` datagrams from the journal, as long as there is room for their rows; how many.
     pub fn decode(&mut self, journal: &Journal, most: usize) -> usize {
         let mut decoded = 0;
