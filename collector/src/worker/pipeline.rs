@@ -84,17 +84,19 @@ pub struct Pipeline {
 /// What a pipeline is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Datagrams that were never decoded: blocks end when they are full.
+    /// Datagrams that no block was made of yet: blocks end when they are full.
     News,
-    /// Datagrams that were decoded before the last end, and blocks that end where they ended then; they were not counted.
-    Again,
-    /// The same; they were counted.
-    AgainCounted,
+    /// Datagrams of blocks that were begun before the last end; these end where they ended then.
+    Again {
+        /// Whether the account has these datagrams already.
+        is_counted: bool,
+    },
 }
 
 impl Mode {
-    fn is_counted(self) -> bool {
-        self != Self::AgainCounted
+    /// Whether the account and the directory of exporters are told.
+    fn is_told(self) -> bool {
+        matches!(self, Self::News | Self::Again { is_counted: false })
     }
 }
 
@@ -179,15 +181,15 @@ impl Pipeline {
         let mut decoded = 0;
         while decoded < most && self.may_decode() {
             let Some((entry, start, end)) = journal.read(self.position) else { break };
-            self.pass(start, &entry);
-            self.datagram(&entry, end);
+            self.datagram(&entry, start, end);
             decoded += 1;
         }
         decoded
     }
 
-    /// Takes the datagram whose record ends at `end`.
-    pub fn datagram(&mut self, entry: &Entry<'_>, end: Position) {
+    /// Takes the datagram whose record is from `start` to `end`.
+    pub fn datagram(&mut self, entry: &Entry<'_>, start: Position, end: Position) {
+        self.pass(start, entry);
         let Entry { received_ns, exporter, payload, .. } = *entry;
         let received_ms = received_ns / NANOSECONDS_IN_MS;
         if self.position == self.from {
@@ -199,7 +201,7 @@ impl Pipeline {
         let Books { book, exporters, .. } = &mut self.books;
         let mut store = Noted { templates: &mut self.templates, book, heard: &mut exporters.heard };
         let outcome = decode_part(&datagram, &mut store, &mut self.block.decoded, &mut self.counts.report);
-        if self.mode.is_counted() {
+        if self.mode.is_told() {
             book.decoded(exporter, received_ms, &outcome);
             exporters.datagram(exporter, payload.len(), received_ms, &outcome, book);
         } else {
@@ -240,7 +242,7 @@ impl Pipeline {
         self.opened = Instant::now();
         self.block.decoded.complete();
         self.enricher.enrich(&mut self.block);
-        if self.mode.is_counted() {
+        if self.mode.is_told() {
             self.books.enter(&self.block);
         }
         let block = std::mem::replace(&mut self.block, self.pool.take());
@@ -262,7 +264,7 @@ impl Pipeline {
             self.sealed = Some((block, range));
             return false;
         }
-        if self.mode.is_counted() {
+        if self.mode.is_told() {
             self.books.hand_over(range.to);
         }
         if block.is_empty() {
@@ -284,7 +286,7 @@ impl Pipeline {
         let bytes = start.0 - self.position.0;
         self.counts.corrupt += 1;
         self.counts.corrupt_bytes += bytes;
-        tracing::error!(position = self.position.0, bytes, "a part of the journal is spoilt: the datagrams there are lost");
+        tracing::error!(position = self.position.0, bytes, "a part of the journal cannot be read: the datagrams there are lost, unless they were stored before");
         let key = Key { exporter: NOBODY, domain: 0, minute: minute_of(next.received_ns / NANOSECONDS_IN_MS) };
         self.books.book.add(key, Cell::JournalCorrupt, 1);
         self.books.book.add(key, Cell::JournalCorruptBytes, bytes.cast_signed());

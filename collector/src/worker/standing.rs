@@ -20,8 +20,8 @@ pub struct Standing {
     pub waiting_bytes: u64,
     /// When the oldest datagram of these was received, nanoseconds since 1970; `None` if none waits.
     pub oldest_ns: Option<i64>,
-    /// When the next datagram to be decoded was received, nanoseconds since 1970; `None` if none waits for that.
-    pub next_ns: Option<i64>,
+    /// What was received before this is decoded, nanoseconds since 1970.
+    pub decoded_ns: i64,
     /// Segments on disk.
     segments: usize,
     /// Whether the disk refuses to give room.
@@ -36,13 +36,13 @@ impl Standing {
 
     /// Takes over how the journal stands, of which everything before `decoded` is decoded.
     pub(super) fn read(&mut self, journal: &Journal, progress: &Progress, decoded: Position) {
-        let status = journal.status();
+        let (status, now_ns) = (journal.status(), now_ns());
         let stored = settled(progress);
         let received = |position| journal.read(position).map(|(entry, _, _)| entry.received_ns);
         self.undecoded_bytes = status.tip.0.saturating_sub(decoded.max(progress.begun()).0);
         self.waiting_bytes = status.tip.0.saturating_sub(stored.0);
         self.oldest_ns = received(stored);
-        self.next_ns = received(decoded.max(progress.begun()));
+        self.decoded_ns = received(decoded.max(progress.begun())).unwrap_or(now_ns);
         self.segments = status.segments;
         self.is_failing = status.is_failing;
     }
