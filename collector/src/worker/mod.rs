@@ -23,7 +23,6 @@ pub mod tally;
 
 use std::io;
 use std::os::fd::AsFd as _;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -93,20 +92,18 @@ impl Stop {
 #[derive(Debug)]
 pub struct Worker {
     index: usize,
-    thread: JoinHandle<Waiting>,
+    thread: JoinHandle<Ended>,
     shared: Arc<Shared>,
     gate: Arc<Gate>,
 }
 
-/// What a worker leaves in its journal.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Waiting {
+/// What a worker leaves.
+#[derive(Debug)]
+pub struct Ended {
     /// Everything before it is decoded and handed on; `None` if the worker never decoded.
     pub position: Option<Position>,
-    /// Datagrams behind it.
-    pub datagrams: u64,
-    /// Their payload bytes.
-    pub bytes: u64,
+    /// Its journal.
+    pub journal: Journal,
 }
 
 impl Worker {
@@ -126,7 +123,7 @@ impl Worker {
             let Parts { sources, intake, journal, pipeline } = parts;
             let horizons = vec![0; sources.rings.len()];
             let progress = journal.progress();
-            let mut work = Loop {
+            let work = Loop {
                 sources,
                 intake,
                 journal,
@@ -168,9 +165,9 @@ impl Worker {
         self.thread.is_finished()
     }
 
-    /// Waits for its end and says what it left in its journal; nothing when it panicked.
+    /// Waits for its end and gives what it leaves; nothing when it panicked.
     #[must_use]
-    pub fn join(self) -> Option<Waiting> {
+    pub fn join(self) -> Option<Ended> {
         self.thread.join().ok()
     }
 }
@@ -193,7 +190,7 @@ struct Loop {
 }
 
 impl Loop {
-    fn run(&mut self, stop: &Stop) -> Waiting {
+    fn run(mut self, stop: &Stop) -> Ended {
         let mut published = Instant::now();
         let mut sockets_ready = true;
         let mut drained_by: Option<Instant> = None;
@@ -225,7 +222,7 @@ impl Loop {
     }
 
     /// Decodes what is in the journal, as far as there is time and room for it.
-    fn finish(&mut self, stop: &Stop) -> Waiting {
+    fn finish(mut self, stop: &Stop) -> Ended {
         let is_time = || stop.by().is_some_and(|by| Instant::now() < by);
         while self.has_begun && self.journal.read(self.pipeline.position()).is_some() && is_time() {
             if self.decode() == 0 {
@@ -235,15 +232,8 @@ impl Loop {
         // A range that cannot be written down was not handed on: it is decoded again after the next start.
         let _ = self.has_begun && self.pipeline.seal();
         self.publish();
-        let mut waiting = Waiting::default();
-        let mut position = self.progress.begun();
-        waiting.position = self.has_begun.then_some(position);
-        while let Some((entry, _, end)) = self.journal.read(position) {
-            waiting.datagrams += 1;
-            waiting.bytes += entry.payload.len() as u64;
-            position = end;
-        }
-        waiting
+        let position = self.has_begun.then(|| self.progress.begun());
+        Ended { position, journal: self.journal }
     }
 
     fn take_from_rings(&mut self, received_ns: i64) -> usize {

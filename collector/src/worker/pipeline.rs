@@ -251,6 +251,15 @@ impl Pipeline {
         self.send_sealed()
     }
 
+    /// Drops the rows of a block of `range`, which are stored.
+    pub fn drop_block(&mut self, range: Range) {
+        self.from = self.position;
+        self.block.clear();
+        if self.mode.is_told() {
+            self.books.hand_over(range.to);
+        }
+    }
+
     /// Whether another datagram may be decoded now. A block that was begun is filled, so that the answer costs little.
     fn may_decode(&mut self) -> bool {
         self.send_sealed() && (self.position != self.from || self.has_room())

@@ -83,7 +83,7 @@ impl Standing {
 }
 
 /// Everything before it is stored, or lost for good and named.
-fn settled(progress: &Progress) -> Position {
+pub fn settled(progress: &Progress) -> Position {
     let ranges = progress.ranges();
     ranges.iter().find(|(_, is_settled)| !is_settled).map_or_else(|| progress.begun(), |(range, _)| range.from)
 }
