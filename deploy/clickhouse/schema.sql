@@ -209,3 +209,5 @@ SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 1000
 COMMENT 'What became of every datagram, per exporter, observation domain and minute of receipt. Ask for sums';
 
 INSERT INTO schema_version (version, binary_version) VALUES (3, '0.1.0');
+
+INSERT INTO schema_version (version, binary_version) VALUES (4, '0.1.0');

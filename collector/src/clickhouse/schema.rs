@@ -21,6 +21,7 @@ static MIGRATIONS: &[Migration] = &[
     Migration { version: 1, sql: include_str!("migrations/0001_flows.sql") },
     Migration { version: 2, sql: include_str!("migrations/0002_tables.sql") },
     Migration { version: 3, sql: include_str!("migrations/0003_ledger.sql") },
+    Migration { version: 4, sql: include_str!("migrations/0004_ledger_journal.sql") },
 ];
 
 /// Remembers what was applied.
@@ -205,17 +206,17 @@ COMMENT 'Counters of interfaces as exporters sent them: totals since the exporte
         format!("CREATE TABLE IF NOT EXISTS {}\n(\n    {}\n)\n{engine}", table.name, columns.join(",\n    "))
     }
 
-    /// What brings the flows table from version 1 to its columns.
-    fn new_flow_columns() -> String {
+    /// What brings a table from what `before` made to its columns.
+    fn new_columns(table: &Table, before: &str) -> String {
         let mut after = "";
         let mut added = Vec::new();
-        for column in flows::TABLE.columns {
-            if !MIGRATIONS[0].sql.contains(&format!("\n    `{}` ", column.name)) {
+        for column in table.columns {
+            if !before.contains(&format!("\n    `{}` ", column.name)) {
                 added.push(format!("ADD COLUMN IF NOT EXISTS {} AFTER `{after}`", column_ddl(column)));
             }
             after = column.name;
         }
-        format!("ALTER TABLE flows\n    {};\n", added.join(",\n    "))
+        format!("ALTER TABLE {}\n    {};\n", table.name, added.join(",\n    "))
     }
 
     /// Compares a committed file with what it must be; rewrites it when the environment has `BLESS`.
@@ -232,14 +233,14 @@ COMMENT 'Counters of interfaces as exporters sent them: totals since the exporte
     fn the_second_migration_makes_the_columns() {
         let nat_events = table_ddl(&nat_events::TABLE, NAT_EVENTS_ENGINE);
         let interface_counters = table_ddl(&interface_counters::TABLE, INTERFACE_COUNTERS_ENGINE);
-        let expected = format!("{}\n{nat_events}\n{interface_counters}", new_flow_columns());
+        let expected = format!("{}\n{nat_events}\n{interface_counters}", new_columns(&flows::TABLE, MIGRATIONS[0].sql));
         check_file("src/clickhouse/migrations/0002_tables.sql", &expected);
     }
 
     #[test]
-    fn the_third_migration_makes_the_ledger() {
-        let expected = table_ddl(&crate::ledger::table::TABLE, crate::ledger::table::ENGINE);
-        check_file("src/clickhouse/migrations/0003_ledger.sql", &expected);
+    fn the_fourth_migration_makes_the_ledgers_columns() {
+        let expected = new_columns(&crate::ledger::table::TABLE, MIGRATIONS[2].sql);
+        check_file("src/clickhouse/migrations/0004_ledger_journal.sql", &expected);
     }
 
     #[test]

@@ -24,10 +24,11 @@ pub(super) fn top() -> &'static [&'static str] {
 }
 
 /// Every section.
-pub(super) fn sections() -> [Section; 10] {
+pub(super) fn sections() -> [Section; 11] {
     [
         Section { name: "capture", keys: of::<written::Capture>() },
         Section { name: "front_door", keys: of::<written::FrontDoor>() },
+        Section { name: "journal", keys: of::<written::Journal>() },
         Section { name: "templates", keys: of::<written::Templates>() },
         Section { name: "decode", keys: of::<written::Decode>() },
         Section { name: "geoip", keys: of::<written::GeoIp>() },

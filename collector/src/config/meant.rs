@@ -20,6 +20,8 @@ pub struct Config {
     pub capture: Capture,
     /// Who may send, and how fast.
     pub front_door: FrontDoor,
+    /// The log of datagrams.
+    pub journal: Journal,
     /// Bounds and snapshot of the template store.
     pub templates: Templates,
     /// What is made of records.
@@ -89,6 +91,23 @@ pub struct FrontDoor {
     pub limit: Limit,
     /// Exporters that are kept apart.
     pub exporters: u32,
+}
+
+/// The log of datagrams; each worker has one of its own.
+#[derive(Debug, Clone)]
+pub struct Journal {
+    /// Directory of the workers' journals.
+    pub directory: PathBuf,
+    /// Size of a segment file.
+    pub segment_bytes: u64,
+    /// Bytes that may wait in a worker's journal.
+    pub budget_bytes: u64,
+    /// Bytes of stored data that are kept in it.
+    pub retain_bytes: u64,
+    /// For how long stored data is kept.
+    pub retain: Duration,
+    /// What it survives.
+    pub durability: crate::journal::Durability,
 }
 
 /// Bounds and snapshot of the template store.

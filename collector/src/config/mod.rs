@@ -23,7 +23,7 @@ pub mod written;
 pub use error::ConfigError;
 pub use meant::{
     Capture, ClickHouse, Config, Decode, Exporter, FrontDoor, GeoIp, Log, Metrics, Secret, StdoutFormat, Store,
-    Templates,
+    Journal, Templates,
 };
 pub use written::{Attach, Bind, CaptureMode, Compression, LogFormat, Spread, Written};
 

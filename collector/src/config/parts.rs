@@ -1,9 +1,9 @@
 //! The settings of each part, made of the configuration, so that no part has to know the configuration.
 
-use super::meant::{ClickHouse, Config, Templates};
+use super::meant::{ClickHouse, Config, Journal, Templates};
 use super::written::{Attach, Bind, Compression, Spread};
 use crate::clickhouse::{client, sink};
-use crate::{enrich, steering, store, templates, xsk};
+use crate::{enrich, journal, steering, store, templates, xsk};
 
 impl Config {
     /// Settings of the ClickHouse client: the server that was named, or the embedded store.
@@ -23,6 +23,14 @@ impl Config {
             connect_timeout: self.clickhouse.connect_timeout,
             request_timeout: self.clickhouse.request_timeout,
         }
+    }
+
+    /// Settings of the sink.
+    #[must_use]
+    pub fn sink(&self) -> sink::Settings {
+        let ClickHouse { pending_rows, pending_bytes, inserters, .. } = self.clickhouse;
+        let lock_file = Some(self.state_dir.join("inserting.lock"));
+        sink::Settings { pending_rows, pending_bytes, inserters, shards: Vec::new(), lock_file }
     }
 
     /// Settings of the embedded store as a child of this process, which ends with it.
@@ -55,11 +63,18 @@ impl Config {
     }
 }
 
-impl ClickHouse {
-    /// Settings of the inserting threads.
+impl Journal {
+    /// Settings of the journal in the directory `name` of all journals.
     #[must_use]
-    pub fn sink(&self) -> sink::Settings {
-        sink::Settings { pending_rows: self.pending_rows, pending_bytes: self.pending_bytes, inserters: self.inserters }
+    pub fn of(&self, name: &str) -> journal::Settings {
+        journal::Settings {
+            directory: self.directory.join(name),
+            segment_bytes: self.segment_bytes,
+            budget_bytes: self.budget_bytes,
+            retain_bytes: self.retain_bytes,
+            retain: self.retain,
+            durability: self.durability,
+        }
     }
 }
 

@@ -7,12 +7,18 @@ use std::time::Duration;
 use super::error::ConfigError;
 use super::exporters::exporters;
 use super::front_door::front_door;
-use super::meant::{Capture, ClickHouse, Config, Decode, GeoIp, Log, Metrics, Secret, Store, Templates};
+use super::meant::{Capture, ClickHouse, Config, Decode, GeoIp, Journal, Log, Metrics, Secret, Store, Templates};
 use super::written::{self, CaptureMode, Written};
+use crate::journal::{Durability, SEGMENT_BYTES_MIN};
 use crate::templates::HeldBounds;
 
 /// The longest name an interface can have: `IFNAMSIZ` less its NUL, `include/uapi/linux/if.h`.
 const INTERFACE_NAME_BYTES: usize = 15;
+
+/// Largest segment of the journal: each worker has one ready beside the one that it writes.
+const SEGMENT_BYTES_MAX: u64 = 1 << 30;
+/// Segments consist of whole pages.
+const SEGMENT_BYTES_UNIT: u64 = 4096;
 
 impl Config {
     /// Validates what was written. `password` is the one from the environment; it stands above the file's.
@@ -29,6 +35,7 @@ impl Config {
         Ok(Self {
             capture: capture(written.capture)?,
             front_door: front_door(&written.front_door, &exporters)?,
+            journal: journal(written.journal, &state_dir)?,
             templates: templates(&written.templates, &state_dir)?,
             decode: Decode { keep_unknown: written.decode.keep_unknown },
             geoip: GeoIp { files: written.geoip.files },
@@ -104,6 +111,30 @@ fn capture(written: written::Capture) -> Result<Capture, ConfigError> {
         udp_address,
         udp_receive_buffer_bytes: written.udp_receive_buffer_bytes,
         pin: written.pin,
+    })
+}
+
+fn journal(written: written::Journal, state_dir: &Path) -> Result<Journal, ConfigError> {
+    let segment_bytes = written.segment_bytes;
+    in_range("journal.segment_bytes", segment_bytes, SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX)?;
+    if !segment_bytes.is_multiple_of(SEGMENT_BYTES_UNIT) {
+        let remedy = format!("use a multiple of {SEGMENT_BYTES_UNIT}");
+        return Err(ConfigError::meaning("journal.segment_bytes", segment_bytes, remedy));
+    }
+    in_range("journal.budget_bytes", written.budget_bytes, 2 * segment_bytes..=1 << 50)?;
+    in_range("journal.retain_bytes", written.retain_bytes, 0..=1 << 50)?;
+    in_range("journal.retain_hours", written.retain_hours, 0..=24 * 366 * 10)?;
+    in_range("journal.sync_ms", written.sync_ms, 1..=60_000)?;
+    Ok(Journal {
+        directory: written.directory.unwrap_or_else(|| state_dir.join("journal")),
+        segment_bytes,
+        budget_bytes: written.budget_bytes,
+        retain_bytes: written.retain_bytes,
+        retain: Duration::from_secs(written.retain_hours * 3600),
+        durability: match written.durability {
+            written::Durability::Process => Durability::Process,
+            written::Durability::Disk => Durability::Disk { every: Duration::from_millis(written.sync_ms) },
+        },
     })
 }
 

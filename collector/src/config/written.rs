@@ -45,6 +45,7 @@ section! {
         state_dir: PathBuf = PathBuf::from("/var/lib/collector"),
         capture: Capture = Capture::default(),
         front_door: FrontDoor = FrontDoor::default(),
+        journal: Journal = Journal::default(),
         templates: Templates = Templates::default(),
         decode: Decode = Decode::default(),
         geoip: GeoIp = GeoIp::default(),
@@ -86,6 +87,19 @@ section! {
 }
 
 section! {
+    /// `[journal]`: the log of datagrams, until they are stored and some time longer.
+    Journal {
+        directory: Option<PathBuf> = None,
+        segment_bytes: u64 = 64 << 20,
+        budget_bytes: u64 = 8 << 30,
+        retain_bytes: u64 = 2 << 30,
+        retain_hours: u64 = 24,
+        durability: Durability = Durability::Process,
+        sync_ms: u64 = 200,
+    }
+}
+
+section! {
     /// `[templates]`: bounds and snapshot of the template store.
     Templates {
         max_per_exporter: usize = 4096,
@@ -123,8 +137,8 @@ section! {
         compression: Compression = Compression::Lz4,
         block_rows: usize = 65_536,
         block_age_ms: u64 = 1000,
-        pending_rows: u64 = 2_000_000,
-        pending_bytes: u64 = 1 << 30,
+        pending_rows: u64 = 524_288,
+        pending_bytes: u64 = 256 << 20,
         inserters: usize = 2,
         connect_timeout_seconds: u64 = 5,
         request_timeout_seconds: u64 = 60,
@@ -215,6 +229,16 @@ pub enum Bind {
     Copy,
 }
 
+/// What the journal survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Durability {
+    /// The end of the process, however sudden
+    Process,
+    /// Power loss too
+    Disk,
+}
+
 /// Which worker gets a datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -257,6 +281,7 @@ impl Written {
         let sections = [
             ("capture", self.capture.changed(&other.capture)),
             ("front_door", self.front_door.changed(&other.front_door)),
+            ("journal", self.journal.changed(&other.journal)),
             ("templates", self.templates.changed(&other.templates)),
             ("decode", self.decode.changed(&other.decode)),
             ("geoip", self.geoip.changed(&other.geoip)),

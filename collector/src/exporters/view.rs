@@ -43,7 +43,8 @@ impl Heard {
         self.samples.push(SampleHeard { source, sequence: sample.sequence, drops });
     }
 
-    fn clear(&mut self) {
+    /// Forgets what the datagram at hand told.
+    pub fn clear(&mut self) {
         self.samples.clear();
         self.wanted.clear();
         self.learned.clear();

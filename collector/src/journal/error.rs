@@ -48,6 +48,9 @@ pub enum Refused {
 }
 
 impl Refused {
+    /// Every reason, in the order of its number.
+    pub const ALL: [Self; 3] = [Self::Disk, Self::Slow, Self::Oversize];
+
     /// The name in metrics and logs.
     #[must_use]
     pub fn label(self) -> &'static str {

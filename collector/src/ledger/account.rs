@@ -36,6 +36,15 @@ pub struct KernelMinute {
     pub rate_limited: Quantity,
 }
 
+/// How far a worker's counts go: positions in its journal.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// What was received before is counted.
+    pub received: u64,
+    /// What was decoded before is counted.
+    pub decoded: u64,
+}
+
 /// The account, shared by all who count.
 #[derive(Debug, Clone)]
 pub struct Account(Arc<Mutex<State>>);
@@ -50,6 +59,8 @@ struct State {
     rings: BTreeMap<u32, HashMap<Address, Sides, foldhash::fast::RandomState>>,
     /// Until when each worker has taken everything out of its rings, milliseconds since 1970.
     horizons: Vec<i64>,
+    /// How far each worker's counts go.
+    marks: Vec<Mark>,
     /// What the sockets have dropped and no minute was settled with yet, and each worker's totals.
     drops: RingDrops,
     drops_read: Vec<RingDrops>,
@@ -66,24 +77,40 @@ impl Account {
             of_exporters: HashMap::default(),
             rings: BTreeMap::new(),
             horizons: vec![0; workers],
+            marks: vec![Mark::default(); workers],
             drops: RingDrops::default(),
             drops_read: vec![RingDrops::default(); workers],
             folded: 0,
         })))
     }
 
-    /// Takes over what a worker counted. Every frame of its rings that was received before `horizon_ms` is in it; `drops` is
-    /// what its rings have lost since they were opened.
-    pub fn take_over(&self, worker: usize, book: &mut Book, horizon_ms: i64, drops: RingDrops) {
+    /// Takes over what a worker received. Every frame of its rings that was received before `horizon_ms` is in it; `drops` is
+    /// what its rings have lost since they were opened; `tip` is where its journal ends.
+    pub fn take_received(&self, worker: usize, book: &mut Book, horizon_ms: i64, drops: RingDrops, tip: u64) {
         let mut state = self.lock();
         state.folded += book.take_folded();
         state.take_drops(worker, drops);
         for (key, cells) in book.drain() {
             state.take_row(key, &cells);
         }
+        if let Some(mark) = state.marks.get_mut(worker) {
+            mark.received = tip;
+        }
         // Taken as it is, though earlier than the last one: where the clock was set back, minutes come again.
         if let Some(horizon) = state.horizons.get_mut(worker) {
             *horizon = horizon_ms;
+        }
+    }
+
+    /// Takes over what became of the datagrams that a worker decoded: of all before `to` in its journal.
+    pub fn take_decoded(&self, worker: usize, book: &mut Book, to: u64) {
+        let mut state = self.lock();
+        state.folded += book.take_folded();
+        for (key, cells) in book.drain() {
+            state.count(key, &cells);
+        }
+        if let Some(mark) = state.marks.get_mut(worker) {
+            mark.decoded = to;
         }
     }
 
@@ -102,11 +129,13 @@ impl Account {
         self.lock().count(Key { exporter: NOBODY, domain: 0, minute: minute_of(now_ms) }, &cells);
     }
 
-    /// Counts every row of a table in `cell`.
+    /// Counts every row of a table in `cell`, which says what became of it. A row counts as decoded when that is known: until then
+    /// it may be made again of the journal.
     pub fn rows(&self, provenance: Provenance<'_>, cell: Cell) {
         let mut state = self.lock();
         runs(provenance, &[], &mut |Run { key, rows, .. }| {
             let mut cells = Cells::default();
+            cells.add(Cell::RowsDecoded, rows.cast_signed());
             cells.add(cell, rows.cast_signed());
             state.count(key, &cells);
         });
@@ -251,6 +280,11 @@ mod tests {
         Outcome { message: Some(message), flow_records: 3, ..Outcome::default() }
     }
 
+    fn hear(book: &mut Book, arrival: Arrival, exporter: Address, received_ms: i64, outcome: &Outcome) {
+        book.received(arrival, exporter, 100, received_ms);
+        book.decoded(exporter, received_ms, outcome);
+    }
+
     fn minute(exporter: Address, steered: u64, not_allowed: u64) -> KernelMinute {
         let quantity = |datagrams| Quantity { datagrams, bytes: 100 * datagrams };
         KernelMinute {
@@ -267,16 +301,16 @@ mod tests {
         let account = Account::new(1);
         let mut book = Book::default();
         for _ in 0..7 {
-            book.datagram(Arrival::Ring, EXPORTER, 100, MS, &heard(5));
+            hear(&mut book, Arrival::Ring, EXPORTER, MS, &heard(5));
         }
-        book.datagram(Arrival::Ring, EXPORTER, 100, MS, &Outcome { fault: Some(Event::VersionUnknown), ..heard(0) });
-        book.datagram(Arrival::Ring, EXPORTER, 100, MS + 60_000, &heard(5));
+        hear(&mut book, Arrival::Ring, EXPORTER, MS, &Outcome { fault: Some(Event::VersionUnknown), ..heard(0) });
+        hear(&mut book, Arrival::Ring, EXPORTER, MS + 60_000, &heard(5));
         let drops = RingDrops { ring_full: 1, fill_ring_empty: 1 };
         account.steered(&[minute(EXPORTER, 11, 4), minute(NOBODY, 0, 0)]);
-        account.take_over(0, &mut book, MS + 59_999, drops);
+        account.take_received(0, &mut book, MS + 59_999, drops, 0);
         account.settle(MINUTE + 1);
         assert_eq!(account.totals().0.get(Cell::RingFull), 0, "the worker may have frames of this minute yet");
-        account.take_over(0, &mut book, MS + 60_000, drops);
+        account.take_received(0, &mut book, MS + 60_000, drops, 0);
         account.settle(MINUTE + 1);
         let cells = account.of_exporter(&EXPORTER).expect("known");
         for (cell, count) in [
@@ -305,9 +339,9 @@ mod tests {
         let account = Account::new(1);
         let mut book = Book::default();
         for number in 1..=10 {
-            book.datagram(Arrival::Ring, [number; 16], 100, MS, &heard(0));
+            hear(&mut book, Arrival::Ring, [number; 16], MS, &heard(0));
         }
-        account.take_over(0, &mut book, i64::MAX, RingDrops::default());
+        account.take_received(0, &mut book, i64::MAX, RingDrops::default(), 0);
         account.steered(&[minute(NOBODY, 12, 0)]);
         account.settle_all();
         let (totals, _) = account.totals();
@@ -320,13 +354,13 @@ mod tests {
     fn what_sockets_give_and_lose_is_seen() {
         let account = Account::new(2);
         let mut book = Book::default();
-        book.datagram(Arrival::Socket, EXPORTER, 100, MS, &heard(7));
+        hear(&mut book, Arrival::Socket, EXPORTER, MS, &heard(7));
         book.refused(EXPORTER, 50, MS, Cell::NotAllowed, Cell::NotAllowedBytes);
-        account.take_over(1, &mut book, MS, RingDrops::default());
+        account.take_received(1, &mut book, MS, RingDrops::default(), 0);
         account.lost_in_socket(Cell::SocketOverflow, 5, MS);
         let changes = account.take_changes();
         let found: Vec<_> = changes.iter().map(|(key, cells)| (key.domain, cells.get(Cell::SeenUdp))).collect();
-        assert_eq!(found, [(0, 5), (0, 2), (7, 0)]);
+        assert_eq!(found, [(0, 5), (0, 2), (7, 0)], "{changes:?}");
         for (key, cells) in sum_by_exporter(&changes) {
             assert_eq!(cells.unaccounted_datagrams(), 0, "{key:?}");
         }
@@ -339,9 +373,9 @@ mod tests {
         let mut book = Book::default();
         let mut play = |frames: u64, now_ms: i64| {
             for _ in 0..frames {
-                book.datagram(Arrival::Ring, EXPORTER, 100, MS, &heard(5));
+                hear(&mut book, Arrival::Ring, EXPORTER, MS, &heard(5));
             }
-            account.take_over(0, &mut book, now_ms, RingDrops::default());
+            account.take_received(0, &mut book, now_ms, RingDrops::default(), 0);
         };
         let steered = |steered| KernelMinute { rate_limited: Quantity::default(), ..minute(EXPORTER, steered, 0) };
         play(5, MS + 2 * 60_000);

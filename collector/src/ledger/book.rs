@@ -40,16 +40,21 @@ impl Default for Book {
 }
 
 impl Book {
-    /// Counts a datagram that was decoded, as well as it could be.
-    pub fn datagram(&mut self, arrival: Arrival, exporter: Address, bytes: usize, received_ms: i64, outcome: &Outcome) {
-        let domain = outcome.message.map_or(0, |message| message.domain);
-        let cells = self.row(Key { exporter, domain, minute: minute_of(received_ms) });
+    /// Counts a datagram that was received and is to be decoded. Nobody has read it yet, so its domain is 0.
+    pub fn received(&mut self, arrival: Arrival, exporter: Address, bytes: usize, received_ms: i64) {
         let (received, received_bytes) = match arrival {
             Arrival::Ring => (Cell::ReceivedXdp, Cell::ReceivedXdpBytes),
             Arrival::Socket => (Cell::ReceivedUdp, Cell::ReceivedUdpBytes),
         };
+        let cells = self.row(Key { exporter, domain: 0, minute: minute_of(received_ms) });
         cells.add(received, 1);
         cells.add(received_bytes, bytes as i64);
+    }
+
+    /// Counts a datagram that was decoded, as well as it could be.
+    pub fn decoded(&mut self, exporter: Address, received_ms: i64, outcome: &Outcome) {
+        let domain = outcome.message.map_or(0, |message| message.domain);
+        let cells = self.row(Key { exporter, domain, minute: minute_of(received_ms) });
         match outcome.fault {
             None => cells.add(Cell::Decoded, 1),
             Some(fault) => cells.malformed(fault),
@@ -99,6 +104,13 @@ impl Book {
         self.rows.len() - 1
     }
 
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.index.clear();
+        self.rows.clear();
+        self.folded = 0;
+    }
+
     /// The rows; the book is empty afterwards and keeps its memory.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = (Key, Cells)> + '_ {
         self.index.clear();
@@ -120,7 +132,7 @@ mod tests {
     fn past_the_bound_counts_stand_under_nobody() {
         let mut book = Book { keys_max: 2, ..Book::default() };
         for number in [1, 2, 3, 4, 1, 3] {
-            book.datagram(Arrival::Socket, [number; 16], 100, 60_000, &Outcome::default());
+            book.decoded([number; 16], 60_000, &Outcome::default());
         }
         assert_eq!(book.take_folded(), 3);
         let rows: Vec<_> =

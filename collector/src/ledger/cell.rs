@@ -87,6 +87,18 @@ cells! {
     ReceivedUdp "received_udp" UInt64;
     /// Payload bytes of these
     ReceivedUdpBytes "received_udp_bytes" UInt64;
+    /// Datagrams that the journal had no room for
+    JournalRefused "journal_refused" UInt64;
+    /// Payload bytes of these
+    JournalRefusedBytes "journal_refused_bytes" UInt64;
+    /// Datagrams given up in the journal because more waited for ClickHouse than may
+    JournalGivenUp "journal_given_up" UInt64;
+    /// Payload bytes of these
+    JournalGivenUpBytes "journal_given_up_bytes" UInt64;
+    /// Places in the journal that a fault of the disk made unreadable before they were decoded: a datagram each, or more
+    JournalCorrupt "journal_corrupt" UInt64;
+    /// Bytes of the journal there
+    JournalCorruptBytes "journal_corrupt_bytes" UInt64;
     /// Datagrams decoded without a fault
     Decoded "decoded" UInt64;
     /// Flow records in all datagrams, those decoded late too
@@ -191,7 +203,7 @@ impl Cells {
         }
     }
 
-    /// Datagrams seen by all ways less those decoded and given up: zero once the minute is settled.
+    /// Datagrams seen by all ways less those decoded and given up: those that wait in the journal, once the minute is settled.
     #[must_use]
     pub fn unaccounted_datagrams(&self) -> i64 {
         let became = [
@@ -203,6 +215,9 @@ impl Cells {
             Cell::RingOther,
             Cell::SocketOverflow,
             Cell::Truncated,
+            Cell::JournalRefused,
+            Cell::JournalGivenUp,
+            Cell::JournalCorrupt,
             Cell::Malformed,
         ];
         self.get(Cell::SeenXdp) + self.get(Cell::SeenUdp) - became.map(|cell| self.get(cell)).iter().sum::<i64>()

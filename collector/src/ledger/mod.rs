@@ -3,7 +3,8 @@
 //! Two equations hold for each exporter and minute once the minute is settled and its rows are stored or lost:
 //!
 //! * seen = decoded + given up: `seen_xdp + seen_udp` = `decoded` + `not_allowed` + `rate_limited` + `ring_full` +
-//!   `fill_ring_empty` + `ring_other` + `socket_overflow` + `truncated` + `malformed`;
+//!   `fill_ring_empty` + `ring_other` + `socket_overflow` + `truncated` + `journal_refused` + `journal_given_up` + `malformed`,
+//!   and + those that wait in the journal;
 //! * `rows_decoded` = `rows_stored` + every `rows_lost_*`.
 //!
 //! So does `sets_held` = `sets_decoded_late` + `sets_expired` + `sets_evicted`, once none waits any more.
@@ -32,7 +33,7 @@ mod settle;
 /// The table.
 pub mod table;
 
-pub use account::{Account, KernelMinute};
+pub use account::{Account, KernelMinute, Mark};
 pub use book::{Arrival, Book};
 pub use cell::{Cell, Cells};
 pub use rings::RingDrops;

@@ -18,14 +18,6 @@ const MINUTE_SECONDS: u32 = 60;
 /// The table.
 pub static TABLE: Table = Table { name: "ledger", columns: &ALL };
 
-/// The engine of the table, for its migration.
-pub const ENGINE: &str = "ENGINE = SummingMergeTree
-PARTITION BY toYYYYMM(minute)
-ORDER BY (minute, exporter_address, observation_domain, fault)
-SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 1000
-COMMENT 'What became of every datagram, per exporter, observation domain and minute of receipt. Ask for sums';
-";
-
 static TABLES: [&Table; 1] = [&TABLE];
 
 const ALL: [Column; HEAD + Cell::ALL.len()] = {

@@ -66,13 +66,16 @@ impl Bookkeeping {
     }
 
     /// Takes the kernel's counts, settles minutes and writes the changes, if it is time.
-    pub(super) fn tick(&mut self, interfaces: &mut [Interface]) {
+    /// `decoded` is the time up to which everything is decoded, seconds since 1970; none while that is not known.
+    pub(super) fn tick(&mut self, interfaces: &mut [Interface], decoded: Option<u64>) {
         if Instant::now() < self.next {
             return;
         }
         self.next = Instant::now() + ROUND;
         let now_ms = now_ms();
-        self.take_given_up(now_ms.cast_unsigned() / 1000);
+        if let Some(decoded) = decoded {
+            self.take_given_up(decoded);
+        }
         // The programs hand out a minute once it has been over for a while; one that they did not must not be settled.
         if now_ms % MINUTE_MS >= MINUTE_OVER_MS && self.take_minutes(interfaces, now_ms) {
             self.account.settle(minute_of(now_ms));
@@ -96,10 +99,11 @@ impl Bookkeeping {
         }
     }
 
-    /// Settles everything once the workers have ended: nothing comes out of the rings, and no template comes.
-    pub(super) fn settle_all(&self) {
+    /// Settles everything once the workers have ended: nothing comes out of the rings. Sets that wait for their template go on
+    /// waiting after the next start.
+    pub(super) fn settle_all(&self, decoded: u64) {
         self.account.settle_all();
-        self.take_given_up(u64::MAX);
+        self.take_given_up(decoded);
     }
 
     /// Writes the changes since the last time.

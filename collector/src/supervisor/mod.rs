@@ -1,18 +1,29 @@
 //! Starts everything in order and stops it in reverse.
 //!
-//! Start: state directory, GeoIP, templates, ClickHouse (or the embedded one), schema, sink, capture, metrics, workers.
+//! Start: state directory, GeoIP, templates, ClickHouse (or the embedded one), schema, journals, sink, capture, workers, the replay
+//! of what was not stored, metrics. ClickHouse itself may be away: then what comes waits in the journals.
 //! Whatever fails on the way ends the start with one line; what was started is stopped by its drop.
 
 /// The ledger's upkeep.
 mod bookkeeping;
 /// Interfaces, XDP programs, rings and sockets.
 mod capture;
+/// The journals of all workers.
+mod journals;
+/// The state of decoding on disk.
+mod keeper;
+/// How far storing is behind.
+mod lag;
 /// The text of `/metrics`, and the line that a person reads.
 mod observe;
 /// What changes while running.
 mod reload;
+/// What was not stored before the last end.
+mod replay;
 /// Every part that was started.
 mod running;
+/// The schema at the start.
+mod schema;
 /// The state directory: made when missing, held by one collector at a time.
 mod state;
 /// Rows on standard output: `--stdout json`.
@@ -49,6 +60,9 @@ pub enum Error {
     /// Interfaces, rings, sockets.
     #[error(transparent)]
     Capture(#[from] capture::Error),
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] crate::journal::Error),
     /// The metrics server.
     #[error("metrics on {address}: {source}: choose another address with --metrics")]
     Metrics {
@@ -71,9 +85,9 @@ pub enum Error {
     /// An inserting thread ended although nobody asked it to.
     #[error("an inserting thread ended unexpectedly: everything was stopped; the log has the reason")]
     Inserter,
-    /// Rows could not be stored before the end.
-    #[error("{0} rows could not be stored before the end: ClickHouse did not take them in time, the log says why")]
-    GivenUp(u64),
+    /// The replay ended although nobody asked it to.
+    #[error("the replay of the journal ended unexpectedly: everything was stopped; the log has the reason")]
+    Replay,
 }
 
 impl Error {
@@ -82,11 +96,11 @@ impl Error {
     }
 }
 
-/// Runs the collector until SIGTERM or SIGINT, then stores what it holds. A second signal ends the process at once. SIGHUP has the
+/// Runs the collector until SIGTERM or SIGINT, then stores what it holds, as far as ClickHouse takes it; the rest stays in the journal. A second signal ends the process at once. SIGHUP has the
 /// configuration read again by `reread`.
 ///
 /// # Errors
-/// When something could not be started, ended on its own, or rows could not be stored before the end.
+/// When something could not be started or ended on its own.
 pub fn run(config: &Config, reread: Reread<'_>) -> Result<(), Error> {
     let stop = stop_on_signals()?;
     let reload = Arc::new(AtomicBool::new(false));
@@ -98,7 +112,7 @@ pub fn run(config: &Config, reread: Reread<'_>) -> Result<(), Error> {
         started => started?,
     };
     let watched = running.watch(config, &stop, &Reload { asked: &reload, reread });
-    let stopped = running.stop(config);
+    let stopped = running.stop();
     watched.and(stopped)
 }
 

@@ -23,6 +23,8 @@ use super::capture::Interface;
 /// Handles to every part that counts.
 pub(super) struct Observed {
     pub(super) mode: String,
+    /// What the journal survives.
+    pub(super) durability: &'static str,
     pub(super) tallies: Vec<Arc<Shared>>,
     /// Per interface, as read last.
     pub(super) verdicts: Vec<(String, Mutex<Verdicts>)>,
@@ -64,6 +66,8 @@ impl Observed {
             &[("version", env!("CARGO_PKG_VERSION")), ("capture", &self.mode)],
             1,
         );
+        let help = "What the journal survives: the end of the process, or of the system.";
+        out.gauge("collector_journal_info", help, &[("durability", self.durability)], 1);
         for (interface, verdicts) in &self.verdicts {
             let verdicts = verdicts.lock().unwrap_or_else(PoisonError::into_inner);
             for verdict in Verdict::ALL {
@@ -127,6 +131,12 @@ impl Observed {
         serde_json::to_string(&report).unwrap_or_default()
     }
 
+    /// The time up to which everything that was received is decoded, in seconds since 1970.
+    pub(super) fn decoded_seconds(&self) -> u64 {
+        let decoded_ns = self.tallies.iter().map(|tally| tally.read().journal.decoded_ns).min().unwrap_or(0);
+        u64::try_from(decoded_ns / 1_000_000_000).unwrap_or(0)
+    }
+
     /// One line of totals at the end.
     pub(super) fn log_totals(&self) {
         let mut total = Tally::default();
@@ -135,11 +145,11 @@ impl Observed {
         }
         tracing::info!(
             datagrams = total.datagrams(),
-            flow_records = total.report.flow_records(),
+            flow_records = total.decoded.report.flow_records(),
             rows_stored = self.clickhouse.rows_inserted.get(),
             rows_given_up = self.clickhouse.rows_given_up_total(),
-            malformed = total.report.malformed(),
-            sets_without_template = total.report.get(netflow::Event::SetWithoutTemplate),
+            malformed = total.decoded.report.malformed(),
+            sets_without_template = total.decoded.report.get(netflow::Event::SetWithoutTemplate),
             sets_still_held = self.templates.held_sets(),
             "stopped"
         );

@@ -3,27 +3,34 @@
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use crate::batch::Pool;
 use crate::clickhouse::client::Compression;
-use crate::clickhouse::{self, Batch, BatchSender, Sink};
+use crate::clickhouse::{self, Sink};
 use crate::config::{self, Config, StdoutFormat};
 use crate::enrich::{self, Enricher, Geo, Published, PublishedRates, Watcher};
 use crate::exporters;
 use crate::front_door::FrontDoor;
+use crate::journal::{Durability, Id, Journal, Position};
 use crate::ledger::Account;
 use crate::metrics::Counter;
 use crate::metrics::server::{Pages, Server};
 use crate::store;
-use crate::templates::Templates;
-use crate::worker::pipeline::{self, Books, HandOn, Pipeline};
-use crate::worker::{Sources, Worker, pin};
+use crate::templates::{Restored, Templates};
+use crate::worker::intake::Intake;
+use crate::worker::pipeline::{self, Books, Pipeline};
+use crate::worker::{Ended, Parts, Stop, Worker, pin};
 
 use super::bookkeeping::{Bookkeeping, RowsOfAccount};
 use super::capture;
+use super::journals::{self, Journals, Orphan};
+use super::keeper::{Keeper, Kept};
+use super::lag::Lag;
 use super::observe::Observed;
 use super::reload::Live;
+use super::replay::{Replay, Source};
+use super::schema::Schema;
 use super::tokens::Tokens;
 use super::{Error, Reload, stdout};
 
@@ -44,7 +51,13 @@ const IDLE_BLOCKS_EACH: usize = 2;
 pub(super) struct Running {
     captured: Vec<capture::Interface>,
     workers: Vec<Worker>,
-    stop_workers: Arc<AtomicBool>,
+    stop_workers: Stop,
+    /// Until what was not stored before the last end was sent again.
+    replay: Option<Replay>,
+    keeper: Keeper,
+    orphans: Vec<Orphan>,
+    lag: Lag,
+    _schema: Schema,
     server: Option<Server>,
     observed: Arc<Observed>,
     stdout: Option<stdout::Writer>,
@@ -65,7 +78,7 @@ impl Running {
         let names = Published::new(config.names());
         let rates = PublishedRates::new(config.sampling_rates());
         let front_door = FrontDoor::new(config.rules(), config.front_door.exporters as usize);
-        let templates = restore_templates(&config.templates);
+        let (templates, restored) = restore_templates(&config.templates);
 
         let store = match config.clickhouse.url {
             None => Some(store::Child::start(&config.embedded(), stop)?),
@@ -76,19 +89,20 @@ impl Running {
             compression: if store.is_some() { Compression::None } else { config.client().compression },
             ..config.client()
         };
-        apply_schema(&client)?;
+        let schema = Schema::start(&client)?;
         let mut captured = capture::open(
             &config.capture,
             &capture::DoorSettings { rules: config.rules(), exporters: config.front_door.exporters },
         )?;
+        let Journals { of_workers, orphans } = Journals::open(&config.journal, captured.sources.len())?;
         let counters = Arc::new(clickhouse::Counters::default());
         let blocks = (captured.sources.len() + config.clickhouse.inserters) * IDLE_BLOCKS_EACH;
         let pool = Arc::new(Pool::new(blocks, config.clickhouse.block_rows).keep_unknown(config.decode.keep_unknown));
-        let account = Account::new(captured.sources.len());
+        let account = Account::new(captured.sources.len() + orphans.len());
         let exporters = exporters::Directory::default();
         let rows_observer = Arc::new(RowsOfAccount(account.clone()));
         let sink =
-            Sink::start(&client, &config.clickhouse.sink(), Arc::clone(&counters), Arc::clone(&pool), rows_observer)?;
+            Sink::start(&client, &config.sink(), Arc::clone(&counters), Arc::clone(&pool), rows_observer)?;
         let stdout = match config.stdout {
             None => None,
             Some(StdoutFormat::Json) => {
@@ -98,20 +112,72 @@ impl Running {
 
         let mode = captured.describe();
         let tokens = Tokens::new();
-        let settings =
-            pipeline::Settings { block_rows: config.clickhouse.block_rows, block_age: config.clickhouse.block_age };
-        let pipelines = std::mem::take(&mut captured.sources).into_iter().enumerate().map(|(index, sources)| {
-            let enricher = Enricher::new(&published, &names).with_rates(&rates);
-            let hand_on = hand_on(stdout.as_ref().map(stdout::Writer::tap), tokens.clone(), sink.sender());
-            let books = Books::new(index, account.clone(), exporters.clone());
-            let (templates, pool) = (templates.cache(), Arc::clone(&pool));
-            (sources, Pipeline::new(settings, front_door.door(), templates, enricher, pool, hand_on, books))
-        });
-        let stop_workers = Arc::new(AtomicBool::new(false));
-        let workers = start_workers(pipelines.collect(), config.capture.pin, &stop_workers)?;
+        let settings = pipeline::Settings {
+            block_rows: config.clickhouse.block_rows,
+            block_age: config.clickhouse.block_age,
+            segment_bytes: config.journal.segment_bytes,
+            shards: sink.sender().shards(),
+        };
+        let pipeline = |worker: usize, journal: &Journal| {
+            let tap = stdout.as_ref().map(stdout::Writer::tap);
+            let progress = journal.progress();
+            Pipeline::new(pipeline::Parts {
+                settings,
+                door: front_door.door(),
+                templates: templates.cache(),
+                enricher: Enricher::new(&published, &names).with_rates(&rates),
+                pool: Arc::clone(&pool),
+                outlet: journals::outlet(journal.id(), progress.clone(), sink.sender(), schema.ready(), tap),
+                progress,
+                books: Books::new(worker, account.clone(), exporters.clone()),
+            })
+        };
+        let directories = (0..of_workers.len()).map(|number| config.journal.of(&number.to_string()).directory);
+        let of_orphans = orphans.iter().map(|orphan| (orphan.directory.clone(), &orphan.journal, false));
+        let all = directories.zip(&of_workers).map(|(directory, journal)| (directory, journal, true)).chain(of_orphans);
+        let mut sources = Vec::new();
+        for (number, (directory, journal, goes_on)) in all.enumerate() {
+            let from = saved_position(&restored, journal.id()).unwrap_or_else(|| journal.progress().replay_from());
+            let to = if goes_on { journal.progress().begun() } else { Position(u64::MAX) };
+            sources.push(Source {
+                past: journals::past(&config.journal, &directory, from, to)?,
+                progress: journal.progress(),
+                pipeline: pipeline(number, journal),
+                from,
+                counted: Position(u64::MAX),
+                goes_on,
+            });
+        }
+        let stop_workers = Stop::default();
+        let cores = if config.capture.pin { pin::allowed_cores().unwrap_or_default() } else { Vec::new() };
+        let mut workers = Vec::new();
+        let mut kept = Vec::new();
+        for (index, (sources, journal)) in
+            std::mem::take(&mut captured.sources).into_iter().zip(of_workers).enumerate()
+        {
+            let (id, progress) = (journal.id(), journal.progress());
+            let intake = Intake::new(index, front_door.door(), account.clone(), exporters.clone());
+            let pipeline = pipeline(index, &journal);
+            let parts = Parts { sources, intake, journal, pipeline };
+            let worker = Worker::start(index, pin::core_for(&cores, index), parts, stop_workers.clone());
+            let worker = worker.map_err(Error::system("start a worker"))?;
+            kept.push(Kept { id, progress, gate: Some(Arc::clone(worker.gate())) });
+            workers.push(worker);
+        }
+        let gates = kept.iter().filter_map(|kept| Some((Arc::clone(kept.gate.as_ref()?), kept.progress.clone())));
+        let replay = Replay::start(sources, gates.collect())?;
+        kept.extend(orphans.iter().map(|orphan| Kept {
+            id: orphan.journal.id(),
+            progress: orphan.journal.progress(),
+            gate: None,
+        }));
 
         let observed = Arc::new(Observed {
             mode: mode.clone(),
+            durability: match config.journal.durability {
+                Durability::Process => "process",
+                Durability::Disk { .. } => "disk",
+            },
             tallies: workers.iter().map(|worker| Arc::clone(worker.shared())).collect(),
             verdicts: captured
                 .interfaces
@@ -144,6 +210,11 @@ impl Running {
             captured: captured.interfaces,
             workers,
             stop_workers,
+            replay: Some(replay),
+            keeper: Keeper::new(templates.clone(), config.templates.clone(), kept),
+            orphans,
+            lag: Lag::new(),
+            _schema: schema,
             server,
             observed,
             stdout,
@@ -160,7 +231,6 @@ impl Running {
         let mut config = config.clone();
         let mut counted = Instant::now();
         let mut expired = Instant::now();
-        let mut saved = Instant::now();
         while !stop.load(Ordering::Relaxed) {
             std::thread::sleep(ROUND);
             if let Some(ended) = self.workers.iter().find(|worker| worker.is_finished()) {
@@ -177,16 +247,25 @@ impl Running {
                 self.look_after_programs();
                 self.observed.read_verdicts(&self.captured);
                 self.observed.read_store(self.store.as_ref());
-                self.bookkeeping.tick(&mut self.captured);
+                // Before the replay is through it is not known what is too old.
+                let decoded = self.replay.is_none().then(|| self.observed.decoded_seconds());
+                self.bookkeeping.tick(&mut self.captured, decoded);
+                self.remove_orphans();
+            }
+            self.lag.tick(&self.observed.tallies);
+            if self.replay.as_ref().is_some_and(Replay::is_finished)
+                && self.replay.take().and_then(Replay::join) != Some(true)
+            {
+                return Err(Error::Replay);
+            }
+            if self.replay.is_some() {
+                continue;
             }
             if expired.elapsed() >= EXPIRY {
                 expired = Instant::now();
-                self.templates.expire(now_seconds());
+                self.templates.expire(self.observed.decoded_seconds());
             }
-            if saved.elapsed() >= config.templates.snapshot_interval {
-                saved = Instant::now();
-                save_templates(&self.templates, &config.templates);
-            }
+            self.keeper.tick(self.observed.decoded_seconds());
         }
         tracing::info!(
             "stopping: no more datagrams are received; what is here is stored. A second signal ends at once"
@@ -218,100 +297,83 @@ impl Running {
         }
     }
 
-    /// Stops receiving, stores what is held, saves templates, ends the store.
-    pub(super) fn stop(mut self, config: &Config) -> Result<(), Error> {
+    /// Removes the journals of workers that run no more, once nothing in them is wanted.
+    fn remove_orphans(&mut self) {
+        if self.replay.is_some() {
+            return;
+        }
+        for mut orphan in std::mem::take(&mut self.orphans) {
+            if orphan.is_done() {
+                self.keeper.forget(&orphan.journal.id());
+                orphan.remove();
+            } else {
+                self.orphans.push(orphan);
+            }
+        }
+    }
+
+    /// Stops receiving, stores what ClickHouse takes in time, saves the state of decoding, ends the store.
+    pub(super) fn stop(mut self) -> Result<(), Error> {
+        let stop_at = Instant::now() + STORE_DEADLINE;
         // The programs go first: what comes from now on takes the UDP sockets, so the workers find the end of their rings.
         self.observed.read_verdicts(&self.captured);
         self.bookkeeping.take_last_minutes(&mut self.captured);
         drop(self.captured);
-        self.stop_workers.store(true, Ordering::Relaxed);
-        let mut panicked = None;
-        for worker in self.workers {
-            let index = worker.index();
-            if !worker.join() {
-                panicked = Some(index);
-            }
+        self.stop_workers.ask(stop_at);
+        if let Some(replay) = self.replay.take() {
+            replay.stop();
         }
-        self.bookkeeping.settle_all();
+        let left: Vec<(usize, Option<Ended>)> =
+            self.workers.into_iter().map(|worker| (worker.index(), worker.join())).collect();
+        let decoded = self.observed.decoded_seconds();
+        let positions: Vec<Option<Position>> = left.iter().map(|(_, ended)| ended.as_ref()?.position).collect();
+        self.keeper.take_last(&positions, decoded);
+        self.bookkeeping.settle_all(decoded);
         // The flows come first: what became of them belongs into the ledger.
-        let drained = self.sink.drain(STORE_DEADLINE);
+        self.sink.drain(stop_at.saturating_duration_since(Instant::now()));
+        self.keeper.write();
         self.bookkeeping.write();
-        let written = self.sink.stop(LEDGER_DEADLINE);
-        save_templates(&self.templates, &config.templates);
+        let _ = self.sink.stop(LEDGER_DEADLINE);
         if let Some(stdout) = self.stdout {
             stdout.stop();
         }
         self.observed.log_totals();
+        let journals = left.iter().filter_map(|(_, ended)| Some(&ended.as_ref()?.journal));
+        journals::log_waiting(journals.chain(self.orphans.iter().map(|orphan| &orphan.journal)));
         drop(self.server);
         let store_ended = self.store.map_or(Ok(()), store::Child::stop);
-        if let Some(index) = panicked {
-            return Err(Error::Worker(index));
-        }
-        let given_up = drained.rows_given_up + written.rows_given_up;
-        if given_up > 0 {
-            return Err(Error::GivenUp(given_up));
+        if let Some((index, _)) = left.iter().find(|(_, ended)| ended.is_none()) {
+            return Err(Error::Worker(*index));
         }
         Ok(store_ended?)
     }
 }
 
-fn restore_templates(settings: &config::Templates) -> Templates {
+fn restore_templates(settings: &config::Templates) -> (Templates, Restored) {
     let templates = Templates::new(settings.store());
-    match templates.restore(&settings.snapshot, now_seconds()) {
-        Ok(restored) => tracing::info!(
-            templates = restored.templates,
-            option_values = restored.option_values,
-            expired = restored.expired,
-            "took up the templates of the last run"
-        ),
+    let restored = match templates.restore(&settings.snapshot) {
+        Ok(restored) => {
+            tracing::info!(
+                templates = restored.templates,
+                option_values = restored.option_values,
+                held = restored.held,
+                expired = restored.expired,
+                "took up the templates of the last run"
+            );
+            restored
+        }
         Err(error) => {
-            tracing::warn!(%error, "starting without templates: data sets wait for the exporters to repeat them")
+            tracing::warn!(%error, "starting without templates: data sets wait for the exporters to repeat them");
+            Restored::default()
         }
-    }
-    templates
+    };
+    (templates, restored)
 }
 
-fn save_templates(templates: &Templates, settings: &config::Templates) {
-    if let Err(error) = templates.save(&settings.snapshot, now_seconds()) {
-        tracing::error!(%error, "the templates were not saved");
-    }
-}
-
-fn apply_schema(settings: &clickhouse::Settings) -> Result<(), Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(Error::system("start a runtime for the schema"))?;
-    let applied = runtime.block_on(async { clickhouse::schema::apply(&clickhouse::Client::new(settings)?).await })?;
-    if applied.from != applied.to {
-        tracing::info!(from = applied.from, to = applied.to, "brought the schema up to date");
-    }
-    Ok(())
-}
-
-/// What a worker does with a full block: shows it on standard output if asked to, names it, queues it for its insert.
-fn hand_on(tap: Option<stdout::Tap>, tokens: Tokens, batches: BatchSender) -> HandOn {
-    Box::new(move |block| {
-        if let Some(tap) = &tap {
-            tap.show(&block);
-        }
-        batches.send(Batch::of_block(block, tokens.next()));
-    })
-}
-
-fn start_workers(
-    parts: Vec<(Sources, Pipeline)>,
-    is_pinned: bool,
-    stop: &Arc<AtomicBool>,
-) -> Result<Vec<Worker>, Error> {
-    let cores = if is_pinned { pin::allowed_cores().unwrap_or_default() } else { Vec::new() };
-    let mut workers = Vec::new();
-    for (index, (sources, pipeline)) in parts.into_iter().enumerate() {
-        let core = pin::core_for(&cores, index);
-        let worker = Worker::start(index, core, sources, pipeline, Arc::clone(stop));
-        workers.push(worker.map_err(Error::system("start a worker"))?);
-    }
-    Ok(workers)
+/// Up to where a journal was decoded into the restored state.
+fn saved_position(restored: &Restored, id: Id) -> Option<Position> {
+    let saved = restored.journals.iter().find(|saved| saved.journal == id)?;
+    Some(Position(saved.decoded))
 }
 
 fn listen_for_metrics(address: SocketAddr) -> Result<TcpListener, Error> {
@@ -326,8 +388,4 @@ fn serve_metrics(listener: TcpListener, observed: &Arc<Observed>) -> Result<Serv
         exporters: Arc::new(move || exporters.render_exporters()),
     };
     Server::start(listener, pages).map_err(Error::system("start the metrics server"))
-}
-
-fn now_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -125,7 +125,7 @@ impl Store for Cache {
     }
 
     fn release(&mut self, key: &TemplateKey) -> Vec<Held> {
-        self.shared.held.release(key)
+        self.shared.held.release(key, self.now)
     }
 
     fn decoded(&mut self, key: &TemplateKey, _: &Header, records: usize, _: bool) {

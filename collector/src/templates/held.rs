@@ -14,6 +14,7 @@ use netflow::columns::Address;
 use netflow::header::Header;
 use netflow::store::{DomainKey, Held as Set, TemplateKey};
 
+use super::saved::SavedSet;
 use crate::metrics::{Counter, Exposition};
 
 /// What a held set takes beside its own bytes, bookkeeping for a template and an exporter of its own included.
@@ -95,7 +96,7 @@ pub(super) struct Held {
 /// What waits, by number in the order in which it came.
 #[derive(Debug, Default)]
 struct Waiting {
-    sets: BTreeMap<u64, (TemplateKey, Set)>,
+    sets: BTreeMap<u64, Waits>,
     /// Those of exporters without a template.
     unproven: BTreeSet<u64>,
     by_key: HashMap<TemplateKey, VecDeque<u64>, foldhash::fast::RandomState>,
@@ -103,6 +104,13 @@ struct Waiting {
     bytes: usize,
     next: u64,
     given_up: HashMap<(DomainKey, i64, Reason), GivenUp, foldhash::fast::RandomState>,
+}
+
+/// One set and what it waits for.
+#[derive(Debug)]
+struct Waits {
+    key: TemplateKey,
+    set: Set,
 }
 
 #[derive(Debug, Default)]
@@ -161,24 +169,55 @@ impl Held {
         self.hint(key).load(Ordering::SeqCst) > 0
     }
 
-    /// The sets that wait for a template, oldest first; they wait no longer.
-    pub(super) fn release(&self, key: &TemplateKey) -> Vec<Set> {
+    /// The sets that wait for a template and are not too old at `now` (seconds since 1970), oldest first; they wait no longer.
+    /// Those that are too old are given up, whenever somebody last looked for such: so it does not matter how late this is.
+    pub(super) fn release(&self, key: &TemplateKey, now: u64) -> Vec<Set> {
+        let oldest_ms = self.oldest_ms(now);
         let mut waiting = self.lock();
         let numbers = waiting.by_key.get(key).cloned().unwrap_or_default();
-        let released: Vec<Set> =
-            numbers.into_iter().filter_map(|number| Some(self.take(&mut waiting, number)?.1)).collect();
+        let mut released = Vec::new();
+        for number in numbers {
+            let is_old = waiting.sets.get(&number).is_some_and(|waits| waits.set.header.received_ms < oldest_ms);
+            if is_old {
+                self.give_up(&mut waiting, number, Reason::Expired);
+            } else if let Some((_, set)) = self.take(&mut waiting, number) {
+                released.push(set);
+            }
+        }
         self.decoded_late.add(released.len() as u64);
         released
     }
 
+    /// Copies of all that wait, in the order in which they came.
+    pub(super) fn all(&self) -> Vec<SavedSet> {
+        let waiting = self.lock();
+        let saved = waiting.sets.iter().map(|(number, Waits { key, set })| SavedSet {
+            domain: key.domain.into(),
+            id: key.id,
+            is_proven: !waiting.unproven.contains(number),
+            received_ms: set.header.received_ms,
+            sequence: set.header.sequence,
+            export_ms: set.header.export_ms,
+            uptime_ms: set.header.uptime_ms,
+            count: set.header.count,
+            bytes: set.bytes.to_vec(),
+        });
+        saved.collect()
+    }
+
+    /// Sets of messages received before this are too old at `now`, seconds since 1970.
+    fn oldest_ms(&self, now: u64) -> i64 {
+        let now_ms = i64::try_from(now.saturating_mul(1000)).unwrap_or(i64::MAX);
+        now_ms.saturating_sub(i64::try_from(self.bounds.age.as_millis()).unwrap_or(i64::MAX))
+    }
+
     /// What was given up since the last call, what is too old at `now` (seconds since 1970) included.
     pub(super) fn given_up(&self, now: u64) -> Vec<GivenUp> {
-        let now_ms = i64::try_from(now.saturating_mul(1000)).unwrap_or(i64::MAX);
-        let oldest_ms = now_ms.saturating_sub(i64::try_from(self.bounds.age.as_millis()).unwrap_or(i64::MAX));
+        let oldest_ms = self.oldest_ms(now);
         let mut waiting = self.lock();
         let is_old = |set: &Set| set.header.received_ms < oldest_ms;
         let old: Vec<u64> =
-            waiting.sets.iter().filter(|(_, (_, set))| is_old(set)).map(|(number, _)| *number).collect();
+            waiting.sets.iter().filter(|(_, waits)| is_old(&waits.set)).map(|(number, _)| *number).collect();
         for number in old {
             self.give_up(&mut waiting, number, Reason::Expired);
         }
@@ -249,11 +288,11 @@ impl Waiting {
         if !is_proven {
             self.unproven.insert(number);
         }
-        self.sets.insert(number, (key, set));
+        self.sets.insert(number, Waits { key, set });
     }
 
     fn remove(&mut self, number: u64) -> Option<(TemplateKey, Set)> {
-        let (key, set) = self.sets.remove(&number)?;
+        let Waits { key, set } = self.sets.remove(&number)?;
         let cost = set.bytes.len() + OVERHEAD_BYTES;
         self.bytes -= cost;
         self.unproven.remove(&number);

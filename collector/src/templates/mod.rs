@@ -48,7 +48,7 @@ use held::Held;
 pub use held::{Bounds as HeldBounds, GivenUp, Reason};
 pub use room::Bounds;
 use room::{Exporters, Room};
-pub use snapshot::Snapshot;
+pub use snapshot::{SavedPosition, Snapshot};
 pub use summary::{OfDomain, OfExporter};
 pub use unknown::UnknownElement;
 
@@ -87,7 +87,7 @@ impl Default for Settings {
 pub struct Templates(Arc<Shared>);
 
 /// How much of a snapshot was taken up.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Restored {
     /// Templates that are in force now.
     pub templates: usize,
@@ -97,6 +97,10 @@ pub struct Restored {
     pub expired: usize,
     /// Templates and option values left out: no room, or not well-formed.
     pub refused: usize,
+    /// Data sets that wait for their template again.
+    pub held: usize,
+    /// How far each journal was decoded into all this.
+    pub journals: Vec<SavedPosition>,
 }
 
 #[derive(Debug)]
@@ -216,11 +220,12 @@ impl Templates {
         Ok(snapshot)
     }
 
-    /// Takes up the snapshot at `path`; nothing that is in the store already is replaced. No file counts as an empty one.
+    /// Takes up the snapshot at `path`, as of the time when it was taken; nothing that is in the store already is replaced. No file
+    /// counts as an empty one.
     ///
     /// # Errors
     /// The file is not a whole snapshot of this version: it is kept aside with the ending `.bad` and the store is as it was.
-    pub fn restore(&self, path: &Path, now: u64) -> Result<Restored, snapshot::Error> {
+    pub fn restore(&self, path: &Path) -> Result<Restored, snapshot::Error> {
         let snapshot = match snapshot::read(path) {
             Ok(snapshot) => snapshot,
             Err(error) if error.is_missing() => return Ok(Restored::default()),
@@ -229,7 +234,7 @@ impl Templates {
                 return Err(error);
             }
         };
-        Ok(snapshot::put_back(&self.0, &snapshot, now))
+        Ok(snapshot::put_back(&self.0, &snapshot))
     }
 }
 

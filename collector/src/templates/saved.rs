@@ -1,5 +1,6 @@
 //! What a snapshot holds, as plain values: the archive's layout. Not here: the file, and what is kept or left out.
 
+use netflow::header::Header;
 use netflow::options::SamplingScope;
 use netflow::store::DomainKey;
 use netflow::template::FieldSpecifier;
@@ -13,6 +14,76 @@ pub struct Snapshot {
     pub templates: Vec<SavedTemplate>,
     /// All domains with option values, sorted by exporter, version, domain.
     pub options: Vec<SavedOptions>,
+    /// Data sets that wait for their template, in the order in which they came.
+    pub held: Vec<SavedSet>,
+    /// How far each journal was decoded into all this.
+    pub journals: Vec<SavedPosition>,
+}
+
+/// A snapshot of format version 3, before there was a journal.
+#[derive(Debug, Clone, Default, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub(super) struct SnapshotOf3 {
+    pub(super) taken_at: u64,
+    pub(super) templates: Vec<SavedTemplate>,
+    pub(super) options: Vec<SavedOptions>,
+}
+
+impl From<SnapshotOf3> for Snapshot {
+    fn from(old: SnapshotOf3) -> Self {
+        let SnapshotOf3 { taken_at, templates, options } = old;
+        Self { taken_at, templates, options, ..Self::default() }
+    }
+}
+
+/// A place in a journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct SavedPosition {
+    /// Which journal.
+    pub journal: [u8; 16],
+    /// Position: everything before was decoded.
+    pub decoded: u64,
+}
+
+/// A data set that waits for its template.
+#[derive(Debug, Clone, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct SavedSet {
+    /// Whose.
+    pub domain: SavedDomain,
+    /// Id of the template.
+    pub id: u16,
+    /// Whether a template of the exporter was known when it came.
+    pub is_proven: bool,
+    /// When its datagram was received, milliseconds since 1970.
+    pub received_ms: i64,
+    /// Sequence number of the message.
+    pub sequence: u32,
+    /// When the message left the exporter, milliseconds since 1970.
+    pub export_ms: i64,
+    /// Milliseconds since the exporter started, if the message said so.
+    pub uptime_ms: Option<u32>,
+    /// Records in the message, if it said so.
+    pub count: Option<u16>,
+    /// The set without its header.
+    pub bytes: Vec<u8>,
+}
+
+impl SavedSet {
+    /// The header of the message that the set came in.
+    pub(super) fn header(&self) -> Header {
+        let Self { domain, received_ms, sequence, export_ms, uptime_ms, count, .. } = self;
+        Header {
+            exporter: domain.exporter,
+            received_ms: *received_ms,
+            version: domain.version,
+            domain: domain.domain,
+            sequence: *sequence,
+            export_ms: *export_ms,
+            uptime_ms: *uptime_ms,
+            count: *count,
+            // Only the header of NetFlow v5 has it, and that needs no template.
+            sampling: None,
+        }
+    }
 }
 
 /// An exporter's observation domain: [`DomainKey`] in a form that can be saved.

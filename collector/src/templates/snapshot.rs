@@ -2,8 +2,8 @@
 //!
 //! A file is a header of 32 bytes and an rkyv archive of [`Snapshot`] (little-endian, 32-bit relative pointers). Header, all
 //! little-endian: magic (8 bytes), format version (u32), CRC-32C of the body (u32), body length in bytes (u64), zeros (8 bytes).
-//! A file of another version is not converted: exporters repeat their templates anyway. Compiled plans are not stored, a
-//! template is compiled again when it is put back.
+//! Of version 3, which knew no journal, the templates and option values are taken; a file of any other version is not converted:
+//! exporters repeat their templates anyway. Compiled plans are not stored, a template is compiled again when it is put back.
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
@@ -20,12 +20,17 @@ use rkyv::rancor::BoxedError;
 use rkyv::util::AlignedVec;
 
 use super::announced::Announced;
-pub use super::saved::{SavedDomain, SavedField, SavedOptions, SavedSampling, SavedScope, SavedTemplate, Snapshot};
+use super::saved::SnapshotOf3;
+pub use super::saved::{
+    SavedDomain, SavedField, SavedOptions, SavedPosition, SavedSampling, SavedScope, SavedSet, SavedTemplate, Snapshot,
+};
 use super::{Entry, Restored, Shared};
 
 const MAGIC: [u8; 8] = *b"nftmplts";
 /// Raised whenever [`Snapshot`] or anything in it changes.
-const FORMAT_VERSION: u32 = 3;
+const FORMAT_VERSION: u32 = 4;
+/// The version before there was a journal.
+const FORMAT_VERSION_3: u32 = 3;
 /// A multiple of 16, so that the body is as aligned as the buffer.
 const HEADER_BYTES: usize = 32;
 /// No store of ours is larger; a length beyond this is damage, and is not allocated.
@@ -102,14 +107,18 @@ pub fn read(path: &Path) -> Result<Snapshot, Error> {
         return Err(unusable(Damage::Length));
     }
     file.read_exact(&mut header).map_err(failed("read"))?;
-    let (checksum, body_bytes) = check_header(&header, file_bytes).map_err(unusable)?;
+    let (version, checksum, body_bytes) = check_header(&header, file_bytes).map_err(unusable)?;
     let mut body = AlignedVec::<16>::with_capacity(body_bytes);
     body.resize(body_bytes, 0);
     file.read_exact(&mut body).map_err(failed("read"))?;
     if crc32c::crc32c(&body) != checksum {
         return Err(unusable(Damage::Checksum));
     }
-    rkyv::from_bytes::<Snapshot, BoxedError>(&body).map_err(|_| unusable(Damage::Body))
+    let read = match version {
+        FORMAT_VERSION_3 => rkyv::from_bytes::<SnapshotOf3, BoxedError>(&body).map(Snapshot::from),
+        _ => rkyv::from_bytes::<Snapshot, BoxedError>(&body),
+    };
+    read.map_err(|_| unusable(Damage::Body))
 }
 
 /// Writes a snapshot file, mode 0600: to a temporary file beside it, which then takes its place.
@@ -160,12 +169,13 @@ pub(super) fn take(shared: &Shared, now: u64) -> Snapshot {
     let mut options: Vec<SavedOptions> =
         shared.options.pin().iter().map(|(domain, announced)| save_options(*domain, announced)).collect();
     options.sort_unstable_by_key(|options| options.domain);
-    Snapshot { taken_at: now, templates, options }
+    Snapshot { taken_at: now, templates, options, held: shared.held.all(), journals: Vec::new() }
 }
 
 /// Puts what the store lacks back into it, within its bounds.
-pub(super) fn put_back(shared: &Shared, snapshot: &Snapshot, now: u64) -> Restored {
-    let mut restored = Restored::default();
+pub(super) fn put_back(shared: &Shared, snapshot: &Snapshot) -> Restored {
+    let now = snapshot.taken_at;
+    let mut restored = Restored { journals: snapshot.journals.clone(), ..Restored::default() };
     let oldest = shared.settings.idle_expiry.map_or(0, |expiry| now.saturating_sub(expiry.as_secs()));
     for saved in &snapshot.templates {
         let key = TemplateKey { domain: saved.domain.into(), id: saved.id };
@@ -205,22 +215,27 @@ pub(super) fn put_back(shared: &Shared, snapshot: &Snapshot, now: u64) -> Restor
         restored.option_values += kept;
         restored.refused += values.len() - kept;
     }
+    for saved in &snapshot.held {
+        let key = TemplateKey { domain: saved.domain.into(), id: saved.id };
+        restored.held += usize::from(shared.held.hold(&key, &saved.header(), &saved.bytes, saved.is_proven));
+    }
     restored
 }
 
-fn check_header(header: &[u8; HEADER_BYTES], file_bytes: u64) -> Result<(u32, usize), Damage> {
+/// The format version, the body's checksum and its length.
+fn check_header(header: &[u8; HEADER_BYTES], file_bytes: u64) -> Result<(u32, u32, usize), Damage> {
     let word = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
     if header[..8] != MAGIC {
         return Err(Damage::Magic);
     }
-    if word(8) != FORMAT_VERSION {
+    if !matches!(word(8), FORMAT_VERSION | FORMAT_VERSION_3) {
         return Err(Damage::Version { found: word(8) });
     }
     let body_bytes = u64::from(word(16)) | u64::from(word(20)) << 32;
     if body_bytes > MAX_BODY_BYTES || file_bytes != body_bytes + HEADER_BYTES as u64 {
         return Err(Damage::Length);
     }
-    Ok((word(12), usize::try_from(body_bytes).map_err(|_| Damage::Length)?))
+    Ok((word(8), word(12), usize::try_from(body_bytes).map_err(|_| Damage::Length)?))
 }
 
 fn header(body: &[u8]) -> [u8; HEADER_BYTES] {

@@ -1,40 +1,51 @@
-//! One pinned thread: receive, decode, enrich, batch.
+//! One pinned thread: receive into the journal; decode from it, enrich, batch.
 //!
-//! A worker owns its rings and sockets, its block and its counters; it shares templates, GeoIP tables and the way to
-//! ClickHouse, none of which it ever waits for. Which rings it gets and when it stops is the supervisor's business.
+//! A worker owns its rings and sockets, its journal, its block and its counters; it shares templates, GeoIP tables and the way to
+//! ClickHouse. It never waits for any of them: when ClickHouse takes no more, decoding stands still and the journal grows. Which
+//! rings it gets and when it stops is the supervisor's business.
 
+/// The gate between journal and decoder.
+pub mod gate;
+/// What happens to a datagram when it is received.
+pub mod intake;
 /// How many workers, how many sockets on a queue.
 pub mod layout;
 /// What the ledger and the directory of exporters want to know of the decoder.
 mod noted;
 /// Which core a worker runs on.
 pub mod pin;
-/// What happens to a datagram once a worker has it in hand.
+/// What happens to a datagram once it is in the journal.
 pub mod pipeline;
+/// How a worker's journal stands.
+pub mod standing;
 /// What a worker counts, and how others get to see it.
 pub mod tally;
 
 use std::io;
 use std::os::fd::AsFd as _;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::worker::pipeline::Pipeline;
+use crate::journal::{Journal, Position, Progress};
+use crate::worker::gate::Gate;
+use crate::worker::intake::Intake;
+use crate::worker::pipeline::{Mode, Pipeline};
 use crate::worker::tally::Shared;
-use crate::xsk;
-use crate::{front_door, udp};
+use crate::{front_door, udp, xsk};
 
 /// While the rings are busy and the sockets were empty, the sockets are looked at once in this many rounds.
 const SOCKET_STRIDE: u32 = 16;
 /// By how much the times of frames in one ring may be out of order: the program stamps them on several CPUs.
 const DISORDER_MS: i64 = 100;
+/// Datagrams that are decoded between two looks at rings and sockets: so few that these do not overflow meanwhile.
+const DECODED_MOST: usize = 256;
 /// How long an idle worker sleeps at most: blocks age and a stop is noticed within this time.
 const IDLE: Duration = Duration::from_millis(50);
+/// How long it sleeps at most while datagrams wait in the journal for ClickHouse to take rows.
+const HELD_UP: Duration = Duration::from_millis(2);
 /// How often a worker publishes its counters.
 const PUBLISH: Duration = Duration::from_millis(250);
 /// After a stop is asked for, a worker takes what is queued until nothing comes for one round, but no longer than this.
@@ -49,43 +60,85 @@ pub struct Sources {
     pub sockets: Vec<udp::Socket>,
 }
 
+/// The parts of a worker.
+pub struct Parts {
+    /// Its rings and sockets.
+    pub sources: Sources,
+    /// What takes datagrams from them,
+    pub intake: Intake,
+    /// where they are kept,
+    pub journal: Journal,
+    /// and what makes rows of them.
+    pub pipeline: Pipeline,
+}
+
+/// Says when to stop: no datagram is received any more once it is told, and none is decoded after the moment that is told with it.
+#[derive(Debug, Clone, Default)]
+pub struct Stop(Arc<OnceLock<Instant>>);
+
+impl Stop {
+    /// Asks all workers to stop: what they have is decoded until `by`.
+    pub fn ask(&self, by: Instant) {
+        // Asked once.
+        let _ = self.0.set(by);
+    }
+
+    fn by(&self) -> Option<Instant> {
+        self.0.get().copied()
+    }
+}
+
 /// A running worker.
 #[derive(Debug)]
 pub struct Worker {
     index: usize,
-    thread: JoinHandle<()>,
+    thread: JoinHandle<Ended>,
     shared: Arc<Shared>,
+    gate: Arc<Gate>,
+}
+
+/// What a worker leaves.
+#[derive(Debug)]
+pub struct Ended {
+    /// Everything before it is decoded and handed on; `None` if the worker never decoded.
+    pub position: Option<Position>,
+    /// Its journal.
+    pub journal: Journal,
 }
 
 impl Worker {
-    /// Starts worker `index` on `core` (anywhere when `None`).
+    /// Starts worker `index` on `core` (anywhere when `None`). It receives at once, and decodes when its gate is opened.
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn start(
-        index: usize,
-        core: Option<usize>,
-        sources: Sources,
-        pipeline: Pipeline,
-        stop: Arc<AtomicBool>,
-    ) -> io::Result<Self> {
-        let shared = Arc::new(Shared::default());
-        let published = Arc::clone(&shared);
+    pub fn start(index: usize, core: Option<usize>, parts: Parts, stop: Stop) -> io::Result<Self> {
+        let (shared, gate) = (Arc::new(Shared::default()), Arc::new(Gate::default()));
+        let (published, watched) = (Arc::clone(&shared), Arc::clone(&gate));
         let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
             if let Some(core) = core
                 && let Err(error) = pin::pin_to_core(core)
             {
                 tracing::warn!(worker = index, core, %error, "could not pin the worker: it may move between cores");
             }
+            let Parts { sources, intake, journal, pipeline } = parts;
             let horizons = vec![0; sources.rings.len()];
-            let mut work = Loop { sources, pipeline, shared: published, round: 0, horizons };
-            let ended = catch_unwind(AssertUnwindSafe(|| work.run(&stop)));
-            if let Err(panic) = ended {
-                work.give_up();
-                resume_unwind(panic);
-            }
+            let progress = journal.progress();
+            let work = Loop {
+                sources,
+                intake,
+                journal,
+                progress,
+                pipeline,
+                shared: published,
+                gate: watched,
+                is_decoding: false,
+                has_begun: false,
+                round: 0,
+                horizons,
+            };
+            work.run(&stop)
         })?;
-        Ok(Self { index, thread, shared })
+        Ok(Self { index, thread, shared, gate })
     }
 
     /// Its number, from 0.
@@ -100,93 +153,156 @@ impl Worker {
         &self.shared
     }
 
+    /// The gate between its journal and its decoder.
+    #[must_use]
+    pub fn gate(&self) -> &Arc<Gate> {
+        &self.gate
+    }
+
     /// Whether it has ended: after a stop, or because it panicked.
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.thread.is_finished()
     }
 
-    /// Waits for its end; false when it panicked.
+    /// Waits for its end and gives what it leaves; nothing when it panicked.
     #[must_use]
-    pub fn join(self) -> bool {
-        self.thread.join().is_ok()
+    pub fn join(self) -> Option<Ended> {
+        self.thread.join().ok()
     }
 }
 
 struct Loop {
     sources: Sources,
+    intake: Intake,
+    journal: Journal,
+    progress: Progress,
     pipeline: Pipeline,
     shared: Arc<Shared>,
+    gate: Arc<Gate>,
+    /// Whether the gate was open in the last round.
+    is_decoding: bool,
+    /// Whether the gate was ever open.
+    has_begun: bool,
     round: u32,
     /// Until when everything was taken out of each ring, milliseconds since 1970.
     horizons: Vec<i64>,
 }
 
 impl Loop {
-    fn run(&mut self, stop: &AtomicBool) {
+    fn run(mut self, stop: &Stop) -> Ended {
         let mut published = Instant::now();
         let mut sockets_ready = true;
-        let mut stop_by: Option<Instant> = None;
+        let mut drained_by: Option<Instant> = None;
         loop {
             self.round = self.round.wrapping_add(1);
-            let is_stopping = stop.load(Ordering::Relaxed);
-            let received_ms = now_ms();
-            let now_ns = front_door::now_ns();
-            let from_rings = self.take_from_rings(received_ms, now_ns);
+            let is_stopping = stop.by().is_some();
+            let (received_ns, now_ns) = (now_ns(), front_door::now_ns());
+            let from_rings = self.take_from_rings(received_ns);
             let look_at_sockets = sockets_ready || is_stopping || self.round.is_multiple_of(SOCKET_STRIDE);
-            let from_sockets = if look_at_sockets { self.take_from_sockets(received_ms, now_ns) } else { 0 };
+            let from_sockets = if look_at_sockets { self.take_from_sockets(received_ns, now_ns) } else { 0 };
             let received = from_rings + from_sockets;
+            let decoded = self.decode();
             let now = Instant::now();
-            self.pipeline.tick(now, received_ms);
             if now.duration_since(published) >= PUBLISH {
                 published = now;
                 self.publish();
             }
             if is_stopping {
-                let by = *stop_by.get_or_insert(now + DRAIN);
+                let by = *drained_by.get_or_insert(now + DRAIN);
                 if received == 0 || now >= by {
                     break;
                 }
                 continue;
             }
             // Sockets that had something are looked at again, so that busy rings do not starve them.
-            sockets_ready = if received == 0 { self.wait() } else { from_sockets > 0 };
+            sockets_ready = if received + decoded == 0 { self.wait() } else { from_sockets > 0 };
         }
-        self.pipeline.seal();
-        self.publish();
+        self.finish(stop)
     }
 
-    /// After a panic: says what went with it.
-    fn give_up(&mut self) {
-        self.pipeline.give_up();
+    /// Decodes what is in the journal, as far as there is time and room for it.
+    fn finish(mut self, stop: &Stop) -> Ended {
+        let is_time = || stop.by().is_some_and(|by| Instant::now() < by);
+        while self.has_begun && self.journal.read(self.pipeline.position()).is_some() && is_time() {
+            if self.decode() == 0 {
+                std::thread::sleep(HELD_UP);
+            }
+        }
+        // A range that cannot be written down was not handed on: it is decoded again after the next start.
+        let _ = self.has_begun && self.pipeline.seal();
         self.publish();
+        let position = self.has_begun.then(|| self.progress.begun());
+        Ended { position, journal: self.journal }
     }
 
-    fn take_from_rings(&mut self, received_ms: i64, now_ns: u64) -> usize {
-        let pipeline = &mut self.pipeline;
+    fn take_from_rings(&mut self, received_ns: i64) -> usize {
+        let Self { sources, intake, journal, horizons, .. } = self;
         let mut received = 0;
-        for (ring, horizon_ms) in self.sources.rings.iter_mut().zip(&mut self.horizons) {
+        for (ring, horizon_ms) in sources.rings.iter_mut().zip(horizons) {
             let mut last_ms = None;
             let taken = ring.receive(|frame, metadata| {
-                last_ms = pipeline.frame(frame, metadata, received_ms, now_ns).or(last_ms);
+                last_ms = intake.frame(journal, frame, metadata, received_ns).or(last_ms);
             });
             // A ring is in the order of its times, but for what two CPUs do in the same moment.
-            *horizon_ms = if taken == 0 { received_ms } else { last_ms.unwrap_or(*horizon_ms) } - DISORDER_MS;
+            *horizon_ms = if taken == 0 { received_ns / 1_000_000 } else { last_ms.unwrap_or(*horizon_ms) } - DISORDER_MS;
             received += taken;
         }
         received
     }
 
-    fn take_from_sockets(&mut self, received_ms: i64, now_ns: u64) -> usize {
-        let pipeline = &mut self.pipeline;
+    fn take_from_sockets(&mut self, received_ns: i64, now_ns: u64) -> usize {
+        let Self { sources, intake, journal, .. } = self;
         let mut received = 0;
-        for socket in &mut self.sources.sockets {
-            match socket.receive(|source, payload| pipeline.from_socket(source.address, payload, received_ms, now_ns)) {
+        for socket in &mut sources.sockets {
+            match socket.receive(|source, payload| intake.from_socket(journal, source, payload, received_ns, now_ns)) {
                 Ok(count) => received += count,
-                Err(error) => pipeline.tally.socket_error(&error),
+                Err(error) => intake.tally.socket_error(&error),
             }
         }
         received
+    }
+
+    /// Decodes some of what is in the journal, if the gate is open; how many datagrams.
+    fn decode(&mut self) -> usize {
+        if !self.gate.is_open() {
+            self.stand_at_gate();
+            return 0;
+        }
+        if !self.is_decoding {
+            self.is_decoding = true;
+            if let Some(from) = self.gate.take_from() {
+                self.has_begun = true;
+                self.pipeline.go_to(from, Mode::News);
+            }
+        }
+        let decoded = self.pipeline.decode(&self.journal, DECODED_MOST);
+        self.pipeline.tick(Instant::now());
+        decoded
+    }
+
+    /// Hands on what is decoded, and says where that ends.
+    fn stand_at_gate(&mut self) {
+        if self.is_decoding && self.pipeline.seal() {
+            self.is_decoding = false;
+            self.gate.stand_at(self.pipeline.position());
+        }
+    }
+
+    /// Gives up the oldest of what waits where there is more than may be, or the disk has no room for more.
+    fn keep_within_budget(&mut self) {
+        let Self { journal, intake, pipeline, progress, has_begun, .. } = self;
+        journal.tend(now_ns());
+        let decoded = if *has_begun { pipeline.position() } else { progress.begun() };
+        let (before, bytes_before) = (intake.tally.journal.given_up, intake.tally.journal.given_up_bytes);
+        if journal.give_up_oldest(decoded, |entry| intake.give_up(entry)).is_some() {
+            let standing = &intake.tally.journal;
+            tracing::error!(
+                datagrams = standing.given_up - before,
+                bytes = standing.given_up_bytes - bytes_before,
+                "the oldest datagrams that waited in the journal are lost: more wait than the budget or the disk allow"
+            );
+        }
     }
 
     /// Sleeps until a ring or socket has something; true when a socket may.
@@ -194,7 +310,9 @@ impl Loop {
         let rings = self.sources.rings.iter().map(|ring| PollFd::new(ring.as_fd(), PollFlags::POLLIN));
         let sockets = self.sources.sockets.iter().map(|socket| PollFd::new(socket.as_fd(), PollFlags::POLLIN));
         let mut fds: Vec<PollFd<'_>> = rings.chain(sockets).collect();
-        let timeout = PollTimeout::try_from(IDLE).unwrap_or(PollTimeout::ZERO);
+        let is_held_up = self.is_decoding && self.journal.tip() > self.pipeline.position();
+        let timeout = if is_held_up { HELD_UP } else { IDLE };
+        let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::ZERO);
         // A signal ends the sleep early; that is as good as its end.
         let _ = poll(&mut fds, timeout);
         fds.iter().skip(self.sources.rings.len()).any(|fd| fd.any().unwrap_or(true))
@@ -207,11 +325,16 @@ impl Loop {
                 tracing::error!(%error, "an interface is gone: restart the collector once it is back");
             }
         }
-        self.pipeline.tally.rings = self.sources.rings.iter().map(tally::Ring::of).collect();
-        self.pipeline.tally.socket_drops = self.sources.sockets.iter().map(udp::Socket::kernel_drops).sum();
-        self.pipeline.tally.socket_truncated = self.sources.sockets.iter().map(udp::Socket::truncated).sum();
-        self.shared.publish(&self.pipeline.tally);
-        self.pipeline.hand_over(self.horizons.iter().copied().min().unwrap_or(i64::MAX));
+        self.keep_within_budget();
+        let Self { sources, intake, journal, progress, pipeline, .. } = self;
+        let tally = &mut intake.tally;
+        tally.rings = sources.rings.iter().map(tally::Ring::of).collect();
+        tally.socket_drops = sources.sockets.iter().map(udp::Socket::kernel_drops).sum();
+        tally.socket_truncated = sources.sockets.iter().map(udp::Socket::truncated).sum();
+        tally.decoded.clone_from(&pipeline.counts);
+        tally.journal.read(journal, progress, pipeline.position());
+        self.shared.publish(tally);
+        intake.hand_over(self.horizons.iter().copied().min().unwrap_or(i64::MAX), now_ms(), journal.tip());
     }
 }
 
@@ -219,4 +342,10 @@ impl Loop {
 pub(crate) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Nanoseconds since 1970; 0 before.
+pub(crate) fn now_ns() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }

@@ -1,24 +1,25 @@
-//! What happens to a datagram once a worker has it in hand: ask the front door, where the XDP program has not; decode into the
-//! open block; enrich, seal and hand on the block when it is full or old enough.
+//! What happens to a datagram once it is in the journal: decode it into the open block; enrich, seal and hand on the block when it
+//! is full or old enough.
+//!
+//! The datagrams of a block are one range of the journal. It is written down before the block is handed on, so that after any end
+//! the same datagrams make the same block again, under the same name. Not here: reading the journal's past (the supervisor's
+//! replay feeds a pipeline of its own with it).
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use collector_ebpf::Stamp;
-use netflow::columns::Address;
-use netflow::{Datagram, decode_part};
+use netflow::{Datagram, Report, decode_part};
 
 use crate::batch::{self, Block, Pool};
 use crate::enrich::Enricher;
 use crate::exporters::{self, View};
-use crate::front_door::{Door, Refusal};
-use crate::ledger::{Account, Arrival, Book, Cell, Key, NOBODY, Run, minute_of, runs};
+use crate::front_door::Door;
+use crate::journal::{Entry, Journal, Position, Progress, Range};
+use crate::ledger::{Account, Book, Cell, Key, NOBODY, Run, minute_of, runs};
 use crate::templates::Cache;
 use crate::worker::noted::Noted;
-use crate::worker::tally::{Path, Tally};
-use crate::xsk::Metadata;
 
-const NANOSECONDS_IN_MS: u64 = 1_000_000;
+const NANOSECONDS_IN_MS: i64 = 1_000_000;
 
 /// When a block is handed on.
 #[derive(Debug, Clone, Copy)]
@@ -27,10 +28,19 @@ pub struct Settings {
     pub block_rows: usize,
     /// At this age.
     pub block_age: Duration,
+    /// Size of the journal's segments in bytes: a range may pass from one to the next.
+    pub segment_bytes: u64,
+    /// Parts of ClickHouse between which blocks are spread.
+    pub shards: u16,
 }
 
-/// Where a full block goes, enriched. Called on the worker's thread, so it must not wait.
-pub type HandOn = Box<dyn FnMut(Box<Block>) + Send>;
+/// Where blocks go.
+pub struct Outlet {
+    /// Where a full block goes, enriched, with the range that it was made of. Called on the worker's thread, so it must not wait.
+    pub hand_on: Box<dyn FnMut(Box<Block>, Range) + Send>,
+    /// Whether another block may be begun.
+    pub has_room: Box<dyn Fn() -> bool + Send>,
+}
 
 /// A worker's part in the account of datagrams and the directory of exporters.
 pub struct Books {
@@ -38,17 +48,13 @@ pub struct Books {
     account: Account,
     book: Book,
     exporters: View,
-    /// Datagrams lost in the sockets, as far as they are in the account.
-    socket_drops: u64,
-    socket_truncated: u64,
 }
 
 impl Books {
     /// The books of worker `worker`.
     #[must_use]
     pub fn new(worker: usize, account: Account, exporters: exporters::Directory) -> Self {
-        let (book, exporters) = (Book::default(), View::new(exporters));
-        Self { worker, account, book, exporters, socket_drops: 0, socket_truncated: 0 }
+        Self { worker, account, book: Book::default(), exporters: View::new(exporters) }
     }
 }
 
@@ -58,168 +64,265 @@ pub struct Pipeline {
     templates: Cache,
     enricher: Enricher,
     door: Door,
-    /// When the datagram at hand was taken, for the door.
-    now_ns: u64,
     block: Box<Block>,
     opened: Instant,
     pool: Arc<Pool>,
-    hand_on: HandOn,
+    outlet: Outlet,
+    progress: Progress,
     books: Books,
-    now_ms: i64,
+    mode: Mode,
+    /// Where the open block begins.
+    from: Position,
+    /// Everything before it is decoded.
+    position: Position,
+    /// A block whose range could not be written down yet.
+    sealed: Option<(Box<Block>, Range)>,
     /// What was counted so far.
-    pub tally: Tally,
+    pub counts: Counts,
+}
+
+/// What a pipeline is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Datagrams that no block was made of yet: blocks end when they are full.
+    News,
+    /// Datagrams of blocks that were begun before the last end; these end where they ended then.
+    Again {
+        /// Whether the account has these datagrams already.
+        is_counted: bool,
+    },
+}
+
+impl Mode {
+    /// Whether the account and the directory of exporters are told.
+    fn is_told(self) -> bool {
+        matches!(self, Self::News | Self::Again { is_counted: false })
+    }
+}
+
+/// What a pipeline counts.
+#[derive(Debug, Clone, Default)]
+pub struct Counts {
+    /// What decoding gave.
+    pub report: Report,
+    /// Blocks handed on.
+    pub blocks: u64,
+    /// Places of the journal that could not be read.
+    pub corrupt: u64,
+    /// Bytes there.
+    pub corrupt_bytes: u64,
+}
+
+/// The parts of a [`Pipeline`].
+pub struct Parts {
+    /// When a block is handed on.
+    pub settings: Settings,
+    /// To say which exporters make sense.
+    pub door: Door,
+    /// The worker's view of the templates.
+    pub templates: Cache,
+    /// What adds to rows.
+    pub enricher: Enricher,
+    /// Where empty blocks come from.
+    pub pool: Arc<Pool>,
+    /// Where full ones go.
+    pub outlet: Outlet,
+    /// Where ranges are written down.
+    pub progress: Progress,
+    /// The account.
+    pub books: Books,
 }
 
 impl Pipeline {
-    /// A pipeline with an empty block.
+    /// A pipeline with an empty block, which stands at the journal's begin.
     #[must_use]
-    pub fn new(
-        settings: Settings,
-        door: Door,
-        templates: Cache,
-        enricher: Enricher,
-        pool: Arc<Pool>,
-        hand_on: HandOn,
-        books: Books,
-    ) -> Self {
-        let block = pool.take();
-        let (opened, tally) = (Instant::now(), Tally::default());
-        Self { settings, templates, enricher, door, now_ns: 0, block, opened, pool, hand_on, books, now_ms: 0, tally }
-    }
-
-    /// Takes a frame that the XDP program steered here, and so let in. Its time is the one that the program put in front of it,
-    /// by which the program counts its minutes; `received_ms` where it put none there. `now_ns` is the time for token buckets.
-    /// Returns the frame's time if it holds a datagram.
-    pub fn frame(&mut self, frame: &[u8], metadata: Metadata, received_ms: i64, now_ns: u64) -> Option<i64> {
-        let found = match collector_ebpf::walk(frame) {
-            Ok(found) => found,
-            Err(verdict) => {
-                self.tally.frame_not_ours(verdict.label());
-                return None;
-            }
-        };
-        let payload = found.payload_offset..found.payload_offset.saturating_add(found.payload_length);
-        let Some(payload) = frame.get(payload) else {
-            self.tally.frame_not_ours(collector_ebpf::Verdict::Truncated.label());
-            return None;
-        };
-        let received_ms = match Stamp::from_bytes(metadata) {
-            Some(stamp) => i64::try_from(stamp.time_ns / NANOSECONDS_IN_MS).unwrap_or(i64::MAX),
-            None => {
-                self.tally.frames_without_time += 1;
-                received_ms
-            }
-        };
-        self.now_ns = now_ns;
-        self.datagram(found.exporter, payload, received_ms, Path::Xdp);
-        Some(received_ms)
-    }
-
-    /// Takes a datagram from a socket, where nobody has judged it yet: this is the one place where the front door refuses
-    /// something outside the XDP program.
-    pub fn from_socket(&mut self, exporter: Address, payload: &[u8], received_ms: i64, now_ns: u64) {
-        if let Err(refusal) = self.door.admit(&exporter, now_ns) {
-            self.books.refused(exporter, payload.len(), received_ms, refusal);
-            return self.tally.refused(Path::Udp, refusal, payload.len());
+    pub fn new(parts: Parts) -> Self {
+        let Parts { settings, door, templates, enricher, pool, outlet, progress, books } = parts;
+        Self {
+            settings,
+            templates,
+            enricher,
+            door,
+            block: pool.take(),
+            opened: Instant::now(),
+            pool,
+            outlet,
+            progress,
+            books,
+            mode: Mode::News,
+            from: Position::default(),
+            position: Position::default(),
+            sealed: None,
+            counts: Counts::default(),
         }
-        self.now_ns = now_ns;
-        self.datagram(exporter, payload, received_ms, Path::Udp);
     }
 
-    /// Takes a datagram.
-    pub fn datagram(&mut self, exporter: Address, payload: &[u8], received_ms: i64, path: Path) {
-        self.tally.datagram(path, payload.len());
+    /// Everything before this is decoded.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    /// Whether the next block would have somewhere to go.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        (self.outlet.has_room)()
+    }
+
+    /// Goes on at `position`; what is in the block is dropped.
+    pub fn go_to(&mut self, position: Position, mode: Mode) {
+        self.block.clear();
+        self.books.book.clear();
+        (self.from, self.position, self.mode) = (position, position, mode);
+    }
+
+    /// Decodes up to `most` datagrams from the journal, as long as there is room for their rows; how many.
+    pub fn decode(&mut self, journal: &Journal, most: usize) -> usize {
+        let mut decoded = 0;
+        while decoded < most && self.may_decode() {
+            let Some((entry, start, end)) = journal.read(self.position) else { break };
+            self.datagram(&entry, start, end);
+            decoded += 1;
+        }
+        decoded
+    }
+
+    /// Takes the datagram whose record is from `start` to `end`.
+    pub fn datagram(&mut self, entry: &Entry<'_>, start: Position, end: Position) {
+        self.pass(start, entry);
+        let Entry { received_ns, exporter, payload, .. } = *entry;
+        let received_ms = received_ns / NANOSECONDS_IN_MS;
+        if self.position == self.from {
+            self.opened = Instant::now();
+        }
+        // The time of receipt is the time by which everything is decided, so that it is decided alike when it is decoded again.
+        self.templates.set_now(u64::try_from(received_ms / 1000).unwrap_or(0));
         let datagram = Datagram { payload, exporter, received_ms };
         let Books { book, exporters, .. } = &mut self.books;
         let mut store = Noted { templates: &mut self.templates, book, heard: &mut exporters.heard };
-        let outcome = decode_part(&datagram, &mut store, &mut self.block.decoded, &mut self.tally.report);
-        let arrival = match path {
-            Path::Xdp => Arrival::Ring,
-            Path::Udp => Arrival::Socket,
-        };
-        book.datagram(arrival, exporter, payload.len(), received_ms, &outcome);
-        exporters.datagram(exporter, payload.len(), received_ms, &outcome, book);
+        let outcome = decode_part(&datagram, &mut store, &mut self.block.decoded, &mut self.counts.report);
+        if self.mode.is_told() {
+            book.decoded(exporter, received_ms, &outcome);
+            exporters.datagram(exporter, payload.len(), received_ms, &outcome, book);
+        } else {
+            exporters.heard.clear();
+        }
         if outcome.is_sound() && !self.door.is_vouched(&exporter) {
-            self.door.vouch(&exporter, self.now_ns);
+            self.door.vouch(&exporter, crate::front_door::now_ns());
         }
-        if self.block.len() >= self.settings.block_rows {
+        self.position = end;
+        if self.mode == Mode::News && self.block.len() >= self.settings.block_rows {
             self.seal();
         }
     }
 
-    /// Hands on the block if it is old enough. `now_ms` is the same moment in milliseconds since 1970.
-    pub fn tick(&mut self, now: Instant, now_ms: i64) {
-        self.now_ms = now_ms;
-        self.templates.set_now(u64::try_from(now_ms / 1000).unwrap_or(0));
-        if self.block.is_empty() {
-            self.opened = now;
-        } else if now.duration_since(self.opened) >= self.settings.block_age {
+    /// Hands on the block if it is old enough.
+    pub fn tick(&mut self, now: Instant) {
+        self.send_sealed();
+        if self.position != self.from && now.duration_since(self.opened) >= self.settings.block_age {
             self.seal();
         }
     }
 
-    /// Counts the rows of the open block as lost: after a panic nobody knows whether its columns are whole.
-    pub fn give_up(&mut self) {
-        let rows = self.block.len() as u64;
-        self.tally.rows_lost += rows;
-        let nobody = Key { exporter: NOBODY, domain: 0, minute: minute_of(self.now_ms) };
-        self.books.book.add(nobody, Cell::RowsDecoded, rows.cast_signed());
-        self.books.book.add(nobody, Cell::RowsLostPanic, rows.cast_signed());
+    /// Hands on the block, whatever its age, unless nothing was decoded; false while its range cannot be written down.
+    pub fn seal(&mut self) -> bool {
+        if !self.send_sealed() {
+            return false;
+        }
+        if self.position == self.from {
+            return true;
+        }
+        let shard = (self.counts.blocks % u64::from(self.settings.shards.max(1))) as u16;
+        self.seal_as(Range { from: self.from, to: self.position, shard })
     }
 
-    /// Hands on the block, whatever its age, unless it is empty.
-    pub fn seal(&mut self) {
+    /// Hands on the block as the one of `range`, which was begun before; false while its range cannot be written down.
+    pub fn seal_as(&mut self, range: Range) -> bool {
+        self.from = self.position;
         self.opened = Instant::now();
-        if self.block.is_empty() {
-            return;
-        }
         self.block.decoded.complete();
         self.enricher.enrich(&mut self.block);
-        self.books.enter(&self.block);
+        if self.mode.is_told() {
+            self.books.enter(&self.block);
+        }
         let block = std::mem::replace(&mut self.block, self.pool.take());
-        self.tally.blocks += 1;
-        (self.hand_on)(block);
+        self.counts.blocks += 1;
+        self.sealed = Some((block, range));
+        self.send_sealed()
     }
 
-    /// Hands over what was counted for the account. Every frame received before `horizon_ms` came out of the rings.
-    pub fn hand_over(&mut self, horizon_ms: i64) {
-        let Books { worker, account, book, socket_drops, socket_truncated, .. } = &mut self.books;
-        for (total, known, cell) in [
-            (self.tally.socket_drops, socket_drops, Cell::SocketOverflow),
-            (self.tally.socket_truncated, socket_truncated, Cell::Truncated),
-        ] {
-            let lost = total.saturating_sub(std::mem::replace(known, total));
-            account.lost_in_socket(cell, lost, self.now_ms);
+    /// Drops the rows of a block of `range`, which are stored.
+    pub fn drop_block(&mut self, range: Range) {
+        self.from = self.position;
+        self.block.clear();
+        if self.mode.is_told() {
+            self.books.hand_over(range.to);
         }
-        account.take_over(*worker, book, horizon_ms, self.tally.ring_drops());
+    }
+
+    /// Whether another datagram may be decoded now. A block that was begun is filled, so that the answer costs little.
+    fn may_decode(&mut self) -> bool {
+        self.send_sealed() && (self.position != self.from || self.has_room())
+    }
+
+    /// Writes down the range of a sealed block and hands it on; false while that cannot be.
+    fn send_sealed(&mut self) -> bool {
+        let Some((block, range)) = self.sealed.take() else { return true };
+        if let Err(error) = self.progress.begin(range) {
+            tracing::debug!(%error, "the journal's progress cannot be written");
+            self.sealed = Some((block, range));
+            return false;
+        }
+        if self.mode.is_told() {
+            self.books.hand_over(range.to);
+        }
+        if block.is_empty() {
+            self.progress.settle(range);
+            self.pool.give(block);
+        } else {
+            (self.outlet.hand_on)(block, range);
+        }
+        true
+    }
+
+    /// Notes what cannot be read between the decoded and the next record.
+    fn pass(&mut self, start: Position, next: &Entry<'_>) {
+        let segment = |position: Position| position.0 / self.settings.segment_bytes;
+        let is_within = self.position.0 % self.settings.segment_bytes != 0 && segment(start) == segment(self.position);
+        if start == self.position || !is_within {
+            return;
+        }
+        let bytes = start.0 - self.position.0;
+        self.counts.corrupt += 1;
+        self.counts.corrupt_bytes += bytes;
+        tracing::error!(position = self.position.0, bytes, "a part of the journal cannot be read: the datagrams there are lost, unless they were stored before");
+        let key = Key { exporter: NOBODY, domain: 0, minute: minute_of(next.received_ns / NANOSECONDS_IN_MS) };
+        self.books.book.add(key, Cell::JournalCorrupt, 1);
+        self.books.book.add(key, Cell::JournalCorruptBytes, bytes.cast_signed());
     }
 }
 
 impl Books {
-    fn refused(&mut self, exporter: Address, bytes: usize, received_ms: i64, refusal: Refusal) {
-        let (cell, bytes_cell) = match refusal {
-            Refusal::NotAllowed => (Cell::NotAllowed, Cell::NotAllowedBytes),
-            Refusal::RateLimited => (Cell::RateLimited, Cell::RateLimitedBytes),
-        };
-        self.book.refused(exporter, bytes, received_ms, cell, bytes_cell);
-        self.exporters.refused(exporter, refusal, received_ms);
-    }
-
-    /// Counts the rows of a block that is complete, and takes the sampling rates in them.
+    /// Counts what is to be known of the rows of a complete block, and takes the sampling rates in them. Rows are counted when it is known what became of them.
     fn enter(&mut self, block: &Block) {
         for part in block.parts() {
             let Some(provenance) = part.provenance() else { continue };
-            let flows = std::ptr::eq(part.table(), &batch::flows::TABLE).then_some(&block.decoded.flows);
+            if !std::ptr::eq(part.table(), &batch::flows::TABLE) {
+                continue;
+            }
+            let flows = &block.decoded.flows;
             let mut start = 0;
-            runs(provenance, flows.map_or(&[], |flows| &flows.flags), &mut |Run { key, rows, clamped }| {
-                self.book.add(key, Cell::RowsDecoded, rows.cast_signed());
+            runs(provenance, &flows.flags, &mut |Run { key, rows, clamped }| {
                 self.book.add(key, Cell::TimesClamped, clamped.cast_signed());
                 let end = start + rows as usize;
-                if let Some(flows) = flows {
-                    self.exporters.sampling(key.exporter, key.domain, flows, start, end);
-                }
+                self.exporters.sampling(key.exporter, key.domain, flows, start, end);
                 start = end;
             });
         }
+    }
+
+    /// Hands over what was counted of all that was decoded before `to`.
+    fn hand_over(&mut self, to: Position) {
+        self.account.take_decoded(self.worker, &mut self.book, to.0);
     }
 }

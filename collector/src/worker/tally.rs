@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
-use netflow::Report;
 use netflow::report::Class;
 use nix::errno::Errno;
 
 use crate::front_door::Refusal;
 use crate::ledger::RingDrops;
 use crate::metrics::Exposition;
+use crate::worker::pipeline::Counts;
+use crate::worker::standing::Standing;
 use crate::xsk;
 
 /// By which way a datagram came to the worker.
@@ -76,12 +77,10 @@ pub struct Tally {
     pub socket_drops: u64,
     /// Datagrams longer than the receive buffer.
     pub socket_truncated: u64,
-    /// Blocks handed on.
-    pub blocks: u64,
-    /// Rows that went with a worker's panic.
-    pub rows_lost: u64,
-    /// What decoding gave.
-    pub report: Report,
+    /// What decoding counted.
+    pub decoded: Counts,
+    /// The worker's journal.
+    pub journal: Standing,
     /// Per AF_XDP socket.
     pub rings: Vec<Ring>,
 }
@@ -145,9 +144,8 @@ impl Tally {
         self.frames_without_time += other.frames_without_time;
         self.socket_drops += other.socket_drops;
         self.socket_truncated += other.socket_truncated;
-        self.blocks += other.blocks;
-        self.rows_lost += other.rows_lost;
-        self.report.merge(&other.report);
+        self.decoded.blocks += other.decoded.blocks;
+        self.decoded.report.merge(&other.decoded.report);
         self.rings.extend_from_slice(&other.rings);
     }
 }
@@ -223,15 +221,14 @@ impl Tally {
             &worker_only,
             self.socket_truncated,
         );
-        let help = "Rows that went with a worker's panic.";
-        out.counter("collector_rows_lost_total", help, &worker_only, self.rows_lost);
-        out.counter("collector_blocks_total", "Blocks handed on to the sink.", &worker_only, self.blocks);
+        out.counter("collector_blocks_total", "Blocks handed on to the sink.", &worker_only, self.decoded.blocks);
+        self.journal.write(out, &self.decoded, worker);
         self.write_report(out, worker);
         self.write_rings(out, worker);
     }
 
     fn write_report(&self, out: &mut Exposition, worker: &str) {
-        for (event, count) in self.report.iter() {
+        for (event, count) in self.decoded.report.iter() {
             let (name, help) = match event.class() {
                 Class::Ordinary => ("collector_decoded_total", "What decoding gave."),
                 Class::Noted => ("collector_noted_total", "What was decoded although something about it was wrong."),

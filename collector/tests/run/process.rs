@@ -52,7 +52,8 @@ impl<'n> Place<'n> {
         let place = Self { namespace: None, directory, udp: udp.port(), metrics: free_tcp(), store: free_tcp() };
         let text = format!(
             "state_dir = \"{0}/state\"\n[capture]\nports = [{1}]\nudp_address = \"127.0.0.1\"\n\
-             [clickhouse]\nblock_age_ms = 60000\n[store]\nlisten = \"{2}\"\n[metrics]\nlisten = \"{3}\"\n\
+             [clickhouse]\nblock_age_ms = 60000\n\
+             [journal]\nsegment_bytes = 1048576\nbudget_bytes = 67108864\n[store]\nlisten = \"{2}\"\n[metrics]\nlisten = \"{3}\"\n\
              [[exporters]]\naddress = \"127.0.0.0/8\"\nname = \"lab\"\n",
             place.directory.display(),
             place.udp,
