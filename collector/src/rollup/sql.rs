@@ -1,0 +1,125 @@
+//! The rollups in SQL: the queries that make a rollup's rows from flows.
+
+use super::life::{LAST_MS, LONGEST_MS};
+use crate::batch::{Table, rollups};
+
+/// The port that names a flow's service.
+const SERVICE_PORT: &str = "if(protocol NOT IN (6, 17, 33, 132, 136), 0, \
+    if(least(src_port, dst_port) = 0, greatest(src_port, dst_port), least(src_port, dst_port)))";
+
+/// How one rollup is made from flows.
+struct Twin {
+    bucket_ms: i64,
+    /// The columns between `exporter_address` and the sums, made of those of flows.
+    subjects: &'static [(&'static str, &'static str)],
+    /// What makes several rows of one flow.
+    join: &'static str,
+}
+
+/// The query that makes a rollup's rows, its columns in table order, from the flows in `source`, a table or a subquery, that meet
+/// `condition`. The rows are in no order. The one for `hosts_1h` names every host, not the busiest of each block.
+///
+/// Nothing where the table is no rollup.
+#[must_use]
+pub fn sql(table: &Table, source: &str, condition: &str) -> Option<String> {
+    let rollup = rollups::TABLES.iter().position(|rollup| rollup.name == table.name)?;
+    let Twin { bucket_ms, subjects, join } = twin(rollup);
+    let made: String = subjects.iter().map(|(name, made)| format!("{made} AS subject_{name}, ")).collect();
+    let taken: String = subjects.iter().map(|(name, _)| format!("subject_{name} AS {name}, ")).collect();
+    let grouped: String = subjects.iter().map(|(name, _)| format!(", subject_{name}")).collect();
+    let sums: Vec<String> = ["bytes", "packets", "raw_bytes", "raw_packets"]
+        .iter()
+        .map(|sum| format!("sum({}) AS {sum}", share(sum, bucket_ms)))
+        .collect();
+    let bucket_s = bucket_ms / 1000;
+    Some(format!(
+        "SELECT toDateTime(bucket * {bucket_s}, 'UTC') AS time, exporter_address, {taken}\
+         {}, sum(toUInt64(bucket = first_bucket)) AS flows \
+         FROM (SELECT exporter_address, {made}\
+         toUnixTimestamp64Milli(time_received) AS received, toUnixTimestamp64Milli(time_end) AS told, \
+         least(greatest(if(abs(told - received) <= {LONGEST_MS}, told, received), 0), {LAST_MS}) AS ended_or_began, \
+         least(greatest(told - toUnixTimestamp64Milli(time_start), 0), {LONGEST_MS}) AS lived, \
+         greatest(ended_or_began - lived, 0) AS began, greatest(ended_or_began, began + 1) AS ended, \
+         bytes * greatest(sampling_rate, 1) AS value_bytes, packets * greatest(sampling_rate, 1) AS value_packets, \
+         bytes AS value_raw_bytes, packets AS value_raw_packets, \
+         toUInt32(intDiv(began, {bucket_ms})) AS first_bucket, \
+         arrayJoin(range(first_bucket, toUInt32(intDiv(ended - 1, {bucket_ms})) + 1)) AS bucket \
+         FROM {source} {join}WHERE {condition}) \
+         GROUP BY bucket, exporter_address{grouped} \
+         HAVING bytes != 0 OR packets != 0 OR raw_bytes != 0 OR raw_packets != 0 OR flows != 0",
+        sums.join(", ")
+    ))
+}
+
+/// What of a value falls into the bucket, exact whatever the value.
+fn share(sum: &str, bucket_ms: i64) -> String {
+    let elapsed = |moment: &str| format!("toUInt128(greatest(least({moment}, ended), began) - began)");
+    let from = elapsed(&format!("toInt64(bucket) * {bucket_ms}"));
+    let to = elapsed(&format!("toInt64(bucket) * {bucket_ms} + {bucket_ms}"));
+    let before = |elapsed: &str| format!("intDiv(toUInt128(value_{sum}) * {elapsed}, toUInt128(ended - began))");
+    format!("toUInt64({} - {})", before(&to), before(&from))
+}
+
+fn twin(rollup: usize) -> Twin {
+    const MINUTE_MS: i64 = 60_000;
+    let made_of_one = |bucket_ms, subjects| Twin { bucket_ms, subjects, join: "" };
+    match rollup {
+        0 => Twin {
+            bucket_ms: MINUTE_MS,
+            subjects: &[("if_index", "end_if"), ("if_name", "end_name"), ("direction", "end_direction")],
+            join: "ARRAY JOIN [in_if, out_if] AS end_if, [in_if_name, out_if_name] AS end_name, \
+                   CAST(['in', 'out'], 'Array(Enum8(\'in\' = 0, \'out\' = 1))') AS end_direction ",
+        },
+        1 => made_of_one(
+            5 * MINUTE_MS,
+            &[("src_as", "if(src_as = 0, src_geo_as, src_as)"), ("dst_as", "if(dst_as = 0, dst_geo_as, dst_as)")],
+        ),
+        2 => made_of_one(5 * MINUTE_MS, &[("src_country", "src_country"), ("dst_country", "dst_country")]),
+        3 => made_of_one(5 * MINUTE_MS, &[("protocol", "protocol"), ("port", SERVICE_PORT)]),
+        4 => made_of_one(
+            5 * MINUTE_MS,
+            &[
+                ("src_customer", "src_customer"),
+                ("src_network", "src_network"),
+                ("dst_customer", "dst_customer"),
+                ("dst_network", "dst_network"),
+            ],
+        ),
+        _ => Twin {
+            bucket_ms: 60 * MINUTE_MS,
+            subjects: &[("address", "end_address"), ("direction", "end_direction")],
+            join: "ARRAY JOIN [src_addr, dst_addr] AS end_address, \
+                   CAST(['sent', 'received'], 'Array(Enum8(\'sent\' = 0, \'received\' = 1))') AS end_direction ",
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::flows;
+    use crate::rollup::linear::WITH_PORTS;
+
+    #[test]
+    fn every_rollup_has_its_columns_and_nothing_else_has_a_twin() {
+        assert_eq!(sql(&flows::TABLE, "flows", "1"), None);
+        for table in rollups::TABLES {
+            let sql = sql(table, "flows", "1").unwrap();
+            let (columns, _) = sql.split_once(" FROM ").unwrap();
+            let mut rest = columns;
+            for column in table.columns {
+                let name =
+                    if column.name == "exporter_address" { column.name } else { &format!(" AS {}", column.name) };
+                let (_, after) =
+                    rest.split_once(name).unwrap_or_else(|| panic!("{} {}: {rest}", table.name, column.name));
+                rest = after;
+            }
+            assert_eq!(rest, "", "{}", table.name);
+        }
+    }
+
+    #[test]
+    fn the_protocols_with_ports_are_the_same() {
+        assert!(SERVICE_PORT.contains(&format!("({})", WITH_PORTS.map(|protocol| protocol.to_string()).join(", "))));
+    }
+}
