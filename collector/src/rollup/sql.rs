@@ -27,37 +27,33 @@ pub fn sql(table: &Table, source: &str, condition: &str) -> Option<String> {
     let made: String = subjects.iter().map(|(name, made)| format!("{made} AS subject_{name}, ")).collect();
     let taken: String = subjects.iter().map(|(name, _)| format!("subject_{name} AS {name}, ")).collect();
     let grouped: String = subjects.iter().map(|(name, _)| format!(", subject_{name}")).collect();
-    let sums: Vec<String> = ["bytes", "packets", "raw_bytes", "raw_packets"]
-        .iter()
-        .map(|sum| format!("sum({}) AS {sum}", share(sum, bucket_ms)))
-        .collect();
-    let bucket_s = bucket_ms / 1000;
+    let sums = ["bytes", "packets", "raw_bytes", "raw_packets"].map(|sum| {
+        // What falls before the end of the bucket, less what falls before its start.
+        let before = |moment| format!("intDiv(value_{sum} * {moment}, lived)");
+        format!("sum(toUInt64({} - {})) AS {sum}", before("elapsed_at_end"), before("elapsed_at_start"))
+    });
+    let elapsed = |moment| format!("toUInt128(greatest(least({moment}, ended), began) - began)");
+    let at_start = elapsed(format!("toInt64(bucket) * {bucket_ms}"));
+    let at_end = elapsed(format!("toInt64(bucket) * {bucket_ms} + {bucket_ms}"));
     Some(format!(
-        "SELECT toDateTime(bucket * {bucket_s}, 'UTC') AS time, exporter_address, {taken}\
-         {}, sum(toUInt64(bucket = first_bucket)) AS flows \
+        "SELECT toDateTime(bucket * {}, 'UTC') AS time, exporter_address, {taken}{}, \
+         sum(toUInt64(bucket = first_bucket)) AS flows\n\
          FROM (SELECT exporter_address, {made}\
          toUnixTimestamp64Milli(time_received) AS received, toUnixTimestamp64Milli(time_end) AS told, \
-         least(greatest(if(abs(told - received) <= {LONGEST_MS}, told, received), 0), {LAST_MS}) AS ended_or_began, \
-         least(greatest(told - toUnixTimestamp64Milli(time_start), 0), {LONGEST_MS}) AS lived, \
-         greatest(ended_or_began - lived, 0) AS began, greatest(ended_or_began, began + 1) AS ended, \
-         bytes * greatest(sampling_rate, 1) AS value_bytes, packets * greatest(sampling_rate, 1) AS value_packets, \
-         bytes AS value_raw_bytes, packets AS value_raw_packets, \
+         least(greatest(if(abs(told - received) <= {LONGEST_MS}, told, received), 0), {LAST_MS}) AS last, \
+         greatest(last - least(greatest(told - toUnixTimestamp64Milli(time_start), 0), {LONGEST_MS}), 0) AS began, \
+         greatest(last, began + 1) AS ended, toUInt128(ended - began) AS lived, \
          toUInt32(intDiv(began, {bucket_ms})) AS first_bucket, \
-         arrayJoin(range(first_bucket, toUInt32(intDiv(ended - 1, {bucket_ms})) + 1)) AS bucket \
-         FROM {source} {join}WHERE {condition}) \
-         GROUP BY bucket, exporter_address{grouped} \
+         arrayJoin(range(first_bucket, toUInt32(intDiv(ended - 1, {bucket_ms})) + 1)) AS bucket, \
+         {at_start} AS elapsed_at_start, {at_end} AS elapsed_at_end, \
+         bytes AS value_raw_bytes, packets AS value_raw_packets, \
+         bytes * greatest(sampling_rate, 1) AS value_bytes, packets * greatest(sampling_rate, 1) AS value_packets\n\
+         FROM {source} {join}WHERE {condition})\n\
+         GROUP BY bucket, exporter_address{grouped}\n\
          HAVING bytes != 0 OR packets != 0 OR raw_bytes != 0 OR raw_packets != 0 OR flows != 0",
+        bucket_ms / 1000,
         sums.join(", ")
     ))
-}
-
-/// What of a value falls into the bucket, exact whatever the value.
-fn share(sum: &str, bucket_ms: i64) -> String {
-    let elapsed = |moment: &str| format!("toUInt128(greatest(least({moment}, ended), began) - began)");
-    let from = elapsed(&format!("toInt64(bucket) * {bucket_ms}"));
-    let to = elapsed(&format!("toInt64(bucket) * {bucket_ms} + {bucket_ms}"));
-    let before = |elapsed: &str| format!("intDiv(toUInt128(value_{sum}) * {elapsed}, toUInt128(ended - began))");
-    format!("toUInt64({} - {})", before(&to), before(&from))
 }
 
 fn twin(rollup: usize) -> Twin {
@@ -105,7 +101,7 @@ mod tests {
         assert_eq!(sql(&flows::TABLE, "flows", "1"), None);
         for table in rollups::TABLES {
             let sql = sql(table, "flows", "1").unwrap();
-            let (columns, _) = sql.split_once(" FROM ").unwrap();
+            let (columns, _) = sql.split_once("\nFROM ").unwrap();
             let mut rest = columns;
             for column in table.columns {
                 let name =
