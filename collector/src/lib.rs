@@ -25,6 +25,8 @@ pub mod metrics;
 pub mod pcap;
 /// Prefixes of addresses, and what is known by prefix.
 pub mod prefix;
+/// Small tables of sums, each for a question, computed from each block.
+pub mod rollup;
 /// The XDP program: loading, attaching, its maps and verdict counters.
 pub mod steering;
 /// The embedded ClickHouse: libchdb behind ClickHouse's HTTP interface.

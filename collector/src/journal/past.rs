@@ -3,12 +3,12 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 
+use super::Position;
 use super::error::Error;
 use super::log::files;
 use super::record::Entry;
 use super::scan::scan;
 use super::segment::{FIRST_RECORD, Segment};
-use super::Position;
 
 /// The records of a journal from some position on, as far as they were there when this was opened. Whoever writes the journal must
 /// not forget them meanwhile: they are not stored yet.
@@ -23,7 +23,12 @@ impl Past {
     ///
     /// # Errors
     /// A file cannot be opened.
-    pub fn open(directory: &Path, segment_bytes: NonZeroUsize, position: Position, end: Position) -> Result<Self, Error> {
+    pub fn open(
+        directory: &Path,
+        segment_bytes: NonZeroUsize,
+        position: Position,
+        end: Position,
+    ) -> Result<Self, Error> {
         let mut segments = Vec::new();
         for path in files(directory)? {
             let opened = Segment::open(&path, segment_bytes).map_err(Error::system("open", &path))?;

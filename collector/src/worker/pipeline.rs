@@ -16,6 +16,7 @@ use crate::exporters::{self, View};
 use crate::front_door::Door;
 use crate::journal::{Entry, Journal, Position, Progress, Range};
 use crate::ledger::{Account, Book, Cell, Key, NOBODY, Run, minute_of, runs};
+use crate::rollup::Roller;
 use crate::templates::Cache;
 use crate::worker::noted::Noted;
 
@@ -63,6 +64,7 @@ pub struct Pipeline {
     settings: Settings,
     templates: Cache,
     enricher: Enricher,
+    roller: Roller,
     door: Door,
     block: Box<Block>,
     opened: Instant,
@@ -142,6 +144,7 @@ impl Pipeline {
             settings,
             templates,
             enricher,
+            roller: Roller::default(),
             door,
             block: pool.take(),
             opened: Instant::now(),
@@ -242,6 +245,7 @@ impl Pipeline {
         self.opened = Instant::now();
         self.block.decoded.complete();
         self.enricher.enrich(&mut self.block);
+        self.roller.roll(&mut self.block);
         if self.mode.is_told() {
             self.books.enter(&self.block);
         }
@@ -295,7 +299,11 @@ impl Pipeline {
         let bytes = start.0 - self.position.0;
         self.counts.corrupt += 1;
         self.counts.corrupt_bytes += bytes;
-        tracing::error!(position = self.position.0, bytes, "a part of the journal cannot be read: the datagrams there are lost, unless they were stored before");
+        tracing::error!(
+            position = self.position.0,
+            bytes,
+            "a part of the journal cannot be read: the datagrams there are lost, unless they were stored before"
+        );
         let key = Key { exporter: NOBODY, domain: 0, minute: minute_of(next.received_ns / NANOSECONDS_IN_MS) };
         self.books.book.add(key, Cell::JournalCorrupt, 1);
         self.books.book.add(key, Cell::JournalCorruptBytes, bytes.cast_signed());
