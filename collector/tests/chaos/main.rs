@@ -50,6 +50,8 @@ const MOMENT_MS: (u64, u64) = (50, 700);
 const CONFIG: &str = "block_age_ms = 150\nblock_rows = 1500\nrequest_timeout_seconds = 5\n\
     [templates]\nsnapshot_seconds = 2\nhold_bytes_per_exporter = 16000000\n\
     [journal]\nsegment_bytes = 262144\nbudget_bytes = 1000000000\nretain_bytes = 1500000000\n";
+/// What the place's configuration has in the stead of [`CONFIG`].
+const REPLACED: &str = "block_age_ms = 60000\n[journal]\nsegment_bytes = 1048576\nbudget_bytes = 67108864\n";
 
 #[test]
 fn every_flow_is_stored_exactly_once_whatever_is_killed() {
@@ -61,7 +63,7 @@ fn every_flow_is_stored_exactly_once_whatever_is_killed() {
     let mut store = Store::start(&pair.collector, place.directory().join("clickhouse"), listen);
     let proxy = Proxy::start(&pair.collector, listen);
     let url = format!("url = \"http://{}\"\n{CONFIG}", proxy.address);
-    place.change_config("block_age_ms = 60000\n", &url);
+    place.change_config(REPLACED, &url);
 
     let seed = seed();
     eprintln!("chaos: seed {seed}");
@@ -92,7 +94,7 @@ fn every_flow_is_stored_exactly_once_whatever_is_killed() {
     proxy.set(Fault::None);
     let mut collector = Collector::start(&place, WAY);
     pair.exporter.enter(|| load::send_templates(to, port, &sent));
-    wait_until("the journal is stored", || collector.metric("collector_journal_backlog_bytes") == 0);
+    wait_until("the journal is stored", || collector.metric("collector_journal_waiting_bytes") == 0);
     assert_eq!(collector.terminate(), 0, "{}", collector.log());
     chaos.evidence.collect();
     eprintln!("chaos: {} kills, {} damages, connections by fault {:?}", chaos.kills, chaos.damaged, proxy.hits());
