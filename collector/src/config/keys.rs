@@ -24,7 +24,7 @@ pub(super) fn top() -> &'static [&'static str] {
 }
 
 /// Every section.
-pub(super) fn sections() -> [Section; 11] {
+pub(super) fn sections() -> [Section; 12] {
     [
         Section { name: "capture", keys: of::<written::Capture>() },
         Section { name: "front_door", keys: of::<written::FrontDoor>() },
@@ -32,6 +32,7 @@ pub(super) fn sections() -> [Section; 11] {
         Section { name: "templates", keys: of::<written::Templates>() },
         Section { name: "decode", keys: of::<written::Decode>() },
         Section { name: "geoip", keys: of::<written::GeoIp>() },
+        Section { name: "names", keys: of::<written::Names>() },
         Section { name: "clickhouse", keys: of::<written::ClickHouse>() },
         Section { name: "store", keys: of::<written::Store>() },
         Section { name: "metrics", keys: of::<written::Metrics>() },

@@ -76,6 +76,7 @@ impl Running {
         let published = Published::new(Geo::open(&config.geoip.files)?);
         let watcher = Watcher::start(enrich::watcher::Settings::new(config.geoip.files.clone()), published.clone())?;
         let names = Published::new(config.names());
+        let networks = Published::new(config.networks.clone());
         let rates = PublishedRates::new(config.sampling_rates());
         let front_door = FrontDoor::new(config.rules(), config.front_door.exporters as usize);
         let (templates, restored) = restore_templates(&config.templates);
@@ -124,7 +125,7 @@ impl Running {
                 settings,
                 door: front_door.door(),
                 templates: templates.cache(),
-                enricher: Enricher::new(&published, &names).with_rates(&rates),
+                enricher: Enricher::new(&published, &names).with_rates(&rates).with_networks(&networks),
                 pool: Arc::clone(&pool),
                 outlet: journals::outlet(journal.id(), progress.clone(), sink.sender(), schema.ready(), tap),
                 progress,
@@ -220,7 +221,7 @@ impl Running {
             sink,
             templates,
             store,
-            live: Live { front_door, names, rates },
+            live: Live { front_door, names, networks, rates },
         })
     }
 
