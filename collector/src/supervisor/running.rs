@@ -112,17 +112,16 @@ impl Running {
 
         let mode = captured.describe();
         let tokens = Tokens::new();
-        let settings = pipeline::Settings {
-            block_rows: config.clickhouse.block_rows,
-            block_age: config.clickhouse.block_age,
-            segment_bytes: config.journal.segment_bytes,
-            shards: sink.sender().shards(),
-        };
         let pipeline = |worker: usize, journal: &Journal| {
             let tap = stdout.as_ref().map(stdout::Writer::tap);
             let progress = journal.progress();
             Pipeline::new(pipeline::Parts {
-                settings,
+                settings: pipeline::Settings {
+                    block_rows: config.clickhouse.block_rows,
+                    block_age: config.clickhouse.block_age,
+                    segment_bytes: journal.segment_bytes(),
+                    shards: sink.sender().shards(),
+                },
                 door: front_door.door(),
                 templates: templates.cache(),
                 enricher: Enricher::new(&published, &names).with_rates(&rates),
@@ -132,15 +131,14 @@ impl Running {
                 books: Books::new(worker, account.clone(), exporters.clone()),
             })
         };
-        let directories = (0..of_workers.len()).map(|number| config.journal.of(&number.to_string()).directory);
-        let of_orphans = orphans.iter().map(|orphan| (orphan.directory.clone(), &orphan.journal, false));
-        let all = directories.zip(&of_workers).map(|(directory, journal)| (directory, journal, true)).chain(of_orphans);
+        let of_orphans = orphans.iter().map(|orphan| (&orphan.journal, false));
+        let all = of_workers.iter().map(|journal| (journal, true)).chain(of_orphans);
         let mut sources = Vec::new();
-        for (number, (directory, journal, goes_on)) in all.enumerate() {
+        for (number, (journal, goes_on)) in all.enumerate() {
             let from = saved_position(&restored, journal.id()).unwrap_or_else(|| journal.progress().replay_from());
             let to = if goes_on { journal.progress().begun() } else { Position(u64::MAX) };
             sources.push(Source {
-                past: journals::past(&config.journal, &directory, from, to)?,
+                past: journal.past(from, to),
                 progress: journal.progress(),
                 pipeline: pipeline(number, journal),
                 from,
