@@ -29,6 +29,8 @@ mod observer;
 mod prober;
 /// Batches that wait for their insert, within a bound.
 mod queue;
+/// The schema on every endpoint.
+pub mod rollout;
 /// The tables and their migrations.
 pub mod schema;
 /// Takes batches, and stops.
