@@ -89,7 +89,7 @@ impl Running {
             compression: if store.is_some() { Compression::None } else { config.client().compression },
             ..config.client()
         };
-        let schema = Schema::start(&client)?;
+        let schema = Schema::start(config.clients())?;
         let mut captured = capture::open(
             &config.capture,
             &capture::DoorSettings { rules: config.rules(), exporters: config.front_door.exporters },
