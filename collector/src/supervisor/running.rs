@@ -31,7 +31,6 @@ use super::observe::Observed;
 use super::reload::Live;
 use super::replay::{Replay, Source};
 use super::schema::Schema;
-use super::tokens::Tokens;
 use super::{Error, Reload, stdout};
 
 /// How often the supervisor looks after everything.
@@ -57,7 +56,7 @@ pub(super) struct Running {
     keeper: Keeper,
     orphans: Vec<Orphan>,
     lag: Lag,
-    _schema: Schema,
+    schema: Schema,
     server: Option<Server>,
     observed: Arc<Observed>,
     stdout: Option<stdout::Writer>,
@@ -111,7 +110,6 @@ impl Running {
         };
 
         let mode = captured.describe();
-        let tokens = Tokens::new();
         let pipeline = |worker: usize, journal: &Journal| {
             let tap = stdout.as_ref().map(stdout::Writer::tap);
             let progress = journal.progress();
@@ -182,7 +180,7 @@ impl Running {
                 .iter()
                 .map(|interface| (interface.name.clone(), Default::default()))
                 .collect(),
-            clickhouse: counters,
+            clickhouse: Arc::clone(&counters),
             names: names.clone(),
             account: account.clone(),
             exporters: exporters.clone(),
@@ -212,11 +210,11 @@ impl Running {
             keeper: Keeper::new(templates.clone(), config.templates.clone(), kept),
             orphans,
             lag: Lag::new(),
-            _schema: schema,
+            schema,
             server,
             observed,
             stdout,
-            bookkeeping: Bookkeeping::new(account, exporters, templates.clone(), sink.sender(), tokens),
+            bookkeeping: Bookkeeping::new(account, exporters, templates.clone(), sink.sender(), schema.ready(), counters),
             sink,
             templates,
             store,
@@ -312,14 +310,16 @@ impl Running {
 
     /// Stops receiving, stores what ClickHouse takes in time, saves the state of decoding, ends the store.
     pub(super) fn stop(mut self) -> Result<(), Error> {
-        let stop_at = Instant::now() + STORE_DEADLINE;
+        // Where ClickHouse was never there, there is nothing to wait for.
+        let patience = if self.schema.ready().is_ready() { STORE_DEADLINE } else { Duration::ZERO };
+        let stop_at = Instant::now() + patience;
         // The programs go first: what comes from now on takes the UDP sockets, so the workers find the end of their rings.
         self.observed.read_verdicts(&self.captured);
         self.bookkeeping.take_last_minutes(&mut self.captured);
         drop(self.captured);
         self.stop_workers.ask(stop_at);
         if let Some(replay) = self.replay.take() {
-            replay.stop();
+            replay.stop_by(stop_at);
         }
         let left: Vec<(usize, Option<Ended>)> =
             self.workers.into_iter().map(|worker| (worker.index(), worker.join())).collect();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal::SIGKILL;
 
-use crate::process::{Collector, Place};
+use crate::process::{Collector, Place, wait_until};
 use crate::server::Server;
 use crate::traffic::{self, Sender};
 
@@ -29,7 +29,7 @@ fn what_was_received_is_stored_once_whenever_it_is_killed() {
 fn check(workers: &str, is_store_killed: bool) {
     let test = format!("kill-{workers}");
     let Some(place) = Place::with_engine(&test) else { return };
-    place.change_config("block_age_ms = 60000", "block_age_ms = 50\nblock_rows = 2000\npending_rows = 20000");
+    place.change_config("block_age_ms = 60000", "block_age_ms = 50\nblock_rows = 5000\npending_rows = 50000");
     place.change_config("[capture]", "[templates]\nsnapshot_seconds = 1\n[capture]");
     let mut server = Server::new(place.directory().join("server"));
     server.start();
@@ -53,7 +53,7 @@ fn check(workers: &str, is_store_killed: bool) {
         moments ^= moments << 13;
         moments ^= moments >> 7;
         moments ^= moments << 17;
-        let moment = Duration::from_millis(200 + moments % 1500);
+        let moment = Duration::from_millis(200 + moments % 2500);
         let (stop, sent) = (AtomicBool::new(false), AtomicU32::new(0));
         std::thread::scope(|scope| {
             for sender in &mut senders {
@@ -65,7 +65,7 @@ fn check(workers: &str, is_store_killed: bool) {
                         }
                         sender.send_data(round, number);
                         sent.fetch_add(1, Ordering::Relaxed);
-                        if number.is_multiple_of(8) {
+                        if number.is_multiple_of(2) {
                             std::thread::sleep(Duration::from_millis(2));
                         }
                     }
@@ -83,6 +83,10 @@ fn check(workers: &str, is_store_killed: bool) {
         assert!(sent.load(Ordering::Relaxed) > 0);
     }
     let mut collector = Collector::start(&place, &arguments);
+    let has_gone_through = || collector.log().contains("went through the journal of the last run");
+    wait_until("all that was received is stored", || {
+        has_gone_through() && collector.metric("collector_journal_waiting_bytes") == 0
+    });
     assert_eq!(collector.terminate(), 0, "{}", collector.log());
 
     let stored = traffic::stored(&server);

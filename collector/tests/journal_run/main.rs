@@ -13,7 +13,6 @@ mod kill;
 mod process;
 /// Network namespaces.
 #[path = "../common/netns.rs"]
-#[expect(dead_code, reason = "other tests use the rest of it")]
 mod netns;
 /// The ClickHouse that rows go to, apart from the collector.
 mod server;
