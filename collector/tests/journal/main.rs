@@ -2,7 +2,13 @@
 
 /// Any damage to the files of a journal that was never closed.
 mod crash;
+/// A disk that is full.
+mod full_disk;
+/// A process that is killed.
+mod kill;
 /// What is kept, and what is forgotten, against a model.
 mod model;
+/// Reading from outside.
+mod reading;
 /// Journals of a test.
 mod support;
