@@ -10,5 +10,7 @@ mod kill;
 mod model;
 /// Reading from outside.
 mod reading;
+/// The seeds of the fuzz target.
+mod seeds;
 /// Journals of a test.
 mod support;
