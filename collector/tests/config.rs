@@ -230,3 +230,25 @@ fn the_environments_password_stands_above_the_files() {
     let config = Config::resolve(written, Some(Secret::new("environment".to_owned()))).expect("meant");
     assert_eq!(config.clickhouse.password.reveal(), "environment");
 }
+
+#[test]
+fn servers_are_named_in_one_of_three_ways() {
+    for (keys, expected) in [
+        ("", &[&["http://127.0.0.1:8123"][..]][..]),
+        ("url = \"http://a:1\"", &[&["http://a:1"]]),
+        ("urls = [\"http://a:1\", \"https://b:2\"]", &[&["http://a:1", "https://b:2"]]),
+        (
+            "[[clickhouse.shards]]\nurls = [\"http://a:1\", \"http://b:1\"]\n[[clickhouse.shards]]\nurls = [\"http://c:1\"]",
+            &[&["http://a:1", "http://b:1"], &["http://c:1"]],
+        ),
+    ] {
+        let written = Written::parse(&format!("[clickhouse]\n{keys}"), "file.toml").expect("valid TOML");
+        let config = Config::resolve(written, None).expect("it can be meant");
+        let urls: Vec<Vec<String>> =
+            config.clients().into_iter().map(|shard| shard.into_iter().map(|client| client.url).collect()).collect();
+        assert_eq!(urls, expected, "{keys}");
+        assert_eq!(config.client().url, urls[0][0], "{keys}");
+        let shards = config.sink().shards;
+        assert!(if keys.is_empty() { shards.is_empty() } else { shards == urls }, "{keys}");
+    }
+}

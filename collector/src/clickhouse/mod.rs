@@ -15,6 +15,8 @@ pub mod counters;
 mod endpoints;
 /// What went wrong, in classes that say what to do about it.
 pub mod error;
+/// Compression framing.
+mod frames;
 /// One insert: its request and its answer.
 mod insert;
 /// The threads that insert.
