@@ -1,11 +1,12 @@
 //! The ledger's upkeep: takes the kernel's counts, settles minutes, and sends the changes to the table.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use netflow::store::DomainKey;
 
 use crate::batch::Part;
-use crate::clickhouse::{Batch, BatchSender, Loss, Observer};
+use crate::clickhouse::{Batch, BatchSender, Counters, Loss, Observer};
 use crate::exporters;
 use crate::front_door::Refusal;
 use crate::ledger::{Account, Cell, KernelMinute, Key, LedgerRows, Quantity, minute_of};
@@ -14,6 +15,7 @@ use crate::templates::{Reason, Templates};
 use crate::worker::now_ms;
 
 use super::capture::Interface;
+use super::schema::Ready;
 use super::tokens::Tokens;
 
 /// How often the account is looked after, and changes go to the table.
@@ -51,6 +53,8 @@ pub(super) struct Bookkeeping {
     templates: Templates,
     batches: BatchSender,
     tokens: Tokens,
+    ready: Ready,
+    clickhouse: Arc<Counters>,
     next: Instant,
 }
 
@@ -60,9 +64,11 @@ impl Bookkeeping {
         exporters: exporters::Directory,
         templates: Templates,
         batches: BatchSender,
-        tokens: Tokens,
+        ready: Ready,
+        clickhouse: Arc<Counters>,
     ) -> Self {
-        Self { account, exporters, templates, batches, tokens, next: Instant::now() + ROUND }
+        let (tokens, next) = (Tokens::new(), Instant::now() + ROUND);
+        Self { account, exporters, templates, batches, tokens, ready, clickhouse, next }
     }
 
     /// Takes the kernel's counts, settles minutes and writes the changes, if it is time.
@@ -106,8 +112,12 @@ impl Bookkeeping {
         self.take_given_up(decoded);
     }
 
-    /// Writes the changes since the last time.
+    /// Writes the changes since the last time. While ClickHouse takes nothing they stay in the account, where they take no more room
+    /// the longer that lasts.
     pub(super) fn write(&self) {
+        if !self.ready.is_ready() || self.clickhouse.failing() > 0 {
+            return;
+        }
         let rows = LedgerRows::new(&self.account.take_changes());
         if !rows.is_empty() {
             self.batches.send(Batch::of_rows(Box::new(rows), self.tokens.next()));

@@ -1,12 +1,11 @@
 //! The journals of all workers, and of workers that there are no more.
 
 use std::hash::{BuildHasher as _, RandomState};
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use crate::clickhouse::{Batch, BatchSender};
 use crate::config;
-use crate::journal::{self, Id, Journal, Past, Position, Progress, Range};
+use crate::journal::{self, Id, Journal, Progress, Range};
 use crate::worker::now_ns;
 use crate::worker::pipeline::Outlet;
 use crate::worker::standing;
@@ -64,17 +63,6 @@ impl Orphan {
     }
 }
 
-/// What was in a journal from `from` on when it was opened.
-pub(super) fn past(
-    settings: &config::Journal,
-    directory: &Path,
-    from: Position,
-    to: Position,
-) -> Result<Past, journal::Error> {
-    let segment_bytes = usize::try_from(settings.segment_bytes).ok().and_then(NonZeroUsize::new);
-    Past::open(directory, segment_bytes.unwrap_or(NonZeroUsize::MIN), from, to)
-}
-
 /// Says how much is left in journals for the next start.
 pub(super) fn log_waiting<'j>(journals: impl Iterator<Item = &'j Journal>) {
     let (mut datagrams, mut bytes) = (0_u64, 0);
@@ -122,17 +110,6 @@ fn open(settings: &config::Journal, name: &str) -> Result<Journal, journal::Erro
     if found.records > 0 {
         tracing::info!(journal = name, datagrams = found.records, "took up the journal of the last run");
     }
-    if found.gaps > 0 {
-        let (places, bytes) = (found.gaps, found.gap_bytes);
-        tracing::error!(journal = name, places, bytes, "the journal has places that cannot be read");
-    }
-    if found.strangers > 0 {
-        tracing::warn!(
-            journal = name,
-            files = found.strangers,
-            "files in the journal's directory are no segments of its size and are left alone"
-        );
-    }
     Ok(journal)
 }
 
@@ -158,6 +135,7 @@ fn random_id() -> Id {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::Position;
 
     #[test]
     fn a_range_has_one_name_and_others_have_others() {

@@ -76,10 +76,13 @@ impl Replay {
         self.thread.join().ok()
     }
 
-    /// Ends it, wherever it is.
-    pub(super) fn stop(self) -> Option<bool> {
+    /// Lets it come to its end until `stop_at`, and ends it then, wherever it is.
+    pub(super) fn stop_by(self, stop_at: Instant) {
+        while !self.is_finished() && Instant::now() < stop_at {
+            std::thread::sleep(HELD_UP);
+        }
         self.stop.store(true, Ordering::Relaxed);
-        self.join()
+        self.join();
     }
 }
 

@@ -31,7 +31,6 @@ use super::observe::Observed;
 use super::reload::Live;
 use super::replay::{Replay, Source};
 use super::schema::Schema;
-use super::tokens::Tokens;
 use super::{Error, Reload, stdout};
 
 /// How often the supervisor looks after everything.
@@ -57,7 +56,7 @@ pub(super) struct Running {
     keeper: Keeper,
     orphans: Vec<Orphan>,
     lag: Lag,
-    _schema: Schema,
+    schema: Schema,
     server: Option<Server>,
     observed: Arc<Observed>,
     stdout: Option<stdout::Writer>,
@@ -90,7 +89,7 @@ impl Running {
             compression: if store.is_some() { Compression::None } else { config.client().compression },
             ..config.client()
         };
-        let schema = Schema::start(&client)?;
+        let schema = Schema::start(config.clients())?;
         let mut captured = capture::open(
             &config.capture,
             &capture::DoorSettings { rules: config.rules(), exporters: config.front_door.exporters },
@@ -111,18 +110,16 @@ impl Running {
         };
 
         let mode = captured.describe();
-        let tokens = Tokens::new();
-        let settings = pipeline::Settings {
-            block_rows: config.clickhouse.block_rows,
-            block_age: config.clickhouse.block_age,
-            segment_bytes: config.journal.segment_bytes,
-            shards: sink.sender().shards(),
-        };
         let pipeline = |worker: usize, journal: &Journal| {
             let tap = stdout.as_ref().map(stdout::Writer::tap);
             let progress = journal.progress();
             Pipeline::new(pipeline::Parts {
-                settings,
+                settings: pipeline::Settings {
+                    block_rows: config.clickhouse.block_rows,
+                    block_age: config.clickhouse.block_age,
+                    segment_bytes: journal.segment_bytes(),
+                    shards: sink.sender().shards(),
+                },
                 door: front_door.door(),
                 templates: templates.cache(),
                 enricher: Enricher::new(&published, &names).with_rates(&rates).with_networks(&networks),
@@ -132,15 +129,14 @@ impl Running {
                 books: Books::new(worker, account.clone(), exporters.clone()),
             })
         };
-        let directories = (0..of_workers.len()).map(|number| config.journal.of(&number.to_string()).directory);
-        let of_orphans = orphans.iter().map(|orphan| (orphan.directory.clone(), &orphan.journal, false));
-        let all = directories.zip(&of_workers).map(|(directory, journal)| (directory, journal, true)).chain(of_orphans);
+        let of_orphans = orphans.iter().map(|orphan| (&orphan.journal, false));
+        let all = of_workers.iter().map(|journal| (journal, true)).chain(of_orphans);
         let mut sources = Vec::new();
-        for (number, (directory, journal, goes_on)) in all.enumerate() {
+        for (number, (journal, goes_on)) in all.enumerate() {
             let from = saved_position(&restored, journal.id()).unwrap_or_else(|| journal.progress().replay_from());
             let to = if goes_on { journal.progress().begun() } else { Position(u64::MAX) };
             sources.push(Source {
-                past: journals::past(&config.journal, &directory, from, to)?,
+                past: journal.past(from, to),
                 progress: journal.progress(),
                 pipeline: pipeline(number, journal),
                 from,
@@ -183,7 +179,7 @@ impl Running {
                 .iter()
                 .map(|interface| (interface.name.clone(), Default::default()))
                 .collect(),
-            clickhouse: counters,
+            clickhouse: Arc::clone(&counters),
             names: names.clone(),
             account: account.clone(),
             exporters: exporters.clone(),
@@ -213,11 +209,11 @@ impl Running {
             keeper: Keeper::new(templates.clone(), config.templates.clone(), kept),
             orphans,
             lag: Lag::new(),
-            _schema: schema,
+            bookkeeping: Bookkeeping::new(account, exporters, templates.clone(), sink.sender(), schema.ready(), counters),
+            schema,
             server,
             observed,
             stdout,
-            bookkeeping: Bookkeeping::new(account, exporters, templates.clone(), sink.sender(), tokens),
             sink,
             templates,
             store,
@@ -313,14 +309,16 @@ impl Running {
 
     /// Stops receiving, stores what ClickHouse takes in time, saves the state of decoding, ends the store.
     pub(super) fn stop(mut self) -> Result<(), Error> {
-        let stop_at = Instant::now() + STORE_DEADLINE;
+        // Where ClickHouse was never there, there is nothing to wait for.
+        let patience = if self.schema.ready().is_ready() { STORE_DEADLINE } else { Duration::ZERO };
+        let stop_at = Instant::now() + patience;
         // The programs go first: what comes from now on takes the UDP sockets, so the workers find the end of their rings.
         self.observed.read_verdicts(&self.captured);
         self.bookkeeping.take_last_minutes(&mut self.captured);
         drop(self.captured);
         self.stop_workers.ask(stop_at);
         if let Some(replay) = self.replay.take() {
-            replay.stop();
+            replay.stop_by(stop_at);
         }
         let left: Vec<(usize, Option<Ended>)> =
             self.workers.into_iter().map(|worker| (worker.index(), worker.join())).collect();

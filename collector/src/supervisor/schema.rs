@@ -38,13 +38,13 @@ pub(super) struct Schema {
 }
 
 impl Schema {
-    /// Applies the schema; while ClickHouse is away, goes on trying on a thread of its own.
+    /// Applies the schema on every endpoint; while ClickHouse is away, goes on trying on a thread of its own.
     ///
     /// # Errors
     /// What does not pass by itself: wrong settings, user, certificate, a newer schema.
-    pub(super) fn start(settings: &clickhouse::Settings) -> Result<Self, Error> {
+    pub(super) fn start(settings: Vec<Vec<clickhouse::Settings>>) -> Result<Self, Error> {
         let (ready, stop) = (Ready::default(), Arc::<AtomicBool>::default());
-        let Err(error) = apply(settings) else {
+        let Err(error) = apply(&settings) else {
             ready.set();
             return Ok(Self { ready, stop, thread: None });
         };
@@ -54,7 +54,7 @@ impl Schema {
             }
             other => return Err(other),
         }
-        let (settings, is_ready, is_stopped) = (settings.clone(), ready.clone(), Arc::clone(&stop));
+        let (is_ready, is_stopped) = (ready.clone(), Arc::clone(&stop));
         let thread = std::thread::Builder::new()
             .name("schema".to_owned())
             .spawn(move || apply_later(&settings, &is_ready, &is_stopped))
@@ -85,7 +85,7 @@ fn is_away(class: Class) -> bool {
     )
 }
 
-fn apply_later(settings: &clickhouse::Settings, ready: &Ready, stop: &AtomicBool) {
+fn apply_later(settings: &[Vec<clickhouse::Settings>], ready: &Ready, stop: &AtomicBool) {
     let mut said: Option<Class> = None;
     loop {
         let (class, pause) = match apply(settings) {
@@ -117,14 +117,15 @@ fn apply_later(settings: &clickhouse::Settings, ready: &Ready, stop: &AtomicBool
     }
 }
 
-fn apply(settings: &clickhouse::Settings) -> Result<(), Error> {
+fn apply(shards: &[Vec<clickhouse::Settings>]) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(Error::system("start a runtime for the schema"))?;
-    let applied = runtime.block_on(async { clickhouse::schema::apply(&clickhouse::Client::new(settings)?).await })?;
-    if applied.from != applied.to {
-        tracing::info!(from = applied.from, to = applied.to, "brought the schema up to date");
+    for (url, applied) in runtime.block_on(clickhouse::rollout::apply(shards))? {
+        if applied.from != applied.to {
+            tracing::info!(url, from = applied.from, to = applied.to, "brought the schema up to date");
+        }
     }
     Ok(())
 }

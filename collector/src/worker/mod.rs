@@ -224,10 +224,14 @@ impl Loop {
     /// Decodes what is in the journal, as far as there is time and room for it.
     fn finish(mut self, stop: &Stop) -> Ended {
         let is_time = || stop.by().is_some_and(|by| Instant::now() < by);
-        while self.has_begun && self.journal.read(self.pipeline.position()).is_some() && is_time() {
-            if self.decode() == 0 {
-                std::thread::sleep(HELD_UP);
+        while is_time() {
+            if self.decode() > 0 {
+                continue;
             }
+            if self.has_begun && self.journal.read(self.pipeline.position()).is_none() {
+                break;
+            }
+            std::thread::sleep(HELD_UP);
         }
         // A range that cannot be written down was not handed on: it is decoded again after the next start.
         let _ = self.has_begun && self.pipeline.seal();

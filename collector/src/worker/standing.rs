@@ -39,8 +39,8 @@ impl Standing {
         let (status, now_ns) = (journal.status(), now_ns());
         let stored = settled(progress);
         let received = |position| journal.read(position).map(|(entry, _, _)| entry.received_ns);
-        self.undecoded_bytes = status.tip.0.saturating_sub(decoded.max(progress.begun()).0);
-        self.waiting_bytes = status.tip.0.saturating_sub(stored.0);
+        self.undecoded_bytes = journal.waiting_bytes(decoded.max(progress.begun()));
+        self.waiting_bytes = journal.waiting_bytes(stored);
         self.oldest_ns = received(stored);
         self.decoded_ns = received(decoded.max(progress.begun())).unwrap_or(now_ns);
         self.segments = status.segments;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::process::Collector;
 
 /// Cells that datagrams end in.
-const DATAGRAMS: [&str; 9] = [
+const DATAGRAMS: [&str; 12] = [
     "decoded",
     "not_allowed",
     "rate_limited",
@@ -14,6 +14,9 @@ const DATAGRAMS: [&str; 9] = [
     "ring_other",
     "socket_overflow",
     "truncated",
+    "journal_refused",
+    "journal_given_up",
+    "journal_corrupt",
     "malformed",
 ];
 /// Cells that rows end in.
