@@ -20,17 +20,18 @@ const SEGMENT_BYTES: u64 = 64 << 20;
 fn main() -> std::io::Result<()> {
     let directory = std::env::args_os().nth(1).map_or_else(std::env::temp_dir, PathBuf::from);
     let directory = directory.join(format!("journal-cost-{}", std::process::id()));
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let processors = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let processor = processors.lines().find_map(|line| line.strip_prefix("model name\t: ")).unwrap_or_default();
     let document = json!({
         "what": "cost of the journal",
-        "machine": { "kernel": kernel.trim(), "processor": processor, "processors": std::thread::available_parallelism()?.get() },
+        "machine": { "kernel": kernel.trim(), "processor": processor, "processors": std::thread::available_parallelism()?.get(), "load": load.trim() },
         "load": { "payload_bytes": PAYLOAD, "flows_in_a_datagram": FLOWS, "datagrams_in_a_round": ROUND, "segment_bytes": SEGMENT_BYTES },
         "alone": alone(),
-        "paced_300_000_datagrams_per_second": measure(&directory, Durability::Process, Some(300_000), 600_000),
-        "paced_300_000_datagrams_per_second_disk": measure(&directory, Durability::Disk { every: Duration::from_millis(200) }, Some(300_000), 600_000),
-        "as_fast_as_it_goes": measure(&directory, Durability::Process, None, 1_500_000),
+        "paced_100_000_datagrams_per_second": measure(&directory, Durability::Process, Some(100_000), 300_000),
+        "paced_100_000_datagrams_per_second_disk": measure(&directory, Durability::Disk { every: Duration::from_millis(200) }, Some(100_000), 300_000),
+        "as_fast_as_it_goes": measure(&directory, Durability::Process, None, 600_000),
     });
     std::fs::remove_dir_all(&directory)?;
     writeln!(std::io::stdout(), "{document:#}")
@@ -106,20 +107,24 @@ fn measure(directory: &Path, durability: Durability, per_second: Option<u64>, da
 
 fn store(journal: &mut Journal, progress: &collector::journal::Progress, decoded: Position) {
     let range = Range { from: progress.begun(), to: decoded, shard: 0 };
-    progress.begin(range).expect("the directory is writable");
-    progress.settle(range);
-    progress.keep_from(decoded);
+    // Nothing may have come since, where the disk cannot follow.
+    if range.from < range.to {
+        progress.begin(range).expect("the directory is writable");
+        progress.settle(range);
+        progress.keep_from(decoded);
+    }
     journal.tend(1);
 }
 
-/// Per datagram, by round: the mean of all, and what half, nine in ten and 99 in 100 of the rounds did not exceed.
+/// Per datagram, by round: the mean of all, and what one in ten, half, nine in ten and 99 in 100 of the rounds
+/// did not exceed. On a machine with other work the mean tells of that work.
 fn spread(rounds: &mut [f64]) -> Value {
     rounds.sort_by(f64::total_cmp);
     let at = |part: f64| rounds[((rounds.len() - 1) as f64 * part) as usize];
     let mean = rounds.iter().sum::<f64>() / rounds.len() as f64;
     let rounded = |ns: f64| (ns * 10.0).round() / 10.0;
     json!({
-        "mean": rounded(mean), "median": rounded(at(0.5)), "p90": rounded(at(0.9)), "p99": rounded(at(0.99)),
-        "median_per_flow": rounded(at(0.5) / FLOWS), "mean_per_flow": rounded(mean / FLOWS),
+        "mean": rounded(mean), "p10": rounded(at(0.1)), "median": rounded(at(0.5)), "p90": rounded(at(0.9)), "p99": rounded(at(0.99)),
+        "p10_per_flow": rounded(at(0.1) / FLOWS), "median_per_flow": rounded(at(0.5) / FLOWS), "mean_per_flow": rounded(mean / FLOWS),
     })
 }

@@ -12,6 +12,8 @@
 
 /// Files whose blocks are all there.
 mod allocate;
+/// The checksum of records.
+mod crc;
 /// What goes wrong.
 mod error;
 /// What is forgotten.

@@ -14,7 +14,7 @@
 //! The mark tells in one comparison where no record begins, whatever an exporter wrote into its datagrams. What an earlier use
 //! of the file left is no record, for its position was another one.
 
-use super::{Id, Position};
+use super::{Id, Position, crc};
 
 /// Length of a record's header in bytes.
 pub(super) const HEADER: usize = 40;
@@ -54,7 +54,7 @@ impl Seed {
     }
 
     fn checksum(self, position: Position, bytes: &[u8]) -> u32 {
-        crc32c::crc32c_append(crc32c::crc32c_append(self.0, &position.0.to_le_bytes()), bytes)
+        crc::append(crc::append(self.0, &position.0.to_le_bytes()), bytes)
     }
 }
 
