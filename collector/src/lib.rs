@@ -25,6 +25,8 @@ pub mod metrics;
 pub mod pcap;
 /// Prefixes of addresses, and what is known by prefix.
 pub mod prefix;
+/// The lexical rules of ClickHouse's SQL.
+mod sql_tokens;
 /// The XDP program: loading, attaching, its maps and verdict counters.
 pub mod steering;
 /// The embedded ClickHouse: libchdb behind ClickHouse's HTTP interface.

@@ -7,6 +7,8 @@
 mod batch;
 /// The client: settings, probe, queries, one insert.
 pub mod client;
+/// What a cluster makes of tables and statements.
+pub mod cluster;
 /// What is counted.
 pub mod counters;
 /// What went wrong, in classes that say what to do about it.
@@ -26,6 +28,7 @@ mod transport;
 
 pub use batch::Batch;
 pub use client::{Client, Settings};
+pub use cluster::Cluster;
 pub use counters::{Counters, Loss};
 pub use error::{Class, Error};
 pub use observer::Observer;
