@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::rt::TokioExecutor;
 
+use super::cluster::{self, Cluster, Scope};
 use super::error::{Class, Error, one_line};
 use super::{native, transport};
 use crate::batch::{Part, Table};
@@ -18,6 +19,9 @@ use crate::batch::{Part, Table};
 const CHUNK_BYTES: usize = 1 << 20;
 /// How long a connection lies idle before it is closed: below the least that ClickHouse has ever closed it after (3 s).
 const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long the servers of a cluster may take for a statement that is for all of them, in seconds.
+const CLUSTER_WAIT_SECONDS: u64 = 15;
 
 /// How blocks travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,6 +38,8 @@ pub enum Compression {
 pub struct Settings {
     /// `http://host:8123` or `https://host:8443`.
     pub url: String,
+    /// The cluster that the server is part of; `None` for a server that stands alone.
+    pub cluster: Option<Cluster>,
     /// Database of the tables.
     pub database: String,
     /// User name.
@@ -54,6 +60,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             url: "http://127.0.0.1:8123".to_owned(),
+            cluster: None,
             database: "default".to_owned(),
             user: "default".to_owned(),
             password: String::new(),
@@ -70,6 +77,7 @@ impl fmt::Debug for Settings {
         formatter
             .debug_struct("Settings")
             .field("url", &self.url)
+            .field("cluster", &self.cluster)
             .field("database", &self.database)
             .field("user", &self.user)
             .field("password", &"***")
@@ -78,6 +86,30 @@ impl fmt::Debug for Settings {
             .field("connect_timeout", &self.connect_timeout)
             .field("request_timeout", &self.request_timeout)
             .finish()
+    }
+}
+
+impl Settings {
+    /// The table that rows of `table` are written to, and whose parts are dropped: everything that changes rows names this one,
+    /// everything that reads them names `table` itself.
+    #[must_use]
+    pub fn table_of_rows(&self, table: &str) -> String {
+        match self.cluster {
+            Some(_) => Cluster::local(table),
+            None => table.to_owned(),
+        }
+    }
+
+    /// What `statement`, written for a server that stands alone, is where these settings lead: itself, or what does the same in
+    /// the cluster.
+    ///
+    /// # Errors
+    /// [`Class::Schema`] for a statement that no cluster knows.
+    pub fn statements(&self, statement: &str) -> Result<Vec<cluster::Statement>, Error> {
+        match &self.cluster {
+            Some(cluster) => cluster.statements(&self.database, statement),
+            None => Ok(vec![cluster::Statement { scope: Scope::Once, sql: statement.to_owned() }]),
+        }
     }
 }
 
@@ -229,6 +261,31 @@ impl Client {
         self.limited(self.database.query_raw(sql).execute()).await
     }
 
+    /// Runs a statement that is ON CLUSTER, and waits for its servers. Those that are away do it when they are back; their names
+    /// are logged.
+    ///
+    /// # Errors
+    /// See [`Class`], of the first server on which it failed.
+    pub async fn execute_on_cluster(&self, sql: &str) -> Result<(), Error> {
+        let wait_seconds = self.settings.request_timeout.as_secs().clamp(2, 2 * CLUSTER_WAIT_SECONDS) / 2;
+        let asked = self
+            .server
+            .query_raw(sql)
+            .with_setting("distributed_ddl_output_mode", "null_status_on_timeout")
+            .with_setting("distributed_ddl_task_timeout", wait_seconds.to_string());
+        let answer = async { Ok::<_, clickhouse::error::Error>(asked.fetch_bytes("TSV")?.collect().await?) };
+        let answer = self.limited(answer).await?;
+        let answer = String::from_utf8_lossy(&answer);
+        let away: Vec<String> = answer.lines().filter_map(away).collect();
+        if !away.is_empty() {
+            tracing::warn!(
+                servers = away.join(" "),
+                "servers of the cluster are away: they change the schema when they are back"
+            );
+        }
+        Ok(())
+    }
+
     /// Runs a statement that answers nothing and needs no database.
     ///
     /// # Errors
@@ -272,7 +329,7 @@ impl Client {
             .database
             .clone()
             .with_compression(compression)
-            .insert_formatted_with(insert_sql(part.table()))
+            .insert_formatted_with(self.insert_sql(part.table()))
             .with_timeouts(limit, limit)
             // Acknowledged means stored, and an insert is one part: neither may depend on the server's profile.
             .with_setting("async_insert", "0")
@@ -294,9 +351,16 @@ impl Client {
         insert.end().await?;
         Ok(encoded_bytes)
     }
+
+    fn insert_sql(&self, table: &Table) -> String {
+        let columns: Vec<String> = table.columns.iter().map(|column| format!("`{}`", column.name)).collect();
+        format!("INSERT INTO {} ({}) FORMAT Native", self.settings.table_of_rows(table.name), columns.join(", "))
+    }
 }
 
-fn insert_sql(table: &Table) -> String {
-    let columns: Vec<String> = table.columns.iter().map(|column| format!("`{}`", column.name)).collect();
-    format!("INSERT INTO {} ({}) FORMAT Native", table.name, columns.join(", "))
+/// The server that has not done its part, from a line that says host, port, status and more.
+fn away(line: &str) -> Option<String> {
+    let mut fields = line.split('\t');
+    let (host, port, status) = (fields.next()?, fields.next()?, fields.next()?);
+    (status == "\\N").then(|| format!("{host}:{port}"))
 }

@@ -5,6 +5,7 @@
 //! Not here: which columns there are (see [`crate::batch::TABLES`]).
 
 use super::client::Client;
+use super::cluster;
 use super::error::{Class, Error};
 
 /// One step from a version to the next.
@@ -33,6 +34,15 @@ const VERSION_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_version
 ENGINE = MergeTree
 ORDER BY version
 COMMENT 'Migrations that were applied to this database by the collector'";
+
+/// The statements of one version, its record last.
+#[derive(Debug)]
+pub(super) struct Step {
+    /// The version after them; 0 for the table that remembers versions.
+    pub(super) version: u32,
+    /// Statements for a server that stands alone.
+    pub(super) statements: Vec<String>,
+}
 
 /// What [`apply`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,11 +80,14 @@ pub fn print() -> String {
     script
 }
 
-/// Brings the database to [`latest_version`]; makes the database where it is missing. Does nothing to a schema that is up to date.
+/// Brings the database to [`latest_version`], in a cluster on the client's shard (see [`cluster::apply`] for all of them); makes the database where it is missing. Does nothing to a schema that is up to date.
 ///
 /// # Errors
 /// A schema newer than this binary knows, missing privileges, and all that [`Client::probe`] finds.
 pub async fn apply(client: &Client) -> Result<Applied, Error> {
+    if let Some(cluster) = &client.settings().cluster {
+        return cluster::apply(cluster, std::slice::from_ref(client)).await;
+    }
     let from = match version(client).await {
         Err(error) if error.class == Class::NoDatabase => {
             create_database(client).await?;
@@ -83,17 +96,46 @@ pub async fn apply(client: &Client) -> Result<Applied, Error> {
         other => other?,
     };
     refuse_newer(client, from)?;
-    if from == latest_version() {
-        return Ok(Applied { from, to: from });
-    }
-    run(client, VERSION_TABLE).await?;
-    for migration in MIGRATIONS.iter().filter(|migration| migration.version > from) {
-        for statement in statements(migration.sql) {
-            run(client, statement).await?;
+    refuse_other_kind(client).await?;
+    for step in steps().filter(|step| from < latest_version() && (step.version == 0 || step.version > from)) {
+        for statement in &step.statements {
+            client.execute(statement).await.map_err(|error| explain(client, error))?;
         }
-        run(client, &record(migration.version)).await?;
     }
     Ok(Applied { from, to: latest_version() })
+}
+
+/// Refuses a database that was made for a cluster where none is configured, and the other way round: rows inserted through a
+/// Distributed table are not stored exactly once, and a table that stands alone is seen by nobody else.
+///
+/// # Errors
+/// [`Class::Schema`] with what to change, and whatever keeps ClickHouse from answering.
+pub(super) async fn refuse_other_kind(client: &Client) -> Result<(), Error> {
+    let sql = "SELECT engine FROM system.tables WHERE database = currentDatabase() AND name = 'schema_version'";
+    let answer = client.query(sql, "TSV").await.map_err(|error| client.explain(error))?;
+    let (engine, database) = (answer.trim(), &client.settings().database);
+    let message = match &client.settings().cluster {
+        _ if engine.is_empty() => return Ok(()),
+        None if engine == "Distributed" => {
+            format!("the tables in database {database} are those of a cluster: set clickhouse.cluster to its name")
+        }
+        Some(cluster) if engine != "Distributed" => format!(
+            "the tables in database {database} are those of a server that stands alone, not of cluster {}: name another \
+             clickhouse.database, which will be made, and copy the rows",
+            cluster.name()
+        ),
+        None | Some(_) => return Ok(()),
+    };
+    Err(Error::new(Class::Schema, message))
+}
+
+/// The table that remembers versions, then each migration.
+pub(super) fn steps() -> impl Iterator<Item = Step> {
+    let migrations = MIGRATIONS.iter().map(|migration| Step {
+        version: migration.version,
+        statements: statements(migration.sql).map(str::to_owned).chain([record(migration.version)]).collect(),
+    });
+    std::iter::once(Step { version: 0, statements: vec![VERSION_TABLE.to_owned()] }).chain(migrations)
 }
 
 /// Whether the schema is the one this binary works with; nothing is changed.
@@ -119,7 +161,8 @@ pub async fn check(client: &Client) -> Result<(), Error> {
 /// # Errors
 /// [`Class::NoDatabase`] as it is; everything else with URL and remedy.
 pub async fn version(client: &Client) -> Result<u32, Error> {
-    let answer = match client.query("SELECT max(version) FROM schema_version", "TSV").await {
+    let table = client.settings().table_of_rows("schema_version");
+    let answer = match client.query(&format!("SELECT max(version) FROM {table}"), "TSV").await {
         Err(error) if error.code == Some(UNKNOWN_TABLE) => return Ok(0),
         Err(error) if error.class == Class::NoDatabase => return Err(error),
         Err(error) => return Err(client.explain(error)),
@@ -133,13 +176,13 @@ pub async fn version(client: &Client) -> Result<u32, Error> {
 
 const UNKNOWN_TABLE: u32 = 60;
 
-async fn run(client: &Client, statement: &str) -> Result<(), Error> {
-    let Err(error) = client.execute(statement).await else { return Ok(()) };
+/// Why a statement of the schema failed, for an operator.
+pub(super) fn explain(client: &Client, error: Error) -> Error {
     if error.class != Class::Schema {
-        return Err(client.explain(error));
+        return client.explain(error);
     }
     let message = format!("the schema in database {} cannot be changed: {error}", client.settings().database);
-    Err(error.told(message))
+    error.told(message)
 }
 
 async fn create_database(client: &Client) -> Result<(), Error> {
@@ -153,7 +196,7 @@ async fn create_database(client: &Client) -> Result<(), Error> {
     })
 }
 
-fn refuse_newer(client: &Client, found: u32) -> Result<(), Error> {
+pub(super) fn refuse_newer(client: &Client, found: u32) -> Result<(), Error> {
     if found <= latest_version() {
         return Ok(());
     }
@@ -179,6 +222,7 @@ fn statements(sql: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
     use crate::batch::{Column, Table, flows, interface_counters, nat_events};
+    use crate::clickhouse::Cluster;
 
     /// What follows the columns of a table that version 2 makes.
     const NAT_EVENTS_ENGINE: &str = "ENGINE = MergeTree
@@ -259,6 +303,12 @@ COMMENT 'Counters of interfaces as exporters sent them: totals since the exporte
     #[test]
     fn the_deployed_schema_is_the_printed_one() {
         check_file("../deploy/clickhouse/schema.sql", &print());
+    }
+
+    #[test]
+    fn the_schema_of_the_example_cluster_is_the_printed_one() {
+        let printed = cluster::print(&Cluster::new("flows").unwrap(), "collector").unwrap();
+        check_file("../deploy/clickhouse-cluster/schema.sql", &printed);
     }
 
     #[test]

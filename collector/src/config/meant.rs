@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::written::{Attach, Bind, CaptureMode, Compression, LogFormat, Spread, Written};
+use crate::clickhouse::Cluster;
 use crate::enrich::Sampling;
 use crate::front_door::Limit;
 use crate::prefix::Prefix;
@@ -125,6 +126,8 @@ pub struct GeoIp {
 pub struct ClickHouse {
     /// A ClickHouse server; `None` for the embedded store.
     pub url: Option<String>,
+    /// The cluster that the server is part of; `None` for a server that stands alone.
+    pub cluster: Option<Cluster>,
     /// Database of the flows table.
     pub database: String,
     /// User name.

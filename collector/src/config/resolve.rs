@@ -9,6 +9,7 @@ use super::exporters::exporters;
 use super::front_door::front_door;
 use super::meant::{Capture, ClickHouse, Config, Decode, GeoIp, Log, Metrics, Secret, Store, Templates};
 use super::written::{self, CaptureMode, Written};
+use crate::clickhouse::Cluster;
 use crate::templates::HeldBounds;
 
 /// The longest name an interface can have: `IFNAMSIZ` less its NUL, `include/uapi/linux/if.h`.
@@ -132,6 +133,7 @@ fn clickhouse(written: written::ClickHouse, password: Option<Secret>) -> Result<
     if let Some(url) = &written.url {
         check_url(url)?;
     }
+    let cluster = cluster(&written)?;
     let identifier = written.database.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
         && written.database.chars().all(|character| character.is_ascii_alphanumeric() || character == '_');
     if !identifier {
@@ -162,6 +164,7 @@ fn clickhouse(written: written::ClickHouse, password: Option<Secret>) -> Result<
     };
     Ok(ClickHouse {
         url: written.url,
+        cluster,
         database: written.database,
         user: written.user,
         password,
@@ -175,6 +178,21 @@ fn clickhouse(written: written::ClickHouse, password: Option<Secret>) -> Result<
         connect_timeout: Duration::from_secs(written.connect_timeout_seconds),
         request_timeout: Duration::from_secs(written.request_timeout_seconds),
     })
+}
+
+/// The cluster: only servers that were named can be part of one.
+fn cluster(written: &written::ClickHouse) -> Result<Option<Cluster>, ConfigError> {
+    const KEY: &str = "clickhouse.cluster";
+    let Some(name) = &written.cluster else { return Ok(None) };
+    if written.url.is_none() {
+        let remedy = "name a server of the cluster in clickhouse.url, or leave the key out";
+        return Err(ConfigError::meaning(KEY, format_args!("\"{name}\" for the embedded store"), remedy));
+    }
+    let cluster = Cluster::new(name).map_err(|_unfit| {
+        let remedy = "write the name that system.clusters has: letters, digits, _, - and .";
+        ConfigError::meaning(KEY, format_args!("\"{name}\""), remedy)
+    })?;
+    Ok(Some(cluster))
 }
 
 /// Reads a file that holds a password on its first line.

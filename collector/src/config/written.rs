@@ -115,6 +115,7 @@ section! {
     /// `[clickhouse]`: where rows go.
     ClickHouse {
         url: Option<String> = None,
+        cluster: Option<String> = None,
         database: String = "collector".to_owned(),
         user: String = "default".to_owned(),
         password: Option<Secret> = None,

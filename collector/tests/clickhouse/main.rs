@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test as tests do")]
 
+/// The tables of a cluster.
+mod cluster;
 /// A real engine behind ClickHouse's HTTP interface.
 mod engine;
 /// A server that fails on command.

@@ -17,12 +17,15 @@
 
 /// The statements themselves.
 mod render;
+/// The schema on every shard.
+mod rollout;
 /// A statement's words, and where they stand.
 mod statement;
 #[cfg(test)]
 mod tests;
 
 use super::error::{Class, Error};
+pub use rollout::{apply, print};
 use statement::Reader;
 
 /// What the names of tables that hold rows end in.
