@@ -108,6 +108,13 @@ fn values_that_cannot_be_meant_say_what_to_write() {
     check("[clickhouse]\nurl = \"http://\"", "write http://HOST:8123");
     check("[clickhouse]\nurl = \"http://host:port\"", "write http://HOST:8123");
     check("[clickhouse]\nurl = \"http://me:secret@host:8123\"", "take them out of the URL");
+    let urls = |keys: &str| format!("[clickhouse]\n{keys}");
+    check(&urls("urls = [\"http://a\", \"b:8123\"]"), "clickhouse.urls is \"b:8123\": write http://HOST:8123");
+    check(&urls("urls = [\"http://a\", \"http://a\"]"), "clickhouse.urls is \"http://a\" twice: name each server once");
+    check(&urls("url = \"http://a\"\nurls = [\"http://b\"]"), "keep one of url, urls and [[clickhouse.shards]]");
+    check(&urls("[[clickhouse.shards]]\nurls = []"), "clickhouse.shards is a shard without urls: name at least one");
+    check(&urls("[[clickhouse.shards]]\nurl = \"http://a\""), "file.toml:3: unknown field `url`");
+    check("[clickhouse]\nblock_rows = 524289", "clickhouse.block_rows is 524289: use a number from 1 to 524288");
     check("[clickhouse]\ndatabase = \"a-b\"", "clickhouse.database is \"a-b\"");
     check("[clickhouse]\npassword = \"a\"\npassword_file = \"b\"", "keep one of the two");
     check("[clickhouse]\npassword_file = \"/nonexistent/file\"", "reading password file /nonexistent/file");

@@ -5,28 +5,42 @@
 
 /// The rows that are stored as one.
 mod batch;
+/// How large the next blocks are to be.
+mod block_size;
 /// The client: settings, probe, queries, one insert.
 pub mod client;
 /// What a cluster makes of tables and statements.
 pub mod cluster;
 /// What is counted.
 pub mod counters;
+/// Which endpoint of a shard an insert goes to.
+mod endpoints;
 /// What went wrong, in classes that say what to do about it.
 pub mod error;
+/// One insert: its request and its answer.
+mod insert;
+/// The threads that insert.
+mod inserter;
+/// The lock between inserts and an exchange of what is stored.
+pub mod lock;
 /// Blocks in ClickHouse's Native format.
 pub mod native;
 /// Who is told what becomes of rows.
 mod observer;
+/// Whether endpoints that failed are back.
+mod prober;
 /// Batches that wait for their insert, within a bound.
 mod queue;
+/// The schema on every endpoint.
+pub mod rollout;
 /// The tables and their migrations.
 pub mod schema;
-/// The threads that insert.
+/// Takes batches, and stops.
 pub mod sink;
 /// HTTP and TLS connections.
 mod transport;
 
-pub use batch::Batch;
+pub use batch::{Batch, Receipt};
 pub use client::{Client, Settings};
 pub use cluster::Cluster;
 pub use counters::{Counters, Loss};

@@ -86,7 +86,8 @@ pub fn print() -> String {
 /// A schema newer than this binary knows, missing privileges, and all that [`Client::probe`] finds.
 pub async fn apply(client: &Client) -> Result<Applied, Error> {
     if let Some(cluster) = &client.settings().cluster {
-        return cluster::apply(cluster, std::slice::from_ref(client)).await;
+        let applied = cluster::apply(cluster, std::slice::from_ref(client)).await?;
+        return Ok(applied[0]);
     }
     let from = match version(client).await {
         Err(error) if error.class == Class::NoDatabase => {

@@ -124,8 +124,10 @@ pub struct GeoIp {
 /// Where rows go.
 #[derive(Debug, Clone)]
 pub struct ClickHouse {
-    /// A ClickHouse server; `None` for the embedded store.
+    /// The first server of the first shard; `None` for the embedded store.
     pub url: Option<String>,
+    /// Servers of every shard; none for the embedded store.
+    pub shards: Vec<Vec<String>>,
     /// The cluster that the server is part of; `None` for a server that stands alone.
     pub cluster: Option<Cluster>,
     /// Database of the flows table.

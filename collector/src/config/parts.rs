@@ -26,6 +26,23 @@ impl Config {
         }
     }
 
+    /// Settings for every server, by shard.
+    #[must_use]
+    pub fn clients(&self) -> Vec<Vec<client::Settings>> {
+        let one = self.client();
+        let of = |url: &String| client::Settings { url: url.clone(), ..one.clone() };
+        let shards: Vec<Vec<_>> = self.clickhouse.shards.iter().map(|urls| urls.iter().map(of).collect()).collect();
+        if shards.is_empty() { vec![vec![one]] } else { shards }
+    }
+
+    /// Settings of the sink.
+    #[must_use]
+    pub fn sink(&self) -> sink::Settings {
+        let ClickHouse { pending_rows, pending_bytes, inserters, .. } = self.clickhouse;
+        let lock_file = Some(self.state_dir.join("inserting.lock"));
+        sink::Settings { pending_rows, pending_bytes, inserters, shards: self.clickhouse.shards.clone(), lock_file }
+    }
+
     /// Settings of the embedded store as a child of this process, which ends with it.
     #[must_use]
     pub fn embedded(&self) -> store::Settings {
@@ -53,14 +70,6 @@ impl Config {
     pub fn sampling_rates(&self) -> enrich::SamplingRates {
         let rates = self.exporters.iter().filter_map(|exporter| Some((exporter.prefix, exporter.sampling.clone()?)));
         enrich::SamplingRates::new(rates)
-    }
-}
-
-impl ClickHouse {
-    /// Settings of the inserting threads.
-    #[must_use]
-    pub fn sink(&self) -> sink::Settings {
-        sink::Settings { pending_rows: self.pending_rows, pending_bytes: self.pending_bytes, inserters: self.inserters }
     }
 }
 

@@ -115,6 +115,8 @@ section! {
     /// `[clickhouse]`: where rows go.
     ClickHouse {
         url: Option<String> = None,
+        urls: Vec<String> = Vec::new(),
+        shards: Vec<Shard> = Vec::new(),
         cluster: Option<String> = None,
         database: String = "collector".to_owned(),
         user: String = "default".to_owned(),
@@ -124,12 +126,20 @@ section! {
         compression: Compression = Compression::Lz4,
         block_rows: usize = 65_536,
         block_age_ms: u64 = 1000,
-        pending_rows: u64 = 2_000_000,
-        pending_bytes: u64 = 1 << 30,
+        pending_rows: u64 = 524_288,
+        pending_bytes: u64 = 256 << 20,
         inserters: usize = 2,
         connect_timeout_seconds: u64 = 5,
         request_timeout_seconds: u64 = 60,
     }
+}
+
+/// `[[clickhouse.shards]]`: the servers of one shard.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shard {
+    /// Key `urls`.
+    pub urls: Vec<String>,
 }
 
 section! {

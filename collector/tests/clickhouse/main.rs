@@ -4,10 +4,16 @@
 
 /// The tables of a cluster.
 mod cluster;
+/// Several servers: failover, shards.
+mod endpoints;
 /// A real engine behind ClickHouse's HTTP interface.
 mod engine;
+/// Each way an insert can fail, and what is done about it.
+mod failures;
 /// A server that fails on command.
 mod fake;
+/// Acknowledgements that are lost on the way.
+mod lost;
 /// Who had which address.
 mod nat;
 /// Each way a ClickHouse can fail to be there.

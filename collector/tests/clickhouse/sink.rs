@@ -31,7 +31,7 @@ pub(crate) struct Running {
     pool: Arc<Pool>,
 }
 
-fn start(client: &Settings, settings: &sink::Settings) -> Running {
+pub(crate) fn start(client: &Settings, settings: &sink::Settings) -> Running {
     start_observed(client, settings, Arc::new(()))
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn at(address: std::net::SocketAddr) -> Settings {
     Settings { url: format!("http://{address}"), compression: Compression::None, ..Settings::default() }
 }
 
-fn batch(number: u64, rows: usize) -> Batch {
+pub(crate) fn batch(number: u64, rows: usize) -> Batch {
     batch_of(flows_only(1000 * number, rows, 10, &mut Numbers(number)), number)
 }
 
@@ -95,7 +95,7 @@ fn an_insert_is_repeated_with_its_token_until_it_is_acknowledged() {
             "{query}"
         );
     }
-    for class in [Class::Busy, Class::Memory, Class::Denied, Class::Schema, Class::NotClickHouse] {
+    for class in [Class::TooManyParts, Class::Memory, Class::Denied, Class::Schema, Class::Unavailable] {
         assert_eq!(running.counters.errors(class), 1, "{}", class.label());
     }
     assert_eq!((running.counters.rows_waiting(), running.counters.failing()), (0, 0));

@@ -37,11 +37,11 @@ pub fn print(cluster: &Cluster, database: &str) -> Result<String, Error> {
 }
 
 /// Brings all shards to [`schema::latest_version`]; `shards` are clients of one server each. Makes the database where it is
-/// missing.
+/// missing. What was done on each shard, in the same order.
 ///
 /// # Errors
 /// A newer schema, tables of a server that stands alone, servers that cannot be reached, missing privileges.
-pub async fn apply(cluster: &Cluster, shards: &[Client]) -> Result<Applied, Error> {
+pub async fn apply(cluster: &Cluster, shards: &[Client]) -> Result<Vec<Applied>, Error> {
     let Some(first) = shards.first() else {
         return Err(Error::new(Class::Settings, "no server of the cluster is named: set clickhouse.url"));
     };
@@ -65,7 +65,7 @@ pub async fn apply(cluster: &Cluster, shards: &[Client]) -> Result<Applied, Erro
     for step in schema::steps().filter(|step| from < to && (step.version == 0 || step.version > from)) {
         apply_step(cluster, shards, &versions, &step).await?;
     }
-    Ok(Applied { from, to })
+    Ok(versions.into_iter().map(|from| Applied { from, to }).collect())
 }
 
 async fn apply_step(cluster: &Cluster, shards: &[Client], versions: &[u32], step: &Step) -> Result<(), Error> {
