@@ -266,6 +266,17 @@ impl Client {
         self.limited(answer).await
     }
 
+    /// As [`Client::query`], for what needs no database.
+    ///
+    /// # Errors
+    /// See [`Class`]; nothing is repeated.
+    pub async fn query_on_server(&self, sql: &str, format: &str) -> Result<String, Error> {
+        let asked = self.server.query_raw(sql);
+        let answer = async { asked.fetch_bytes(format)?.collect().await };
+        let answer = self.limited(answer).await?;
+        Ok(String::from_utf8_lossy(&answer).into_owned())
+    }
+
     /// Runs a statement that answers nothing, in the database.
     ///
     /// # Errors
@@ -286,7 +297,7 @@ impl Client {
             .query_raw(sql)
             .with_setting("distributed_ddl_output_mode", "null_status_on_timeout")
             .with_setting("distributed_ddl_task_timeout", wait_seconds.to_string());
-        let answer = async { Ok::<_, clickhouse::error::Error>(asked.fetch_bytes("TSV")?.collect().await?) };
+        let answer = async { asked.fetch_bytes("TSV")?.collect().await };
         let answer = self.limited(answer).await?;
         let answer = String::from_utf8_lossy(&answer);
         let away: Vec<String> = answer.lines().filter_map(away).collect();

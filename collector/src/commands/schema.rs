@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use super::output::Output;
 use super::run::ClickHouseFlags;
 use super::{Cli, password_of_environment};
-use crate::clickhouse::{rollout, schema};
+use crate::clickhouse::{Cluster, cluster, rollout, schema};
 use crate::config::Config;
 
 /// Print or apply the tables in ClickHouse
@@ -24,21 +24,50 @@ pub struct SchemaArgs {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Print the statements that make the tables, as SQL
-    Print,
+    ///
+    /// For a cluster, if one is named here or in the configuration.
+    Print(PrintFlags),
     /// Make the tables, or raise them to this collector's version
     ///
     /// Makes the database where it is missing. A schema that is newer than this collector is left as it is and is an error.
     Apply(ClickHouseFlags),
 }
 
+#[derive(Debug, Args)]
+struct PrintFlags {
+    /// Name of the cluster, as system.clusters has it
+    #[arg(long, value_name = "NAME")]
+    cluster: Option<String>,
+
+    /// Database of the tables, which statements for a cluster name [default: collector]
+    #[arg(long, value_name = "NAME")]
+    database: Option<String>,
+}
+
 /// Does what is asked for.
 pub(super) fn run(args: &SchemaArgs, cli: &Cli) -> anyhow::Result<()> {
     let mut out = Output::new();
     match &args.action {
-        Action::Print => out.write_all(schema::print().as_bytes())?,
+        Action::Print(flags) => print(flags, cli, &mut out)?,
         Action::Apply(flags) => apply(flags, cli, &mut out)?,
     }
     out.flush()?;
+    Ok(())
+}
+
+fn print(flags: &PrintFlags, cli: &Cli, out: &mut Output) -> anyhow::Result<()> {
+    let mut written = cli.written()?;
+    if flags.cluster.is_some() {
+        written.clickhouse.cluster.clone_from(&flags.cluster);
+    }
+    if let Some(database) = &flags.database {
+        written.clickhouse.database.clone_from(database);
+    }
+    let script = match written.clickhouse.cluster.as_deref() {
+        Some(name) => cluster::print(&Cluster::new(name)?, &written.clickhouse.database)?,
+        None => schema::print(),
+    };
+    out.write_all(script.as_bytes())?;
     Ok(())
 }
 
