@@ -17,10 +17,16 @@ pub mod native;
 mod observer;
 /// Batches that wait for their insert, within a bound.
 mod queue;
+/// How long rows are kept.
+pub mod retention;
 /// The tables and their migrations.
 pub mod schema;
 /// The threads that insert.
 pub mod sink;
+/// ClickHouse's logs about itself.
+pub mod system_logs;
+/// What tables there must be, as the migrations say.
+mod expected;
 /// HTTP and TLS connections.
 mod transport;
 

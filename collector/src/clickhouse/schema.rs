@@ -6,6 +6,7 @@
 
 use super::client::Client;
 use super::error::{Class, Error};
+use super::expected::{self, Expected};
 
 /// One step from a version to the next.
 #[derive(Debug)]
@@ -21,6 +22,7 @@ static MIGRATIONS: &[Migration] = &[
     Migration { version: 1, sql: include_str!("migrations/0001_flows.sql") },
     Migration { version: 2, sql: include_str!("migrations/0002_tables.sql") },
     Migration { version: 3, sql: include_str!("migrations/0003_ledger.sql") },
+    Migration { version: 6, sql: include_str!("migrations/0006_questions.sql") },
 ];
 
 /// Remembers what was applied.
@@ -33,6 +35,19 @@ const VERSION_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_version
 ENGINE = MergeTree
 ORDER BY version
 COMMENT 'Migrations that were applied to this database by the collector'";
+
+/// What [`apply`] would do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Version found; 0 where there is no schema.
+    pub from: u32,
+    /// Version afterwards.
+    pub to: u32,
+    /// Whether the database is missing and would be made.
+    pub makes_database: bool,
+    /// The statements, in the order in which they would be run.
+    pub statements: Vec<String>,
+}
 
 /// What [`apply`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +62,11 @@ pub struct Applied {
 #[must_use]
 pub fn latest_version() -> u32 {
     MIGRATIONS.last().map_or(0, |migration| migration.version)
+}
+
+/// The versions there were, ascending.
+pub fn versions() -> impl Iterator<Item = u32> {
+    MIGRATIONS.iter().map(|migration| migration.version)
 }
 
 /// All statements that make the schema from nothing, as a script for `clickhouse-client --multiquery`.
@@ -70,30 +90,44 @@ pub fn print() -> String {
     script
 }
 
+/// The statements that [`apply`] would run; nothing is changed.
+///
+/// # Errors
+/// A schema newer than this binary knows, tables that are not as its version made them, and all that [`Client::probe`] finds.
+pub async fn plan(client: &Client) -> Result<Plan, Error> {
+    let to = latest_version();
+    let (from, makes_database) = match version(client).await {
+        Err(error) if error.class == Class::NoDatabase => (0, true),
+        other => (other?, false),
+    };
+    refuse_newer(client, from)?;
+    if !makes_database {
+        refuse_different(client, from).await?;
+    }
+    let mut statements = Vec::new();
+    if from < to {
+        statements.push(VERSION_TABLE.to_owned());
+    }
+    for migration in MIGRATIONS.iter().filter(|migration| migration.version > from) {
+        statements.extend(self::statements(migration.sql).map(str::to_owned));
+        statements.push(record(migration.version));
+    }
+    Ok(Plan { from, to, makes_database, statements })
+}
+
 /// Brings the database to [`latest_version`]; makes the database where it is missing. Does nothing to a schema that is up to date.
 ///
 /// # Errors
-/// A schema newer than this binary knows, missing privileges, and all that [`Client::probe`] finds.
+/// As [`plan`], and missing privileges.
 pub async fn apply(client: &Client) -> Result<Applied, Error> {
-    let from = match version(client).await {
-        Err(error) if error.class == Class::NoDatabase => {
-            create_database(client).await?;
-            0
-        }
-        other => other?,
-    };
-    refuse_newer(client, from)?;
-    if from == latest_version() {
-        return Ok(Applied { from, to: from });
+    let Plan { from, to, makes_database, statements } = plan(client).await?;
+    if makes_database {
+        create_database(client).await?;
     }
-    run(client, VERSION_TABLE).await?;
-    for migration in MIGRATIONS.iter().filter(|migration| migration.version > from) {
-        for statement in statements(migration.sql) {
-            run(client, statement).await?;
-        }
-        run(client, &record(migration.version)).await?;
+    for statement in &statements {
+        run(client, statement).await?;
     }
-    Ok(Applied { from, to: latest_version() })
+    Ok(Applied { from, to })
 }
 
 /// Whether the schema is the one this binary works with; nothing is changed.
@@ -164,6 +198,24 @@ fn refuse_newer(client: &Client, found: u32) -> Result<(), Error> {
         env!("CARGO_PKG_VERSION")
     );
     Err(Error::new(Class::Schema, message))
+}
+
+async fn refuse_different(client: &Client, from: u32) -> Result<(), Error> {
+    let found = expected::found(client).await.map_err(|error| client.explain(error))?;
+    let Some(difference) = tables_of(from).difference(&tables_of(latest_version()), &found) else { return Ok(()) };
+    let message = format!(
+        "the tables in database {} are not those of schema version {from}, nothing was changed: {difference}: put it right          (`collector schema print` shows how it must be), or choose another database",
+        client.settings().database
+    );
+    Err(Error::new(Class::Schema, message))
+}
+
+fn tables_of(version: u32) -> Expected {
+    let mut expected = Expected::default();
+    for migration in MIGRATIONS.iter().filter(|migration| migration.version <= version) {
+        statements(migration.sql).for_each(|statement| expected.learn(statement));
+    }
+    expected
 }
 
 fn record(version: u32) -> String {
@@ -263,8 +315,8 @@ COMMENT 'Counters of interfaces as exporters sent them: totals since the exporte
 
     #[test]
     fn versions_ascend_from_one() {
-        for (index, migration) in MIGRATIONS.iter().enumerate() {
-            assert_eq!(migration.version as usize, index + 1);
-        }
+        let versions: Vec<u32> = versions().collect();
+        assert_eq!(versions[0], 1);
+        assert!(versions.is_sorted_by(|earlier, later| earlier < later), "{versions:?}");
     }
 }

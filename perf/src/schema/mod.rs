@@ -76,7 +76,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let mut measured = Vec::new();
         for variant in variants.iter().filter(|variant| arguments.wants(subject.table, variant)) {
             let result = measure(&server, arguments, &subject, variant);
-            let dropped = server.query(&format!("DROP DATABASE IF EXISTS {DATABASE} SYNC"));
+            let dropped = server.query(&format!("DROP DATABASE IF EXISTS {DATABASE}"));
             let result = result.with_context(|| format!("{}, variant {}", subject.table, variant.name))?;
             dropped?;
             eprintln!(
@@ -158,7 +158,7 @@ fn measure(server: &Server, arguments: &Arguments, subject: &Subject, variant: &
 }
 
 fn make_tables(server: &Server) -> anyhow::Result<()> {
-    server.on_server().query(&format!("DROP DATABASE IF EXISTS {DATABASE} SYNC"))?;
+    server.on_server().query(&format!("DROP DATABASE IF EXISTS {DATABASE}"))?;
     server.on_server().query(&format!("CREATE DATABASE {DATABASE}"))?;
     for statement in SCHEMA.split(";\n").map(str::trim).filter(|statement| !statement.is_empty()) {
         server.query(statement)?;

@@ -61,8 +61,8 @@ pub(crate) fn about_flows(begin: u64, seconds: u64) -> Vec<(&'static str, String
 /// Flows of a host as source and as destination: what a page shows (all that the covering projections hold), its sum, and
 /// every column.
 pub(crate) fn about_a_host(host: &str, port: u16) -> Vec<(&'static str, String)> {
-    let shown = "time_received, exporter_address, src_addr, dst_addr, src_port, dst_port, protocol, tcp_flags, in_if, \
-                 out_if, bytes, packets, sampling_rate";
+    let shown = "time_received, time_start, time_end, exporter_address, exporter_name, src_addr, dst_addr, src_port, \
+                 dst_port, protocol, tcp_flags, in_if, out_if, bytes, packets, sampling_rate";
     // An OR over two columns takes no projection; two halves without overlap do.
     let both = |columns: &str, and: [String; 2]| {
         let [src, dst] = and;

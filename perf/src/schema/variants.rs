@@ -3,8 +3,15 @@
 /// The ordering of the flows table.
 const MINUTE_FIRST: &str = "toStartOfMinute(time_received), exporter_address, src_addr, dst_addr";
 /// What a question about a host asks of its flows.
-const HOST_COLUMNS: &str = "time_received, time_start, time_end, exporter_address, src_addr, dst_addr, src_port, dst_port, \
-     protocol, tcp_flags, in_if, out_if, bytes, packets, sampling_rate";
+const HOST_COLUMNS: &str = "time_received, time_start, time_end, exporter_address, exporter_name, src_addr, dst_addr, \
+     src_port, dst_port, protocol, tcp_flags, in_if, out_if, bytes, packets, sampling_rate, post_nat_src_addr, \
+     post_nat_src_port";
+/// The least that tells of a flow.
+const NARROW_COLUMNS: &str = "time_received, exporter_address, src_addr, dst_addr, src_port, dst_port, protocol, bytes, \
+     packets, sampling_rate";
+/// The codec of what has none of its own, which projections never have.
+const ZSTD: &str = "MODIFY SETTING default_compression_codec = 'ZSTD(1)'";
+const LZ4: &str = "MODIFY SETTING default_compression_codec = 'LZ4'";
 
 /// One way to make a table.
 #[derive(Debug)]
@@ -24,7 +31,7 @@ impl Variant {
             statements.push(format!("RENAME TABLE {table} TO {table}_as_committed"));
             statements.push(format!(
                 "CREATE TABLE {table} AS {table}_as_committed ENGINE = MergeTree PARTITION BY {partition} \
-                 ORDER BY ({ordering}) SETTINGS index_granularity = 8192"
+                 ORDER BY ({ordering}) SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 10000"
             ));
         }
         statements.extend(self.alterations.iter().map(|alteration| format!("ALTER TABLE {table} {alteration}")));
@@ -32,40 +39,34 @@ impl Variant {
     }
 }
 
-/// Variants of the flows table, the committed one first.
+/// Variants of the flows table, the committed one first; the others begin without its projections.
 pub(crate) fn of_flows() -> Vec<Variant> {
-    let altered = |name, alterations: &[String]| Variant { name, ordering: None, alterations: alterations.to_vec() };
-    let both_ends = |what: fn(&str, &str) -> String| [what("src", "dst"), what("dst", "src")];
+    let altered = |name, alterations: Vec<String>| Variant { name, ordering: None, alterations };
+    let bare = |name, codec: &str, what: fn(&str, &str) -> String| {
+        let mut alterations = without_projections();
+        alterations.push(codec.to_owned());
+        alterations.extend([what("src", "dst"), what("dst", "src")]);
+        altered(name, alterations)
+    };
+    let covering: fn(&str, &str) -> String =
+        |end, _| format!("ADD PROJECTION h_{end} (SELECT {HOST_COLUMNS} ORDER BY {end}_addr, time_received)");
     let mut variants = vec![
-        altered("committed", &[]),
-        altered(
-            "bloom filters",
-            &both_ends(|end, _| format!("ADD INDEX host_{end} {end}_addr TYPE bloom_filter(0.01) GRANULARITY 1")),
-        ),
-        altered(
-            "offset projections",
-            &both_ends(|end, _| {
-                format!("ADD PROJECTION host_{end} (SELECT _part_offset ORDER BY {end}_addr, {end}_port)")
-            }),
-        ),
-        altered(
-            "covering projections",
-            &both_ends(|end, other| {
-                format!(
-                    "ADD PROJECTION host_{end} (SELECT {HOST_COLUMNS} \
-                     ORDER BY {end}_addr, toStartOfMinute(time_received), exporter_address, {other}_addr)"
-                )
-            }),
-        ),
-        altered(
-            "full projections",
-            &both_ends(|end, other| {
-                format!(
-                    "ADD PROJECTION host_{end} (SELECT * \
-                     ORDER BY {end}_addr, toStartOfMinute(time_received), exporter_address, {other}_addr)"
-                )
-            }),
-        ),
+        altered("committed", Vec::new()),
+        altered("without host look-up", without_projections()),
+        bare("bloom filters", ZSTD, |end, _| format!("ADD INDEX h_{end} {end}_addr TYPE bloom_filter(0.01) GRANULARITY 1")),
+        bare("offset projections", ZSTD, |end, _| {
+            format!("ADD PROJECTION h_{end} (SELECT _part_offset ORDER BY {end}_addr)")
+        }),
+        bare("narrow projections", ZSTD, |end, _| {
+            format!("ADD PROJECTION h_{end} (SELECT {NARROW_COLUMNS} ORDER BY {end}_addr, time_received)")
+        }),
+        bare("covering projections, LZ4", LZ4, covering),
+        bare("covering projections, by peer", ZSTD, |end, peer| {
+            format!("ADD PROJECTION h_{end} (SELECT {HOST_COLUMNS} ORDER BY {end}_addr, {peer}_addr, time_received)")
+        }),
+        bare("full projections", ZSTD, |end, _| {
+            format!("ADD PROJECTION h_{end} (SELECT * ORDER BY {end}_addr, time_received)")
+        }),
     ];
     for (name, ordering) in [
         ("order: hour, src, dst", "toStartOfHour(time_received), src_addr, dst_addr"),
@@ -73,25 +74,30 @@ pub(crate) fn of_flows() -> Vec<Variant> {
         ("order: minute, exporter, dst, src", "toStartOfMinute(time_received), exporter_address, dst_addr, src_addr"),
         ("order: minute, exporter, src, dst", MINUTE_FIRST),
     ] {
-        variants.push(Variant { name, ordering: Some(ordering), alterations: Vec::new() });
+        variants.push(Variant { name, ordering: Some(ordering), alterations: without_projections() });
     }
     variants
 }
 
+fn without_projections() -> Vec<String> {
+    ["host_src", "host_dst"].map(|name| format!("DROP PROJECTION IF EXISTS {name}")).to_vec()
+}
+
 /// Variants of the translations table, the committed one first.
 pub(crate) fn of_nat_events() -> Vec<Variant> {
-    let altered = |name, alteration: Option<&str>| Variant {
+    let altered = |name, alterations: &[&str]| Variant {
         name,
         ordering: None,
-        alterations: alteration.map(str::to_owned).into_iter().collect(),
+        alterations: alterations.iter().map(|text| (*text).to_owned()).collect(),
     };
+    let bare = "DROP INDEX IF EXISTS inside";
     vec![
-        altered("committed", None),
-        altered("bloom filter", Some("ADD INDEX inside src_addr TYPE bloom_filter(0.01) GRANULARITY 1")),
+        altered("committed", &[]),
+        altered("without inside look-up", &[bare]),
         altered(
             "offset projection",
-            Some("ADD PROJECTION inside (SELECT _part_offset ORDER BY src_addr, time_event)"),
+            &[bare, ZSTD, "ADD PROJECTION h (SELECT _part_offset ORDER BY src_addr, time_event)"],
         ),
-        altered("full projection", Some("ADD PROJECTION inside (SELECT * ORDER BY src_addr, time_event)")),
+        altered("full projection", &[bare, ZSTD, "ADD PROJECTION h (SELECT * ORDER BY src_addr, time_event)"]),
     ]
 }
