@@ -23,6 +23,14 @@ pub struct Partition {
     pub bytes: u64,
 }
 
+impl Partition {
+    /// The day or month as a person writes it.
+    pub(super) fn label(&self) -> String {
+        let parts = [self.id.get(..4), self.id.get(4..6), self.id.get(6..8)];
+        parts.into_iter().flatten().collect::<Vec<_>>().join("-")
+    }
+}
+
 /// All partitions of tables that rows leave again.
 pub(super) async fn partitions(client: &Client, settings: &Settings) -> Result<Vec<Partition>, Error> {
     let sql = "SELECT table, partition_id, sum(rows), sum(bytes_on_disk) FROM system.parts \

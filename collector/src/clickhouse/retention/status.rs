@@ -39,10 +39,12 @@ pub struct TableStatus {
     pub bytes: u64,
     /// Partitions.
     pub partitions: u64,
-    /// When its oldest partition begins, seconds since 1970, UTC.
-    pub oldest: i64,
-    /// When its newest partition is over.
-    pub newest: i64,
+    /// Its oldest partition: a day as `2026-01-02`, or a month as `2026-01`.
+    pub oldest: String,
+    /// When that begins, seconds since 1970, UTC.
+    pub oldest_seconds: i64,
+    /// Its newest partition.
+    pub newest: String,
 }
 
 impl Status {
@@ -63,15 +65,18 @@ impl Status {
             let status = tables.entry(&partition.table).or_insert_with(|| TableStatus {
                 table: partition.table.clone(),
                 days: settings.days_of(&partition.table).unwrap_or(0),
-                oldest: partition.begin,
-                newest: partition.end,
+                oldest: partition.label(),
+                oldest_seconds: partition.begin,
+                newest: partition.label(),
                 ..TableStatus::default()
             });
             status.rows += partition.rows;
             status.bytes += partition.bytes;
             status.partitions += 1;
-            status.oldest = status.oldest.min(partition.begin);
-            status.newest = status.newest.max(partition.end);
+            if partition.begin < status.oldest_seconds {
+                (status.oldest, status.oldest_seconds) = (partition.label(), partition.begin);
+            }
+            status.newest = status.newest.clone().max(partition.label());
         }
         let bytes = partitions.iter().map(|partition| partition.bytes).sum();
         let on_disk = disk_free_bytes.saturating_add(bytes);
@@ -102,7 +107,7 @@ mod tests {
     fn a_table_is_the_sum_of_its_partitions() {
         let partition = |table: &str, day: i64, rows, bytes| Partition {
             table: table.to_owned(),
-            id: String::new(),
+            id: format!("197001{:02}", day + 1),
             begin: day * DAY_SECONDS,
             end: (day + 1) * DAY_SECONDS,
             rows,
@@ -117,8 +122,9 @@ mod tests {
             rows: 3,
             bytes: 300,
             partitions: 2,
-            oldest: 10 * DAY_SECONDS,
-            newest: now,
+            oldest: "1970-01-11".to_owned(),
+            oldest_seconds: 10 * DAY_SECONDS,
+            newest: "1970-01-13".to_owned(),
         };
         assert_eq!(status.tables[0], flows);
         assert_eq!((status.tables.len(), status.rows, status.bytes), (2, 6, 330));

@@ -166,7 +166,7 @@ impl Counted {
                 "collector_table_oldest_seconds",
                 "When a table's oldest partition begins, in seconds since 1970.",
                 &labels,
-                table.oldest,
+                table.oldest_seconds,
             );
         }
         out.gauge("collector_disk_free_bytes", "Bytes free on ClickHouse's disks.", &[], status.disk_free_bytes);
