@@ -99,6 +99,24 @@ impl Settings {
         }
     }
 
+    /// The table whose rows are in `table_of_rows`; see [`Settings::table_of_rows`].
+    #[must_use]
+    pub fn table_of<'a>(&self, table_of_rows: &'a str) -> &'a str {
+        match self.cluster {
+            Some(_) => Cluster::table_of(table_of_rows),
+            None => table_of_rows,
+        }
+    }
+
+    /// A table of `system` with what one server of each shard says, in the place of what the one says that is asked.
+    #[must_use]
+    pub fn system_table(&self, table: &str) -> String {
+        match &self.cluster {
+            Some(cluster) => format!("cluster('{}', system.{table})", cluster.name()),
+            None => format!("system.{table}"),
+        }
+    }
+
     /// What `statement`, written for a server that stands alone, is where these settings lead: itself, or what does the same in
     /// the cluster.
     ///
@@ -283,6 +301,21 @@ impl Client {
     /// See [`Class`]; nothing is repeated.
     pub async fn execute(&self, sql: &str) -> Result<(), Error> {
         self.limited(self.database.query_raw(sql).execute()).await
+    }
+
+    /// Runs a statement that changes tables, written for a server that stands alone; where the tables are those of a cluster, what
+    /// does the same there, on all servers if there is such a statement, else on this server's shard.
+    ///
+    /// # Errors
+    /// See [`Class`]; nothing is repeated.
+    pub async fn change(&self, statement: &str) -> Result<(), Error> {
+        for cluster::Statement { scope, sql } in self.settings.statements(statement)? {
+            match scope {
+                Scope::Once if self.settings.cluster.is_some() => self.execute_on_cluster(&sql).await?,
+                Scope::Once | Scope::EachShard => self.execute(&sql).await?,
+            }
+        }
+        Ok(())
     }
 
     /// Runs a statement that is ON CLUSTER, and waits for its servers. Those that are away do it when they are back; their names

@@ -17,6 +17,8 @@ pub mod counters;
 mod endpoints;
 /// What went wrong, in classes that say what to do about it.
 pub mod error;
+/// What tables there must be, as the migrations say.
+mod expected;
 /// One insert: its request and its answer.
 mod insert;
 /// The threads that insert.
@@ -31,12 +33,16 @@ mod observer;
 mod prober;
 /// Batches that wait for their insert, within a bound.
 mod queue;
+/// How long rows are kept.
+pub mod retention;
 /// The schema on every endpoint.
 pub mod rollout;
 /// The tables and their migrations.
 pub mod schema;
 /// Takes batches, and stops.
 pub mod sink;
+/// ClickHouse's logs about itself.
+pub mod system_logs;
 /// HTTP and TLS connections.
 mod transport;
 

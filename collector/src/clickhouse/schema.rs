@@ -7,6 +7,7 @@
 use super::client::Client;
 use super::cluster;
 use super::error::{Class, Error};
+use super::expected::{self, Expected};
 
 /// One step from a version to the next.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ static MIGRATIONS: &[Migration] = &[
     Migration { version: 1, sql: include_str!("migrations/0001_flows.sql") },
     Migration { version: 2, sql: include_str!("migrations/0002_tables.sql") },
     Migration { version: 3, sql: include_str!("migrations/0003_ledger.sql") },
+    Migration { version: 6, sql: include_str!("migrations/0006_questions.sql") },
 ];
 
 /// Remembers what was applied.
@@ -44,6 +46,19 @@ pub(super) struct Step {
     pub(super) statements: Vec<String>,
 }
 
+/// What [`apply`] would do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Version found; 0 where there is no schema.
+    pub from: u32,
+    /// Version afterwards.
+    pub to: u32,
+    /// Whether the database is missing and would be made by another statement than these.
+    pub makes_database: bool,
+    /// The statements, in the order in which they would be run.
+    pub statements: Vec<String>,
+}
+
 /// What [`apply`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Applied {
@@ -57,6 +72,11 @@ pub struct Applied {
 #[must_use]
 pub fn latest_version() -> u32 {
     MIGRATIONS.last().map_or(0, |migration| migration.version)
+}
+
+/// The versions there were, ascending.
+pub fn versions() -> impl Iterator<Item = u32> {
+    MIGRATIONS.iter().map(|migration| migration.version)
 }
 
 /// All statements that make the schema from nothing, as a script for `clickhouse-client --multiquery`.
@@ -80,30 +100,46 @@ pub fn print() -> String {
     script
 }
 
+/// The statements that [`apply`] would run, in a cluster those for all of it; nothing is changed.
+///
+/// # Errors
+/// A schema newer than this binary knows, tables that are not as its version made them, and all that [`Client::probe`] finds.
+pub async fn plan(client: &Client) -> Result<Plan, Error> {
+    let to = latest_version();
+    let (from, makes_database) = match version(client).await {
+        Err(error) if error.class == Class::NoDatabase => (0, true),
+        other => (other?, false),
+    };
+    refuse_newer(client, from)?;
+    if !makes_database {
+        refuse_different(client, from).await?;
+    }
+    let mut statements = Vec::new();
+    let cluster = client.settings().cluster.as_ref().filter(|_| makes_database);
+    statements.extend(cluster.map(|cluster| cluster.create_database(&client.settings().database)));
+    for statement in steps_from(from).flat_map(|step| step.statements) {
+        statements.extend(client.settings().statements(&statement)?.into_iter().map(|statement| statement.sql));
+    }
+    Ok(Plan { from, to, makes_database: makes_database && cluster.is_none(), statements })
+}
+
 /// Brings the database to [`latest_version`], in a cluster on the client's shard (see [`cluster::apply`] for all of them); makes the database where it is missing. Does nothing to a schema that is up to date.
 ///
 /// # Errors
-/// A schema newer than this binary knows, missing privileges, and all that [`Client::probe`] finds.
+/// As [`plan`], and missing privileges.
 pub async fn apply(client: &Client) -> Result<Applied, Error> {
     if let Some(cluster) = &client.settings().cluster {
         let applied = cluster::apply(cluster, std::slice::from_ref(client)).await?;
         return Ok(applied[0]);
     }
-    let from = match version(client).await {
-        Err(error) if error.class == Class::NoDatabase => {
-            create_database(client).await?;
-            0
-        }
-        other => other?,
-    };
-    refuse_newer(client, from)?;
-    refuse_other_kind(client).await?;
-    for step in steps().filter(|step| from < latest_version() && (step.version == 0 || step.version > from)) {
-        for statement in &step.statements {
-            client.execute(statement).await.map_err(|error| explain(client, error))?;
-        }
+    let Plan { from, to, makes_database, statements } = plan(client).await?;
+    if makes_database {
+        create_database(client).await?;
     }
-    Ok(Applied { from, to: latest_version() })
+    for statement in &statements {
+        client.execute(statement).await.map_err(|error| explain(client, error))?;
+    }
+    Ok(Applied { from, to })
 }
 
 /// Refuses a database that was made for a cluster where none is configured, and the other way round: rows inserted through a
@@ -111,7 +147,7 @@ pub async fn apply(client: &Client) -> Result<Applied, Error> {
 ///
 /// # Errors
 /// [`Class::Schema`] with what to change, and whatever keeps ClickHouse from answering.
-pub(super) async fn refuse_other_kind(client: &Client) -> Result<(), Error> {
+async fn refuse_other_kind(client: &Client) -> Result<(), Error> {
     let sql = "SELECT engine FROM system.tables WHERE database = currentDatabase() AND name = 'schema_version'";
     let answer = client.query(sql, "TSV").await.map_err(|error| client.explain(error))?;
     let (engine, database) = (answer.trim(), &client.settings().database);
@@ -128,6 +164,11 @@ pub(super) async fn refuse_other_kind(client: &Client) -> Result<(), Error> {
         None | Some(_) => return Ok(()),
     };
     Err(Error::new(Class::Schema, message))
+}
+
+/// What brings a schema of version `from` to the latest; nothing where it is.
+pub(super) fn steps_from(from: u32) -> impl Iterator<Item = Step> {
+    steps().filter(move |step| from < latest_version() && (step.version == 0 || step.version > from))
 }
 
 /// The table that remembers versions, then each migration.
@@ -208,6 +249,25 @@ pub(super) fn refuse_newer(client: &Client, found: u32) -> Result<(), Error> {
         env!("CARGO_PKG_VERSION")
     );
     Err(Error::new(Class::Schema, message))
+}
+
+pub(super) async fn refuse_different(client: &Client, from: u32) -> Result<(), Error> {
+    refuse_other_kind(client).await?;
+    let found = expected::found(client).await.map_err(|error| client.explain(error))?;
+    let Some(difference) = tables_of(from).difference(&tables_of(latest_version()), &found) else { return Ok(()) };
+    let message = format!(
+        "the tables in database {} are not those of schema version {from}, nothing was changed: {difference}: put it right          (`collector schema print` shows how it must be), or choose another database",
+        client.settings().database
+    );
+    Err(Error::new(Class::Schema, message))
+}
+
+fn tables_of(version: u32) -> Expected {
+    let mut expected = Expected::default();
+    for migration in MIGRATIONS.iter().filter(|migration| migration.version <= version) {
+        statements(migration.sql).for_each(|statement| expected.learn(statement));
+    }
+    expected
 }
 
 fn record(version: u32) -> String {
@@ -314,8 +374,8 @@ COMMENT 'Counters of interfaces as exporters sent them: totals since the exporte
 
     #[test]
     fn versions_ascend_from_one() {
-        for (index, migration) in MIGRATIONS.iter().enumerate() {
-            assert_eq!(migration.version as usize, index + 1);
-        }
+        let versions: Vec<u32> = versions().collect();
+        assert_eq!(versions[0], 1);
+        assert!(versions.is_sorted_by(|earlier, later| earlier < later), "{versions:?}");
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn top() -> &'static [&'static str] {
 }
 
 /// Every section.
-pub(super) fn sections() -> [Section; 10] {
+pub(super) fn sections() -> [Section; 11] {
     [
         Section { name: "capture", keys: of::<written::Capture>() },
         Section { name: "front_door", keys: of::<written::FrontDoor>() },
@@ -33,6 +33,7 @@ pub(super) fn sections() -> [Section; 10] {
         Section { name: "geoip", keys: of::<written::GeoIp>() },
         Section { name: "clickhouse", keys: of::<written::ClickHouse>() },
         Section { name: "store", keys: of::<written::Store>() },
+        Section { name: "retention", keys: of::<written::Retention>() },
         Section { name: "metrics", keys: of::<written::Metrics>() },
         Section { name: "log", keys: of::<written::Log>() },
         Section { name: "exporters", keys: of::<written::Exporter>() },

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::written::{Attach, Bind, CaptureMode, Compression, LogFormat, Spread, Written};
-use crate::clickhouse::Cluster;
+use crate::clickhouse::{Cluster, retention};
 use crate::enrich::Sampling;
 use crate::front_door::Limit;
 use crate::prefix::Prefix;
@@ -31,6 +31,8 @@ pub struct Config {
     pub clickhouse: ClickHouse,
     /// The embedded ClickHouse; used where `clickhouse.url` is absent.
     pub store: Store,
+    /// How long rows stay.
+    pub retention: retention::Settings,
     /// The Prometheus page.
     pub metrics: Metrics,
     /// Log lines.

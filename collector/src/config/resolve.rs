@@ -9,12 +9,14 @@ use super::exporters::exporters;
 use super::front_door::front_door;
 use super::meant::{Capture, ClickHouse, Config, Decode, GeoIp, Log, Metrics, Secret, Store, Templates};
 use super::written::{self, CaptureMode, Written};
-use crate::clickhouse::Cluster;
+use crate::clickhouse::{Cluster, retention};
 use crate::templates::HeldBounds;
 
 /// A block is inserted as one, and ClickHouse cuts what has more than `max_insert_block_size` (1 048 449) rows into several parts.
 /// Half of that leaves room for the rows that one datagram, or data sets that were held, put on top.
 const MOST_BLOCK_ROWS: u64 = 1 << 19;
+/// Days beyond which a period is a slip of the keyboard: a century.
+const DAYS_MAX: u64 = 36_525;
 /// The longest name an interface can have: `IFNAMSIZ` less its NUL, `include/uapi/linux/if.h`.
 const INTERFACE_NAME_BYTES: usize = 15;
 
@@ -38,6 +40,7 @@ impl Config {
             geoip: GeoIp { files: written.geoip.files },
             clickhouse: clickhouse(written.clickhouse, password)?,
             store: store(written.store, &state_dir)?,
+            retention: retention(&written.retention)?,
             metrics: Metrics { listen: optional_address("metrics.listen", &written.metrics.listen)? },
             log: Log { level: written.log.level, format: written.log.format },
             exporters,
@@ -46,6 +49,34 @@ impl Config {
             state_dir,
         })
     }
+}
+
+fn retention(written: &written::Retention) -> Result<retention::Settings, ConfigError> {
+    let written::Retention {
+        flows_days,
+        rollups_days,
+        nat_events_days,
+        interface_counters_days,
+        ledger_days,
+        budget_bytes,
+    } = *written;
+    for (key, days) in [
+        ("retention.flows_days", flows_days),
+        ("retention.rollups_days", rollups_days),
+        ("retention.nat_events_days", nat_events_days),
+        ("retention.interface_counters_days", interface_counters_days),
+        ("retention.ledger_days", ledger_days),
+    ] {
+        in_range(key, u64::from(days), 0..=DAYS_MAX)?;
+    }
+    Ok(retention::Settings {
+        flows_days,
+        rollups_days,
+        nat_events_days,
+        interface_counters_days,
+        ledger_days,
+        budget_bytes,
+    })
 }
 
 fn capture(written: written::Capture) -> Result<Capture, ConfigError> {

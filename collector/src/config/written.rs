@@ -50,6 +50,7 @@ section! {
         geoip: GeoIp = GeoIp::default(),
         clickhouse: ClickHouse = ClickHouse::default(),
         store: Store = Store::default(),
+        retention: Retention = Retention::default(),
         metrics: Metrics = Metrics::default(),
         log: Log = Log::default(),
         exporters: Vec<Exporter> = Vec::new(),
@@ -149,6 +150,18 @@ section! {
         library: Option<PathBuf> = None,
         memory_bytes: u64 = 0,
         connections: usize = 8,
+    }
+}
+
+section! {
+    /// `[retention]`: how long rows stay.
+    Retention {
+        flows_days: u32 = 30,
+        rollups_days: u32 = 400,
+        nat_events_days: u32 = 180,
+        interface_counters_days: u32 = 90,
+        ledger_days: u32 = 400,
+        budget_bytes: u64 = 0,
     }
 }
 
@@ -273,6 +286,7 @@ impl Written {
             ("geoip", self.geoip.changed(&other.geoip)),
             ("clickhouse", self.clickhouse.changed(&other.clickhouse)),
             ("store", self.store.changed(&other.store)),
+            ("retention", self.retention.changed(&other.retention)),
             ("metrics", self.metrics.changed(&other.metrics)),
             ("log", self.log.changed(&other.log)),
         ];

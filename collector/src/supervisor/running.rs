@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::batch::Pool;
 use crate::clickhouse::client::Compression;
+use crate::clickhouse::retention::Retention;
 use crate::clickhouse::{self, Batch, BatchSender, Sink};
 use crate::config::{self, Config, StdoutFormat};
 use crate::enrich::{self, Enricher, Geo, Published, PublishedRates, Watcher};
@@ -124,6 +125,7 @@ impl Running {
             templates: templates.clone(),
             published,
             watcher,
+            retention: Retention::start(&client, config.retention).map_err(Error::system("start retention"))?,
             stdout_skipped: stdout.as_ref().map(stdout::Writer::skipped),
             store_restarts: store.as_ref().map(|_| Counter::default()),
         });
@@ -242,6 +244,8 @@ impl Running {
         }
         self.observed.log_totals();
         drop(self.server);
+        // The tables are left alone before their store ends.
+        drop(self.observed);
         let store_ended = self.store.map_or(Ok(()), store::Child::stop);
         if let Some(index) = panicked {
             return Err(Error::Worker(index));

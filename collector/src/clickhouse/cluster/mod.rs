@@ -86,6 +86,12 @@ impl Cluster {
         format!("{table}{LOCAL}")
     }
 
+    /// The table whose rows are in the table `local`.
+    #[must_use]
+    pub fn table_of(local: &str) -> &str {
+        local.strip_suffix(LOCAL).unwrap_or(local)
+    }
+
     /// Makes the database on every server.
     #[must_use]
     pub fn create_database(&self, database: &str) -> String {

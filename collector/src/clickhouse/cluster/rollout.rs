@@ -59,10 +59,10 @@ pub async fn apply(cluster: &Cluster, shards: &[Client]) -> Result<Vec<Applied>,
     let versions: Vec<u32> = versions.into_iter().map(Option::unwrap_or_default).collect();
     for (shard, version) in shards.iter().zip(&versions) {
         schema::refuse_newer(shard, *version)?;
-        schema::refuse_other_kind(shard).await?;
+        schema::refuse_different(shard, *version).await?;
     }
     let (from, to) = (versions.iter().copied().min().unwrap_or_default(), schema::latest_version());
-    for step in schema::steps().filter(|step| from < to && (step.version == 0 || step.version > from)) {
+    for step in schema::steps_from(from) {
         apply_step(cluster, shards, &versions, &step).await?;
     }
     Ok(versions.into_iter().map(|from| Applied { from, to }).collect())
