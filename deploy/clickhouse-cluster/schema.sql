@@ -247,3 +247,26 @@ ENGINE = Distributed('flows', 'collector', 'ledger_local')
 COMMENT 'What became of every datagram, per exporter, observation domain and minute of receipt. Ask for sums';
 
 INSERT INTO schema_version_local (version, binary_version) VALUES (3, '0.1.0');
+
+ALTER TABLE collector.flows_local ON CLUSTER `flows`
+    MODIFY SETTING replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 31536000, default_compression_codec = 'ZSTD(1)';
+
+ALTER TABLE collector.flows_local ON CLUSTER `flows`
+    ADD PROJECTION IF NOT EXISTS host_src (SELECT time_received, time_start, time_end, exporter_address, exporter_name, src_addr, dst_addr, src_port, dst_port, protocol, tcp_flags, in_if, out_if, bytes, packets, sampling_rate, post_nat_src_addr, post_nat_src_port ORDER BY src_addr, time_received);
+
+ALTER TABLE collector.flows_local ON CLUSTER `flows`
+    ADD PROJECTION IF NOT EXISTS host_dst (SELECT time_received, time_start, time_end, exporter_address, exporter_name, src_addr, dst_addr, src_port, dst_port, protocol, tcp_flags, in_if, out_if, bytes, packets, sampling_rate, post_nat_src_addr, post_nat_src_port ORDER BY dst_addr, time_received);
+
+ALTER TABLE collector.nat_events_local ON CLUSTER `flows`
+    MODIFY SETTING replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 31536000;
+
+ALTER TABLE collector.nat_events_local ON CLUSTER `flows`
+    ADD INDEX IF NOT EXISTS inside src_addr TYPE bloom_filter(0.01) GRANULARITY 1;
+
+ALTER TABLE collector.interface_counters_local ON CLUSTER `flows`
+    MODIFY SETTING replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 31536000;
+
+ALTER TABLE collector.ledger_local ON CLUSTER `flows`
+    MODIFY SETTING replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 31536000;
+
+INSERT INTO schema_version_local (version, binary_version) VALUES (6, '0.1.0');

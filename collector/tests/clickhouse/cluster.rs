@@ -3,9 +3,11 @@
 
 use bytes::BytesMut;
 use collector::batch::TABLES;
-use collector::clickhouse::{Class, Client, Cluster, cluster, schema};
+use collector::clickhouse::schema::Applied;
+use collector::clickhouse::{Class, Client, Cluster, Settings, cluster, schema};
 
 use crate::engine::{Engine, block_on};
+use crate::fake::{Answer, Fake};
 use crate::rows::{Numbers, block};
 
 const DATABASE: &str = "clustered";
@@ -137,4 +139,60 @@ fn a_server_that_stands_alone_and_a_cluster_are_not_mixed_up() {
         assert_eq!(error.class, Class::Schema);
         assert!(error.message.contains("not of cluster flows: name another clickhouse.database"), "{error}");
     });
+}
+
+fn of_fake(fake: &Fake) -> Client {
+    let url = format!("http://{}", fake.address);
+    let settings =
+        Settings { url, cluster: Some(flows_cluster()), database: DATABASE.to_owned(), ..Settings::default() };
+    Client::new(&settings).unwrap()
+}
+
+/// The statements that change something.
+fn changes(fake: &Fake) -> Vec<String> {
+    fake.statements().into_iter().filter(|statement| !statement.starts_with("SELECT")).collect()
+}
+
+#[test]
+fn statements_go_where_they_belong() {
+    let script = cluster::print(&flows_cluster(), DATABASE).unwrap();
+    let all: Vec<&str> = statements(&script).filter(|statement| !statement.is_empty()).skip(2).collect();
+    let of_shard = |statement: &&&str| !statement.contains(" ON CLUSTER ");
+    let latest: &'static str = format!("{}\n", schema::latest_version()).leak();
+    let empty = Answer::Fine("");
+    let first = Fake::start(&[Answer::Fine("0\n")], empty);
+    let behind = Fake::start(&[Answer::Fine("0\n")], empty);
+    let shards = [of_fake(&first), of_fake(&behind)];
+    let applied = block_on(cluster::apply(&flows_cluster(), &shards)).unwrap();
+    assert_eq!(applied, [Applied { from: 0, to: schema::latest_version() }; 2]);
+    assert_eq!(changes(&first), all);
+    assert_eq!(changes(&behind), all.iter().filter(of_shard).copied().collect::<Vec<_>>());
+
+    let up_to_date = [Fake::start(&[Answer::Fine(latest)], empty), Fake::start(&[Answer::Fine(latest)], empty)];
+    let error = block_on(cluster::apply(&flows_cluster(), &up_to_date.each_ref().map(of_fake))).unwrap_err();
+    assert!(error.message.contains("is missing"), "it says latest, and has no tables: {error}");
+    assert_eq!(up_to_date.iter().map(changes).collect::<Vec<_>>(), [Vec::<String>::new(), Vec::new()]);
+}
+
+#[test]
+fn servers_that_are_away_do_not_keep_the_others_from_a_change() {
+    for (answer, done) in [
+        ("clickhouse-1-1\t9000\t0\t\t1\t0\nclickhouse-1-2\t9000\t\\N\t\\N\t0\t0\n", true),
+        ("", true),
+        ("Code: 57. DB::Exception: There was an error on [clickhouse-1-2:9000]", false),
+    ] {
+        let answer = if done { Answer::Fine(answer) } else { Answer::Fail(500, answer) };
+        let fake = Fake::start(&[], answer);
+        let change = block_on(of_fake(&fake).change("TRUNCATE TABLE protocols"));
+        assert_eq!(change.is_ok(), done, "{answer:?}");
+        assert_eq!(fake.statements(), ["TRUNCATE TABLE clustered.protocols_local ON CLUSTER `flows` SYNC"]);
+    }
+}
+
+#[test]
+fn tables_of_a_cluster_are_refused_where_none_is_configured() {
+    let fake = Fake::start(&[Answer::Fine("3\n"), Answer::Fine("Distributed\n")], Answer::Fine(""));
+    let settings = Settings { url: format!("http://{}", fake.address), ..Settings::default() };
+    let error = block_on(schema::apply(&Client::new(&settings).unwrap())).unwrap_err();
+    assert!(error.message.contains("set clickhouse.cluster to its name"), "{error}");
 }

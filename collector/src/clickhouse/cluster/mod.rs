@@ -12,8 +12,8 @@
 //!
 //! Why the paths in Keeper are written out, rather than made of `{uuid}`: `CREATE TABLE IF NOT EXISTS ... ON CLUSTER` gives a
 //! table that only one server lacks a new UUID, so that a replaced server would stand apart from its shard. By a path that
-//! says cluster, shard, database and table it finds its shard again by the same statement. For the same reason the database is
-//! an ordinary one (engine Atomic): one of engine Replicated has no use for either.
+//! says cluster, shard, database and table it finds its shard again with the statement that its neighbour shows for the table.
+//! For the same reason the database is an ordinary one (engine Atomic): one of engine Replicated has no use for such paths.
 
 /// The statements themselves.
 mod render;

@@ -42,6 +42,16 @@ pub(super) fn statements(cluster: &Cluster, database: &str, reader: &mut Reader<
         nothing_more(reader)?;
         return Ok(vec![target.drop(table), target.drop(&Cluster::local(table))]);
     }
+    if reader.take("TRUNCATE TABLE") {
+        let local = target.on_cluster(&Cluster::local(reader.name()?));
+        nothing_more(reader)?;
+        return Ok(vec![once(format!("TRUNCATE TABLE {local} SYNC"))]);
+    }
+    if reader.take("SYSTEM RELOAD DICTIONARY") {
+        let dictionary = target.full(reader.name()?);
+        nothing_more(reader)?;
+        return Ok(vec![once(format!("SYSTEM RELOAD DICTIONARY {} {dictionary}", target.everywhere()))]);
+    }
     if reader.take("DROP DICTIONARY IF EXISTS") {
         let name = target.on_cluster(reader.name()?);
         nothing_more(reader)?;

@@ -139,6 +139,8 @@ fn dictionaries_read_what_any_shard_was_told() {
             "CREATE OR REPLACE DICTIONARY db.d ON CLUSTER `flows-1` (a UInt64) PRIMARY KEY a SOURCE(CLICKHOUSE(DB 'x' TABLE 't')) LAYOUT(FLAT())",
         ],
     );
+    check("TRUNCATE TABLE t", &["TRUNCATE TABLE db.t_local ON CLUSTER `flows-1` SYNC"]);
+    check("SYSTEM RELOAD DICTIONARY d", &["SYSTEM RELOAD DICTIONARY ON CLUSTER `flows-1` db.d"]);
     check("DROP DICTIONARY IF EXISTS d", &["DROP DICTIONARY IF EXISTS db.d ON CLUSTER `flows-1`"]);
 }
 
