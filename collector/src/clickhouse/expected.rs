@@ -92,7 +92,8 @@ impl Expected {
 impl Table {
     /// Whether this may be the table while its columns are still being added: what there is fits.
     fn is_begun(&self, found: &Found) -> bool {
-        let fits = |(name, kinds): &(String, Vec<String>)| found.columns.get(name).is_none_or(|kind| kinds.contains(kind));
+        let fits =
+            |(name, kinds): &(String, Vec<String>)| found.columns.get(name).is_none_or(|kind| kinds.contains(kind));
         self.engine_difference(found).is_none()
             && self.columns.iter().all(fits)
             && self.columns.first().is_some_and(|(name, _)| found.columns.contains_key(name))

@@ -11,6 +11,8 @@ pub mod client;
 pub mod counters;
 /// What went wrong, in classes that say what to do about it.
 pub mod error;
+/// What tables there must be, as the migrations say.
+mod expected;
 /// Blocks in ClickHouse's Native format.
 pub mod native;
 /// Who is told what becomes of rows.
@@ -25,8 +27,6 @@ pub mod schema;
 pub mod sink;
 /// ClickHouse's logs about itself.
 pub mod system_logs;
-/// What tables there must be, as the migrations say.
-mod expected;
 /// HTTP and TLS connections.
 mod transport;
 

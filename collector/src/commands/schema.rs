@@ -137,7 +137,11 @@ fn status(args: &StatusArgs, cli: &Cli, out: &mut Output) -> anyhow::Result<()> 
 }
 
 fn print_status(status: &Status, out: &mut Output) -> anyhow::Result<()> {
-    writeln!(out, "{:<20} {:>16} {:>10} {:>8}  {:<10}  {:<10}  KEPT", "TABLE", "ROWS", "BYTES", "A ROW", "OLDEST", "NEWEST")?;
+    writeln!(
+        out,
+        "{:<20} {:>16} {:>10} {:>8}  {:<10}  {:<10}  KEPT",
+        "TABLE", "ROWS", "BYTES", "A ROW", "OLDEST", "NEWEST"
+    )?;
     for table in &status.tables {
         let a_row = table.bytes.checked_div(table.rows).unwrap_or(0);
         let kept = if table.days == 0 { "for ever".to_owned() } else { format!("{} days", table.days) };
@@ -159,7 +163,9 @@ fn print_status(status: &Status, out: &mut Output) -> anyhow::Result<()> {
         budget => writeln!(out, "Budget {}; {free} are free on ClickHouse's disks.", readable(budget))?,
     }
     match status.days_left {
-        None => writeln!(out, "By the growth of the last days the room suffices: rows leave by age before it is used up.")?,
+        None => {
+            writeln!(out, "By the growth of the last days the room suffices: rows leave by age before it is used up.")?
+        }
         Some(days) => writeln!(out, "By the growth of the last days the room is used up in {days} days.")?,
     }
     Ok(())

@@ -49,8 +49,14 @@ impl Config {
 }
 
 fn retention(written: &written::Retention) -> Result<retention::Settings, ConfigError> {
-    let written::Retention { flows_days, rollups_days, nat_events_days, interface_counters_days, ledger_days, budget_bytes } =
-        *written;
+    let written::Retention {
+        flows_days,
+        rollups_days,
+        nat_events_days,
+        interface_counters_days,
+        ledger_days,
+        budget_bytes,
+    } = *written;
     for (key, days) in [
         ("retention.flows_days", flows_days),
         ("retention.rollups_days", rollups_days),
@@ -60,7 +66,14 @@ fn retention(written: &written::Retention) -> Result<retention::Settings, Config
     ] {
         in_range(key, u64::from(days), 0..=DAYS_MAX)?;
     }
-    Ok(retention::Settings { flows_days, rollups_days, nat_events_days, interface_counters_days, ledger_days, budget_bytes })
+    Ok(retention::Settings {
+        flows_days,
+        rollups_days,
+        nat_events_days,
+        interface_counters_days,
+        ledger_days,
+        budget_bytes,
+    })
 }
 
 fn capture(written: written::Capture) -> Result<Capture, ConfigError> {

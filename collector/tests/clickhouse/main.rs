@@ -10,6 +10,8 @@ mod fake;
 mod nat;
 /// Each way a ClickHouse can fail to be there.
 mod probe;
+/// How long rows are kept.
+mod retention;
 /// What comes back of each column.
 mod round_trip;
 /// Blocks with random and extreme values.
@@ -24,3 +26,5 @@ mod sink_tables;
 mod tls;
 /// A proxy that takes TLS off.
 mod tls_proxy;
+/// Upgrades with data, and tables that are refused.
+mod upgrade;

@@ -64,8 +64,7 @@ struct Subject {
 }
 
 const FLOWS: Subject = Subject { table: "flows", partition: "toDate(time_received)", columns: flows::COLUMNS };
-const NAT_EVENTS: Subject =
-    Subject { table: "nat_events", partition: "toDate(time_received)", columns: nat::COLUMNS };
+const NAT_EVENTS: Subject = Subject { table: "nat_events", partition: "toDate(time_received)", columns: nat::COLUMNS };
 
 /// Runs every variant and prints one JSON document.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {

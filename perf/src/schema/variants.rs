@@ -53,7 +53,9 @@ pub(crate) fn of_flows() -> Vec<Variant> {
     let mut variants = vec![
         altered("committed", Vec::new()),
         altered("without host look-up", without_projections()),
-        bare("bloom filters", ZSTD, |end, _| format!("ADD INDEX h_{end} {end}_addr TYPE bloom_filter(0.01) GRANULARITY 1")),
+        bare("bloom filters", ZSTD, |end, _| {
+            format!("ADD INDEX h_{end} {end}_addr TYPE bloom_filter(0.01) GRANULARITY 1")
+        }),
         bare("offset projections", ZSTD, |end, _| {
             format!("ADD PROJECTION h_{end} (SELECT _part_offset ORDER BY {end}_addr)")
         }),

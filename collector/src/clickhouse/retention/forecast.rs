@@ -85,7 +85,8 @@ mod tests {
 
     #[test]
     fn todays_part_counts_as_the_part_of_a_day_that_it_is() {
-        let half = Partition { end: NOW + DAY_SECONDS / 2, begin: NOW - DAY_SECONDS / 2, ..days_of_flows(1, 50)[0].clone() };
+        let half =
+            Partition { end: NOW + DAY_SECONDS / 2, begin: NOW - DAY_SECONDS / 2, ..days_of_flows(1, 50)[0].clone() };
         assert_eq!(growth(&[half], NOW), BTreeMap::from([("flows", 100.0)]));
     }
 }

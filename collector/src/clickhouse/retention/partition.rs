@@ -68,7 +68,8 @@ fn span(id: &str) -> Option<(i64, i64)> {
 fn day_number(year: i64, month: i64, day: i64) -> i64 {
     // Years that begin in March have the leap day at their end.
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + (153 * month + 2) / 5 + day - 719_469
+    365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + (153 * month + 2) / 5 + day
+        - 719_469
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What has to go: partitions past their age, then the oldest of all until the rest fits into the budget.
 
-use super::partition::{DAY_SECONDS, Partition};
 use super::Settings;
+use super::partition::{DAY_SECONDS, Partition};
 
 /// Why a partition goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,11 +22,7 @@ impl Reason {
 }
 
 /// The partitions that have to go at `now` (seconds since 1970), in the order in which they go.
-pub(super) fn plan<'p>(
-    partitions: &'p [Partition],
-    settings: &Settings,
-    now: i64,
-) -> Vec<(&'p Partition, Reason)> {
+pub(super) fn plan<'p>(partitions: &'p [Partition], settings: &Settings, now: i64) -> Vec<(&'p Partition, Reason)> {
     let is_past = |partition: &Partition| {
         let days = settings.days_of(&partition.table).unwrap_or(0);
         days > 0 && partition.end <= now - i64::from(days) * DAY_SECONDS

@@ -113,7 +113,8 @@ mod tests {
             rows,
             bytes,
         };
-        let partitions = [partition("flows", 10, 1, 100), partition("flows", 12, 2, 200), partition("ledger", 11, 3, 30)];
+        let partitions =
+            [partition("flows", 10, 1, 100), partition("flows", 12, 2, 200), partition("ledger", 11, 3, 30)];
         let now = 13 * DAY_SECONDS;
         let status = Status::of(&partitions, &Settings::default(), 1_000_000, now);
         let flows = TableStatus {
