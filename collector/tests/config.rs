@@ -216,6 +216,7 @@ fn what_waits_for_a_restart_is_named() {
             &["capture.ports", "capture.pin", "log.level"],
         ),
         ("[clickhouse]\npassword = \"x\"", &["clickhouse.password"]),
+        ("[retention]\nbudget_bytes = 1", &["retention.budget_bytes"]),
     ] {
         let after = Written::parse(text, "t").expect("valid");
         assert_eq!(before.changed_for_restart(&after), expected, "{text:?}");

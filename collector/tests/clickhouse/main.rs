@@ -18,6 +18,8 @@ mod lost;
 mod nat;
 /// Each way a ClickHouse can fail to be there.
 mod probe;
+/// How long rows are kept.
+mod retention;
 /// What comes back of each column.
 mod round_trip;
 /// Blocks with random and extreme values.
@@ -32,3 +34,5 @@ mod sink_tables;
 mod tls;
 /// A proxy that takes TLS off.
 mod tls_proxy;
+/// Upgrades with data, and tables that are refused.
+mod upgrade;

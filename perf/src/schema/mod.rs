@@ -54,6 +54,9 @@ pub(crate) struct Arguments {
     /// Leave the inserted parts as the server merges them by itself.
     #[arg(long)]
     unmerged: bool,
+    /// Insert nothing: measure the tables that an earlier run left because it was ended.
+    #[arg(long)]
+    as_left: bool,
 }
 
 /// A table with what is generated for it.
@@ -113,12 +116,14 @@ impl Arguments {
 
 fn measure(server: &Server, arguments: &Arguments, subject: &Subject, variant: &Variant) -> anyhow::Result<Value> {
     let server = server.in_database(DATABASE);
-    make_tables(&server)?;
-    for statement in variant.statements(subject.table, subject.partition) {
-        server.query(&statement)?;
+    if !arguments.as_left {
+        make_tables(&server)?;
+        for statement in variant.statements(subject.table, subject.partition) {
+            server.query(&statement)?;
+        }
     }
     let cpu_before = cpu_seconds(&server)?;
-    let (rows, insert_seconds) = insert(&server, arguments, subject)?;
+    let (rows, insert_seconds) = if arguments.as_left { (0, f64::NAN) } else { insert(&server, arguments, subject)? };
     let insert_cpu_seconds = cpu_seconds(&server)? - cpu_before;
     let begun = Instant::now();
     if !arguments.unmerged {
@@ -132,7 +137,10 @@ fn measure(server: &Server, arguments: &Arguments, subject: &Subject, variant: &
     ))?;
     let size: Vec<f64> = size.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
     let [found_rows, bytes, key_bytes, parts] = size[..] else { anyhow::bail!("unexpected answer of system.parts") };
-    anyhow::ensure!(found_rows as u64 == rows, "{found_rows} rows are in the table, {rows} were sent");
+    anyhow::ensure!(
+        arguments.as_left || found_rows as u64 == rows,
+        "{found_rows} rows are in the table, {rows} were sent"
+    );
     let begin = flows::BEGIN_MS / 1000;
     let questions = if subject.table == FLOWS.table {
         let mut costs = questions::ask(&server, &questions::about_flows(begin, arguments.seconds))?;
@@ -147,6 +155,7 @@ fn measure(server: &Server, arguments: &Arguments, subject: &Subject, variant: &
     };
     Ok(json!({
         "variant": variant.name,
+        "rows": found_rows,
         "bytes_per_row": bytes / found_rows,
         "insert_rows_per_second": found_rows / insert_seconds,
         "insert_cpu_microseconds_per_row": insert_cpu_seconds * 1e6 / found_rows,

@@ -39,11 +39,19 @@ struct Counted {
 }
 
 impl Retention {
-    /// Starts looking after the tables of a ClickHouse.
+    /// Starts looking after the tables of a ClickHouse, for the first time in a minute.
     ///
     /// # Errors
     /// The system refused the thread or its runtime.
     pub fn start(client: &clickhouse::Settings, settings: Settings) -> std::io::Result<Self> {
+        Self::start_after(client, settings, SOON)
+    }
+
+    /// The same with another wait before the first time.
+    ///
+    /// # Errors
+    /// As [`Retention::start`].
+    pub fn start_after(client: &clickhouse::Settings, settings: Settings, wait: Duration) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let counted = Arc::new(Counted::default());
         let (stop, stopped) = oneshot::channel();
@@ -52,7 +60,7 @@ impl Retention {
             runtime.block_on(async {
                 tokio::select! {
                     _ = stopped => {}
-                    () = look_after(&client, &settings, &told) => {}
+                    () = look_after(&client, &settings, &told, wait) => {}
                 }
             });
         };
@@ -77,8 +85,7 @@ impl Drop for Retention {
 }
 
 /// Never ends by itself. It may be given up at any moment: a partition is dropped whole or not at all.
-async fn look_after(client: &clickhouse::Settings, settings: &Settings, counted: &Counted) {
-    let mut wait = SOON;
+async fn look_after(client: &clickhouse::Settings, settings: &Settings, counted: &Counted, mut wait: Duration) {
     loop {
         tokio::time::sleep(wait).await;
         let done = async { round(&Client::new(client)?, settings, counted).await }.await;
