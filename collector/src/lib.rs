@@ -27,6 +27,8 @@ pub mod pcap;
 pub mod prefix;
 /// Small tables of sums, each for a question, computed from each block.
 pub mod rollup;
+/// The lexical rules of ClickHouse's SQL.
+mod sql_tokens;
 /// The XDP program: loading, attaching, its maps and verdict counters.
 pub mod steering;
 /// The embedded ClickHouse: libchdb behind ClickHouse's HTTP interface.

@@ -116,6 +116,8 @@ fn values_that_cannot_be_meant_say_what_to_write() {
     check(&urls("[[clickhouse.shards]]\nurl = \"http://a\""), "file.toml:3: unknown field `url`");
     check("[clickhouse]\nblock_rows = 524289", "clickhouse.block_rows is 524289: use a number from 1 to 524288");
     check("[clickhouse]\ndatabase = \"a-b\"", "clickhouse.database is \"a-b\"");
+    check("[clickhouse]\ncluster = \"flows\"", "name its servers in [[clickhouse.shards]]");
+    check("[clickhouse]\nurl = \"http://a\"\ncluster = \"a b\"", "write the name that system.clusters has");
     check("[clickhouse]\npassword = \"a\"\npassword_file = \"b\"", "keep one of the two");
     check("[clickhouse]\npassword_file = \"/nonexistent/file\"", "reading password file /nonexistent/file");
     check("[clickhouse]\npending_rows = 5", "use a number from 65536");
@@ -215,6 +217,7 @@ fn what_waits_for_a_restart_is_named() {
         ),
         ("[names]\nnetworks = \"/x.csv\"", &[]),
         ("[clickhouse]\npassword = \"x\"", &["clickhouse.password"]),
+        ("[retention]\nbudget_bytes = 1", &["retention.budget_bytes"]),
     ] {
         let after = Written::parse(text, "t").expect("valid");
         assert_eq!(before.changed_for_restart(&after), expected, "{text:?}");

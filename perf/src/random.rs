@@ -34,6 +34,12 @@ impl Random {
         (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
+    /// A rank below `limit`, which is not 0; each doubling of ranks is as likely as the next (Zipf's law with exponent 1).
+    pub fn zipf(&mut self, limit: u64) -> u64 {
+        let rank = (limit as f64 + 1.0).powf(self.fraction());
+        (rank as u64).saturating_sub(1).min(limit - 1)
+    }
+
     /// A number from `least` on whose tail is heavy: a Pareto distribution of this shape.
     pub fn heavy(&mut self, least: f64, shape: f64) -> u64 {
         (least / (1.0 - self.fraction()).powf(shape.recip())) as u64

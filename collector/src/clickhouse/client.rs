@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::rt::TokioExecutor;
 
+use super::cluster::{self, Cluster, Scope};
 use super::error::{Class, Error, one_line};
 use super::insert::Inserts;
 use super::transport;
@@ -17,6 +18,9 @@ use crate::batch::Part;
 
 /// How long a connection lies idle before it is closed: below the least that ClickHouse has ever closed it after (3 s).
 const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long the servers of a cluster may take for a statement that is for all of them, in seconds.
+const CLUSTER_WAIT_SECONDS: u64 = 15;
 
 /// How blocks travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -33,6 +37,8 @@ pub enum Compression {
 pub struct Settings {
     /// `http://host:8123` or `https://host:8443`.
     pub url: String,
+    /// The cluster that the server is part of; `None` for a server that stands alone.
+    pub cluster: Option<Cluster>,
     /// Database of the tables.
     pub database: String,
     /// User name.
@@ -53,6 +59,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             url: "http://127.0.0.1:8123".to_owned(),
+            cluster: None,
             database: "default".to_owned(),
             user: "default".to_owned(),
             password: String::new(),
@@ -69,6 +76,7 @@ impl fmt::Debug for Settings {
         formatter
             .debug_struct("Settings")
             .field("url", &self.url)
+            .field("cluster", &self.cluster)
             .field("database", &self.database)
             .field("user", &self.user)
             .field("password", &"***")
@@ -77,6 +85,48 @@ impl fmt::Debug for Settings {
             .field("connect_timeout", &self.connect_timeout)
             .field("request_timeout", &self.request_timeout)
             .finish()
+    }
+}
+
+impl Settings {
+    /// The table that rows of `table` are written to, and whose parts are dropped: everything that changes rows names this one,
+    /// everything that reads them names `table` itself.
+    #[must_use]
+    pub fn table_of_rows(&self, table: &str) -> String {
+        match self.cluster {
+            Some(_) => Cluster::local(table),
+            None => table.to_owned(),
+        }
+    }
+
+    /// The table whose rows are in `table_of_rows`; see [`Settings::table_of_rows`].
+    #[must_use]
+    pub fn table_of<'a>(&self, table_of_rows: &'a str) -> &'a str {
+        match self.cluster {
+            Some(_) => Cluster::table_of(table_of_rows),
+            None => table_of_rows,
+        }
+    }
+
+    /// A table of `system` with what one server of each shard says, in the place of what the one says that is asked.
+    #[must_use]
+    pub fn system_table(&self, table: &str) -> String {
+        match &self.cluster {
+            Some(cluster) => format!("cluster('{}', system.{table})", cluster.name()),
+            None => format!("system.{table}"),
+        }
+    }
+
+    /// What `statement`, written for a server that stands alone, is where these settings lead: itself, or what does the same in
+    /// the cluster.
+    ///
+    /// # Errors
+    /// [`Class::Schema`] for a statement that no cluster knows.
+    pub fn statements(&self, statement: &str) -> Result<Vec<cluster::Statement>, Error> {
+        match &self.cluster {
+            Some(cluster) => cluster.statements(&self.database, statement),
+            None => Ok(vec![cluster::Statement { scope: Scope::Once, sql: statement.to_owned() }]),
+        }
     }
 }
 
@@ -234,12 +284,63 @@ impl Client {
         self.limited(answer).await
     }
 
+    /// As [`Client::query`], for what needs no database.
+    ///
+    /// # Errors
+    /// See [`Class`]; nothing is repeated.
+    pub async fn query_on_server(&self, sql: &str, format: &str) -> Result<String, Error> {
+        let asked = self.server.query_raw(sql);
+        let answer = async { asked.fetch_bytes(format)?.collect().await };
+        let answer = self.limited(answer).await?;
+        Ok(String::from_utf8_lossy(&answer).into_owned())
+    }
+
     /// Runs a statement that answers nothing, in the database.
     ///
     /// # Errors
     /// See [`Class`]; nothing is repeated.
     pub async fn execute(&self, sql: &str) -> Result<(), Error> {
         self.limited(self.database.query_raw(sql).execute()).await
+    }
+
+    /// Runs a statement that changes tables, written for a server that stands alone; where the tables are those of a cluster, what
+    /// does the same there, on all servers if there is such a statement, else on this server's shard.
+    ///
+    /// # Errors
+    /// See [`Class`]; nothing is repeated.
+    pub async fn change(&self, statement: &str) -> Result<(), Error> {
+        for cluster::Statement { scope, sql } in self.settings.statements(statement)? {
+            match scope {
+                Scope::Once if self.settings.cluster.is_some() => self.execute_on_cluster(&sql).await?,
+                Scope::Once | Scope::EachShard => self.execute(&sql).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a statement that is ON CLUSTER, and waits for its servers. Those that are away do it when they are back; their names
+    /// are logged.
+    ///
+    /// # Errors
+    /// See [`Class`], of the first server on which it failed.
+    pub async fn execute_on_cluster(&self, sql: &str) -> Result<(), Error> {
+        let wait_seconds = self.settings.request_timeout.as_secs().clamp(2, 2 * CLUSTER_WAIT_SECONDS) / 2;
+        let asked = self
+            .server
+            .query_raw(sql)
+            .with_setting("distributed_ddl_output_mode", "null_status_on_timeout")
+            .with_setting("distributed_ddl_task_timeout", wait_seconds.to_string());
+        let answer = async { asked.fetch_bytes("TSV")?.collect().await };
+        let answer = self.limited(answer).await?;
+        let answer = String::from_utf8_lossy(&answer);
+        let away: Vec<String> = answer.lines().filter_map(away).collect();
+        if !away.is_empty() {
+            tracing::warn!(
+                servers = away.join(" "),
+                "servers of the cluster are away: they change the schema when they are back"
+            );
+        }
+        Ok(())
     }
 
     /// Runs a statement that answers nothing and needs no database.
@@ -269,4 +370,11 @@ impl Client {
         scratch.clear();
         self.inserts.insert(part, token, scratch).await
     }
+}
+
+/// The server that has not done its part, from a line that says host, port, status and more.
+fn away(line: &str) -> Option<String> {
+    let mut fields = line.split('\t');
+    let (host, port, status) = (fields.next()?, fields.next()?, fields.next()?);
+    (status == "\\N").then(|| format!("{host}:{port}"))
 }

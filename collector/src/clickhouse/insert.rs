@@ -78,7 +78,7 @@ impl Inserts {
 
     fn request(&self, table: &Table, token: &str, body: Body) -> Result<Request<Body>, Error> {
         let Settings { url, database, user, password, .. } = &self.settings;
-        let query = insert_sql(table);
+        let query = insert_sql(&self.settings.table_of_rows(table.name), table);
         let decompress = match self.settings.compression {
             Compression::Lz4 => "1",
             Compression::None => "0",
@@ -240,9 +240,9 @@ async fn read(body: &mut hyper::body::Incoming) -> (Vec<u8>, Result<(), Error>) 
     }
 }
 
-fn insert_sql(table: &Table) -> String {
+fn insert_sql(name: &str, table: &Table) -> String {
     let columns: Vec<String> = table.columns.iter().map(|column| format!("`{}`", column.name)).collect();
-    format!("INSERT INTO {} ({}) FORMAT Native", table.name, columns.join(", "))
+    format!("INSERT INTO {name} ({}) FORMAT Native", columns.join(", "))
 }
 
 fn percent_encode(text: &str, out: &mut String) {

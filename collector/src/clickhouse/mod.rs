@@ -9,12 +9,16 @@ mod batch;
 mod block_size;
 /// The client: settings, probe, queries, one insert.
 pub mod client;
+/// What a cluster makes of tables and statements.
+pub mod cluster;
 /// What is counted.
 pub mod counters;
 /// Which endpoint of a shard an insert goes to.
 mod endpoints;
 /// What went wrong, in classes that say what to do about it.
 pub mod error;
+/// What tables there must be, as the migrations say.
+mod expected;
 /// Compression framing.
 mod frames;
 /// One insert: its request and its answer.
@@ -31,17 +35,22 @@ mod observer;
 mod prober;
 /// Batches that wait for their insert, within a bound.
 mod queue;
+/// How long rows are kept.
+pub mod retention;
 /// The schema on every endpoint.
 pub mod rollout;
 /// The tables and their migrations.
 pub mod schema;
 /// Takes batches, and stops.
 pub mod sink;
+/// ClickHouse's logs about itself.
+pub mod system_logs;
 /// HTTP and TLS connections.
 mod transport;
 
 pub use batch::{Batch, Receipt};
 pub use client::{Client, Settings};
+pub use cluster::Cluster;
 pub use counters::{Counters, Loss};
 pub use error::{Class, Error};
 pub use observer::Observer;

@@ -3,7 +3,8 @@
 //! Not here: what the schema is (see [`super::schema`]).
 
 use super::client::{Client, Settings};
-use super::error::Error;
+use super::cluster::{self, Cluster};
+use super::error::{Class, Error};
 use super::schema::{self, Applied};
 
 /// Brings the database of every endpoint of every shard to [`schema::latest_version`]; what was done on each, by its URL. An
@@ -12,6 +13,9 @@ use super::schema::{self, Applied};
 /// # Errors
 /// That of the first endpoint of a shard of which none could be brought up to date.
 pub async fn apply(shards: &[Vec<Settings>]) -> Result<Vec<(String, Applied)>, Error> {
+    if let Some(cluster) = shards.iter().flatten().find_map(|settings| settings.cluster.as_ref()) {
+        return apply_to_cluster(cluster, shards).await;
+    }
     let mut applied = Vec::new();
     for replicas in shards {
         let done_before = applied.len();
@@ -31,6 +35,31 @@ pub async fn apply(shards: &[Vec<Settings>]) -> Result<Vec<(String, Applied)>, E
         }
     }
     Ok(applied)
+}
+
+/// The same in a cluster, where a server that is away is told what to do by the others. One server of each shard must be there.
+async fn apply_to_cluster(cluster: &Cluster, shards: &[Vec<Settings>]) -> Result<Vec<(String, Applied)>, Error> {
+    let mut clients = Vec::with_capacity(shards.len());
+    for replicas in shards {
+        clients.extend(first_that_answers(replicas).await?);
+    }
+    let applied = cluster::apply(cluster, &clients).await?;
+    Ok(clients.iter().map(|client| client.settings().url.clone()).zip(applied).collect())
+}
+
+async fn first_that_answers(replicas: &[Settings]) -> Result<Option<Client>, Error> {
+    let mut last_error = None;
+    for settings in replicas {
+        let client = Client::new(settings)?;
+        match client.probe().await {
+            Err(error) if error.class != Class::NoDatabase => {
+                tracing::warn!(url = settings.url, "an endpoint does not answer: {error}");
+                last_error = Some(error);
+            }
+            Ok(_) | Err(_) => return Ok(Some(client)),
+        }
+    }
+    last_error.map_or(Ok(None), Err)
 }
 
 async fn apply_to(settings: &Settings) -> Result<Applied, Error> {

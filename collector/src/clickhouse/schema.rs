@@ -5,7 +5,9 @@
 //! Not here: which columns there are (see [`crate::batch::TABLES`]).
 
 use super::client::Client;
+use super::cluster;
 use super::error::{Class, Error};
+use super::expected::{self, Expected};
 
 /// One step from a version to the next.
 #[derive(Debug)]
@@ -23,6 +25,7 @@ static MIGRATIONS: &[Migration] = &[
     Migration { version: 3, sql: include_str!("migrations/0003_ledger.sql") },
     Migration { version: 4, sql: include_str!("migrations/0004_ledger_journal.sql") },
     Migration { version: 5, sql: include_str!("migrations/0005_rollups.sql") },
+    Migration { version: 6, sql: include_str!("migrations/0006_questions.sql") },
 ];
 
 /// Remembers what was applied.
@@ -35,6 +38,28 @@ const VERSION_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_version
 ENGINE = MergeTree
 ORDER BY version
 COMMENT 'Migrations that were applied to this database by the collector'";
+
+/// The statements of one version, its record last.
+#[derive(Debug)]
+pub(super) struct Step {
+    /// The version after them; 0 for the table that remembers versions.
+    pub(super) version: u32,
+    /// Statements for a server that stands alone.
+    pub(super) statements: Vec<String>,
+}
+
+/// What [`apply`] would do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Version found; 0 where there is no schema.
+    pub from: u32,
+    /// Version afterwards.
+    pub to: u32,
+    /// Whether the database is missing and would be made by another statement than these.
+    pub makes_database: bool,
+    /// The statements, in the order in which they would be run.
+    pub statements: Vec<String>,
+}
 
 /// What [`apply`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +74,11 @@ pub struct Applied {
 #[must_use]
 pub fn latest_version() -> u32 {
     MIGRATIONS.last().map_or(0, |migration| migration.version)
+}
+
+/// The versions there were, ascending.
+pub fn versions() -> impl Iterator<Item = u32> {
+    MIGRATIONS.iter().map(|migration| migration.version)
 }
 
 /// All statements that make the schema from nothing, as a script for `clickhouse-client --multiquery`.
@@ -72,30 +102,84 @@ pub fn print() -> String {
     script
 }
 
-/// Brings the database to [`latest_version`]; makes the database where it is missing. Does nothing to a schema that is up to date.
+/// The statements that [`apply`] would run, in a cluster those for all of it; nothing is changed.
 ///
 /// # Errors
-/// A schema newer than this binary knows, missing privileges, and all that [`Client::probe`] finds.
-pub async fn apply(client: &Client) -> Result<Applied, Error> {
-    let from = match version(client).await {
-        Err(error) if error.class == Class::NoDatabase => {
-            create_database(client).await?;
-            0
-        }
-        other => other?,
+/// A schema newer than this binary knows, tables that are not as its version made them, and all that [`Client::probe`] finds.
+pub async fn plan(client: &Client) -> Result<Plan, Error> {
+    let to = latest_version();
+    let (from, makes_database) = match version(client).await {
+        Err(error) if error.class == Class::NoDatabase => (0, true),
+        other => (other?, false),
     };
     refuse_newer(client, from)?;
-    if from == latest_version() {
-        return Ok(Applied { from, to: from });
+    if !makes_database {
+        refuse_different(client, from).await?;
     }
-    run(client, VERSION_TABLE).await?;
-    for migration in MIGRATIONS.iter().filter(|migration| migration.version > from) {
-        for statement in statements(migration.sql) {
-            run(client, statement).await?;
+    let mut statements = Vec::new();
+    let cluster = client.settings().cluster.as_ref().filter(|_| makes_database);
+    statements.extend(cluster.map(|cluster| cluster.create_database(&client.settings().database)));
+    for statement in steps_from(from).flat_map(|step| step.statements) {
+        statements.extend(client.settings().statements(&statement)?.into_iter().map(|statement| statement.sql));
+    }
+    Ok(Plan { from, to, makes_database: makes_database && cluster.is_none(), statements })
+}
+
+/// Brings the database to [`latest_version`], in a cluster on the client's shard (see [`cluster::apply`] for all of them); makes the database where it is missing. Does nothing to a schema that is up to date.
+///
+/// # Errors
+/// As [`plan`], and missing privileges.
+pub async fn apply(client: &Client) -> Result<Applied, Error> {
+    if let Some(cluster) = &client.settings().cluster {
+        let applied = cluster::apply(cluster, std::slice::from_ref(client)).await?;
+        return Ok(applied[0]);
+    }
+    let Plan { from, to, makes_database, statements } = plan(client).await?;
+    if makes_database {
+        create_database(client).await?;
+    }
+    for statement in &statements {
+        client.execute(statement).await.map_err(|error| explain(client, error))?;
+    }
+    Ok(Applied { from, to })
+}
+
+/// Refuses a database that was made for a cluster where none is configured, and the other way round: rows inserted through a
+/// Distributed table are not stored exactly once, and a table that stands alone is seen by nobody else.
+///
+/// # Errors
+/// [`Class::Schema`] with what to change, and whatever keeps ClickHouse from answering.
+async fn refuse_other_kind(client: &Client) -> Result<(), Error> {
+    let sql = "SELECT engine FROM system.tables WHERE database = currentDatabase() AND name = 'schema_version'";
+    let answer = client.query(sql, "TSV").await.map_err(|error| client.explain(error))?;
+    let (engine, database) = (answer.trim(), &client.settings().database);
+    let message = match &client.settings().cluster {
+        _ if engine.is_empty() => return Ok(()),
+        None if engine == "Distributed" => {
+            format!("the tables in database {database} are those of a cluster: set clickhouse.cluster to its name")
         }
-        run(client, &record(migration.version)).await?;
-    }
-    Ok(Applied { from, to: latest_version() })
+        Some(cluster) if engine != "Distributed" => format!(
+            "the tables in database {database} are those of a server that stands alone, not of cluster {}: name another \
+             clickhouse.database, which will be made, and copy the rows",
+            cluster.name()
+        ),
+        None | Some(_) => return Ok(()),
+    };
+    Err(Error::new(Class::Schema, message))
+}
+
+/// What brings a schema of version `from` to the latest; nothing where it is.
+pub(super) fn steps_from(from: u32) -> impl Iterator<Item = Step> {
+    steps().filter(move |step| from < latest_version() && (step.version == 0 || step.version > from))
+}
+
+/// The table that remembers versions, then each migration.
+pub(super) fn steps() -> impl Iterator<Item = Step> {
+    let migrations = MIGRATIONS.iter().map(|migration| Step {
+        version: migration.version,
+        statements: statements(migration.sql).map(str::to_owned).chain([record(migration.version)]).collect(),
+    });
+    std::iter::once(Step { version: 0, statements: vec![VERSION_TABLE.to_owned()] }).chain(migrations)
 }
 
 /// Whether the schema is the one this binary works with; nothing is changed.
@@ -121,7 +205,8 @@ pub async fn check(client: &Client) -> Result<(), Error> {
 /// # Errors
 /// [`Class::NoDatabase`] as it is; everything else with URL and remedy.
 pub async fn version(client: &Client) -> Result<u32, Error> {
-    let answer = match client.query("SELECT max(version) FROM schema_version", "TSV").await {
+    let table = client.settings().table_of_rows("schema_version");
+    let answer = match client.query(&format!("SELECT max(version) FROM {table}"), "TSV").await {
         Err(error) if error.code == Some(UNKNOWN_TABLE) => return Ok(0),
         Err(error) if error.class == Class::NoDatabase => return Err(error),
         Err(error) => return Err(client.explain(error)),
@@ -135,13 +220,13 @@ pub async fn version(client: &Client) -> Result<u32, Error> {
 
 const UNKNOWN_TABLE: u32 = 60;
 
-async fn run(client: &Client, statement: &str) -> Result<(), Error> {
-    let Err(error) = client.execute(statement).await else { return Ok(()) };
+/// Why a statement of the schema failed, for an operator.
+pub(super) fn explain(client: &Client, error: Error) -> Error {
     if error.class != Class::Schema {
-        return Err(client.explain(error));
+        return client.explain(error);
     }
     let message = format!("the schema in database {} cannot be changed: {error}", client.settings().database);
-    Err(error.told(message))
+    error.told(message)
 }
 
 async fn create_database(client: &Client) -> Result<(), Error> {
@@ -155,7 +240,7 @@ async fn create_database(client: &Client) -> Result<(), Error> {
     })
 }
 
-fn refuse_newer(client: &Client, found: u32) -> Result<(), Error> {
+pub(super) fn refuse_newer(client: &Client, found: u32) -> Result<(), Error> {
     if found <= latest_version() {
         return Ok(());
     }
@@ -166,6 +251,25 @@ fn refuse_newer(client: &Client, found: u32) -> Result<(), Error> {
         env!("CARGO_PKG_VERSION")
     );
     Err(Error::new(Class::Schema, message))
+}
+
+pub(super) async fn refuse_different(client: &Client, from: u32) -> Result<(), Error> {
+    refuse_other_kind(client).await?;
+    let found = expected::found(client).await.map_err(|error| client.explain(error))?;
+    let Some(difference) = tables_of(from).difference(&tables_of(latest_version()), &found) else { return Ok(()) };
+    let message = format!(
+        "the tables in database {} are not those of schema version {from}, nothing was changed: {difference}: put it right          (`collector schema print` shows how it must be), or choose another database",
+        client.settings().database
+    );
+    Err(Error::new(Class::Schema, message))
+}
+
+fn tables_of(version: u32) -> Expected {
+    let mut expected = Expected::default();
+    for migration in MIGRATIONS.iter().filter(|migration| migration.version <= version) {
+        statements(migration.sql).for_each(|statement| expected.learn(statement));
+    }
+    expected
 }
 
 fn record(version: u32) -> String {
@@ -181,6 +285,7 @@ fn statements(sql: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
     use crate::batch::{Column, Table, flows, interface_counters, nat_events};
+    use crate::clickhouse::Cluster;
 
     /// What follows the columns of a table that version 2 makes.
     const NAT_EVENTS_ENGINE: &str = "ENGINE = MergeTree
@@ -331,8 +436,15 @@ COMMENT '{comment}. A flow is in every bucket it lived in, by time. Ask for sums
     }
 
     #[test]
+    fn the_schema_of_the_example_cluster_is_the_printed_one() {
+        let printed = cluster::print(&Cluster::new("flows").unwrap(), "collector").unwrap();
+        check_file("../deploy/clickhouse-cluster/schema.sql", &printed);
+    }
+
+    #[test]
     fn versions_ascend_from_one() {
-        assert_eq!(MIGRATIONS[0].version, 1);
-        assert!(MIGRATIONS.is_sorted_by(|one, next| one.version < next.version));
+        let versions: Vec<u32> = versions().collect();
+        assert_eq!(versions[0], 1);
+        assert!(versions.is_sorted_by(|earlier, later| earlier < later), "{versions:?}");
     }
 }

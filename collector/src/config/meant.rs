@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::written::{Attach, Bind, CaptureMode, Compression, LogFormat, Spread, Written};
+use crate::clickhouse::{Cluster, retention};
 use crate::enrich::{Networks, Sampling};
 use crate::front_door::Limit;
 use crate::prefix::Prefix;
@@ -34,6 +35,8 @@ pub struct Config {
     pub clickhouse: ClickHouse,
     /// The embedded ClickHouse; used where `clickhouse.url` is absent.
     pub store: Store,
+    /// How long rows stay.
+    pub retention: retention::Settings,
     /// The Prometheus page.
     pub metrics: Metrics,
     /// Log lines.
@@ -148,6 +151,8 @@ pub struct ClickHouse {
     pub url: Option<String>,
     /// Servers of every shard; none for the embedded store.
     pub shards: Vec<Vec<String>>,
+    /// The cluster that the server is part of; `None` for a server that stands alone.
+    pub cluster: Option<Cluster>,
     /// Database of the flows table.
     pub database: String,
     /// User name.

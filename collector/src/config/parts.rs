@@ -9,9 +9,10 @@ impl Config {
     /// Settings of the ClickHouse client: the server that was named, or the embedded store.
     #[must_use]
     pub fn client(&self) -> client::Settings {
-        let ClickHouse { url, database, user, password, ca_file, .. } = &self.clickhouse;
+        let ClickHouse { url, cluster, database, user, password, ca_file, .. } = &self.clickhouse;
         client::Settings {
             url: url.clone().unwrap_or_else(|| format!("http://{}", self.store.listen)),
+            cluster: cluster.clone(),
             database: database.clone(),
             user: user.clone(),
             password: password.reveal().to_owned(),

@@ -9,6 +9,7 @@ use super::exporters::exporters;
 use super::front_door::front_door;
 use super::meant::{Capture, ClickHouse, Config, Decode, GeoIp, Journal, Log, Metrics, Secret, Store, Templates};
 use super::written::{self, CaptureMode, Written};
+use crate::clickhouse::{Cluster, retention};
 use crate::enrich::Networks;
 use crate::journal::{Durability, SEGMENT_BYTES_MIN};
 use crate::templates::HeldBounds;
@@ -16,6 +17,8 @@ use crate::templates::HeldBounds;
 /// A block is inserted as one, and ClickHouse cuts what has more than `max_insert_block_size` (1 048 449) rows into several parts.
 /// Half of that leaves room for the rows that one datagram, or data sets that were held, put on top.
 const MOST_BLOCK_ROWS: u64 = 1 << 19;
+/// Days beyond which a period is a slip of the keyboard: a century.
+const DAYS_MAX: u64 = 36_525;
 /// The longest name an interface can have: `IFNAMSIZ` less its NUL, `include/uapi/linux/if.h`.
 const INTERFACE_NAME_BYTES: usize = 15;
 
@@ -46,6 +49,7 @@ impl Config {
             networks: networks(written.names.networks)?,
             clickhouse: clickhouse(written.clickhouse, password)?,
             store: store(written.store, &state_dir)?,
+            retention: retention(&written.retention)?,
             metrics: Metrics { listen: optional_address("metrics.listen", &written.metrics.listen)? },
             log: Log { level: written.log.level, format: written.log.format },
             exporters,
@@ -54,6 +58,34 @@ impl Config {
             state_dir,
         })
     }
+}
+
+fn retention(written: &written::Retention) -> Result<retention::Settings, ConfigError> {
+    let written::Retention {
+        flows_days,
+        rollups_days,
+        nat_events_days,
+        interface_counters_days,
+        ledger_days,
+        budget_bytes,
+    } = *written;
+    for (key, days) in [
+        ("retention.flows_days", flows_days),
+        ("retention.rollups_days", rollups_days),
+        ("retention.nat_events_days", nat_events_days),
+        ("retention.interface_counters_days", interface_counters_days),
+        ("retention.ledger_days", ledger_days),
+    ] {
+        in_range(key, u64::from(days), 0..=DAYS_MAX)?;
+    }
+    Ok(retention::Settings {
+        flows_days,
+        rollups_days,
+        nat_events_days,
+        interface_counters_days,
+        ledger_days,
+        budget_bytes,
+    })
 }
 
 fn capture(written: written::Capture) -> Result<Capture, ConfigError> {
@@ -171,6 +203,7 @@ fn networks(file: Option<PathBuf>) -> Result<Networks, ConfigError> {
 
 fn clickhouse(written: written::ClickHouse, password: Option<Secret>) -> Result<ClickHouse, ConfigError> {
     let shards = shards(&written)?;
+    let cluster = cluster(&written, &shards)?;
     let identifier = written.database.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
         && written.database.chars().all(|character| character.is_ascii_alphanumeric() || character == '_');
     if !identifier {
@@ -202,6 +235,7 @@ fn clickhouse(written: written::ClickHouse, password: Option<Secret>) -> Result<
     Ok(ClickHouse {
         url: shards.first().and_then(|urls| urls.first()).cloned(),
         shards,
+        cluster,
         database: written.database,
         user: written.user,
         password,
@@ -215,6 +249,21 @@ fn clickhouse(written: written::ClickHouse, password: Option<Secret>) -> Result<
         connect_timeout: Duration::from_secs(written.connect_timeout_seconds),
         request_timeout: Duration::from_secs(written.request_timeout_seconds),
     })
+}
+
+/// The cluster: only servers that were named can be part of one.
+fn cluster(written: &written::ClickHouse, shards: &[Vec<String>]) -> Result<Option<Cluster>, ConfigError> {
+    const KEY: &str = "clickhouse.cluster";
+    let Some(name) = &written.cluster else { return Ok(None) };
+    if shards.is_empty() {
+        let remedy = "name its servers in [[clickhouse.shards]], or leave the key out";
+        return Err(ConfigError::meaning(KEY, format_args!("\"{name}\" for the embedded store"), remedy));
+    }
+    let cluster = Cluster::new(name).map_err(|_unfit| {
+        let remedy = "write the name that system.clusters has: letters, digits, _, - and .";
+        ConfigError::meaning(KEY, format_args!("\"{name}\""), remedy)
+    })?;
+    Ok(Some(cluster))
 }
 
 /// The servers by shard, from whichever key names them.

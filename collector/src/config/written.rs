@@ -52,6 +52,7 @@ section! {
         names: Names = Names::default(),
         clickhouse: ClickHouse = ClickHouse::default(),
         store: Store = Store::default(),
+        retention: Retention = Retention::default(),
         metrics: Metrics = Metrics::default(),
         log: Log = Log::default(),
         exporters: Vec<Exporter> = Vec::new(),
@@ -139,6 +140,7 @@ section! {
         url: Option<String> = None,
         urls: Vec<String> = Vec::new(),
         shards: Vec<Shard> = Vec::new(),
+        cluster: Option<String> = None,
         database: String = "collector".to_owned(),
         user: String = "default".to_owned(),
         password: Option<Secret> = None,
@@ -170,6 +172,18 @@ section! {
         library: Option<PathBuf> = None,
         memory_bytes: u64 = 0,
         connections: usize = 8,
+    }
+}
+
+section! {
+    /// `[retention]`: how long rows stay.
+    Retention {
+        flows_days: u32 = 30,
+        rollups_days: u32 = 400,
+        nat_events_days: u32 = 180,
+        interface_counters_days: u32 = 90,
+        ledger_days: u32 = 400,
+        budget_bytes: u64 = 0,
     }
 }
 
@@ -307,6 +321,7 @@ impl Written {
             ("names", self.names.changed(&other.names)),
             ("clickhouse", self.clickhouse.changed(&other.clickhouse)),
             ("store", self.store.changed(&other.store)),
+            ("retention", self.retention.changed(&other.retention)),
             ("metrics", self.metrics.changed(&other.metrics)),
             ("log", self.log.changed(&other.log)),
         ];

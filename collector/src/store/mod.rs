@@ -38,8 +38,6 @@ mod request;
 mod serve;
 /// What a request's text asks for.
 mod statement;
-/// The lexical rules of the statement.
-mod tokens;
 
 pub use args::StoreArgs;
 pub use child::Child;

@@ -4,7 +4,7 @@
 //! Not here: parsing SQL. What this module does not understand goes to the engine as it is.
 
 use super::errors::{ACCESS_DENIED, Exception, SYNTAX_ERROR};
-use super::tokens::{Kind, Token, tokens};
+use crate::sql_tokens::{Kind, Token, tokens};
 
 /// A statement, as far as this server must know it.
 #[derive(Debug, PartialEq, Eq)]

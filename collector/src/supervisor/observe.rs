@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::clickhouse;
+use crate::clickhouse::retention::Retention;
 use crate::enrich::names::Names;
 use crate::enrich::{Published, Watcher};
 use crate::exporters;
@@ -35,6 +36,7 @@ pub(super) struct Observed {
     pub(super) templates: Templates,
     pub(super) published: Published,
     pub(super) watcher: Watcher,
+    pub(super) retention: Retention,
     pub(super) stdout_skipped: Option<Arc<Counter>>,
     pub(super) store_restarts: Option<Counter>,
 }
@@ -85,6 +87,7 @@ impl Observed {
         self.templates.write(&mut out);
         self.watcher.counters().write(&self.published, &mut out);
         self.clickhouse.write(&mut out);
+        self.retention.write(&mut out);
         self.account.write(&mut out);
         self.exporters.write(&mut out);
         if let Some(skipped) = &self.stdout_skipped {

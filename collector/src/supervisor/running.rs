@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::batch::Pool;
 use crate::clickhouse::client::Compression;
+use crate::clickhouse::retention::Retention;
 use crate::clickhouse::{self, Sink};
 use crate::config::{self, Config, StdoutFormat};
 use crate::enrich::{self, Enricher, Geo, Published, PublishedRates, Watcher};
@@ -186,6 +187,7 @@ impl Running {
             templates: templates.clone(),
             published,
             watcher,
+            retention: Retention::start(&client, config.retention).map_err(Error::system("start retention"))?,
             stdout_skipped: stdout.as_ref().map(stdout::Writer::skipped),
             store_restarts: store.as_ref().map(|_| Counter::default()),
         });
@@ -209,7 +211,14 @@ impl Running {
             keeper: Keeper::new(templates.clone(), config.templates.clone(), kept),
             orphans,
             lag: Lag::new(),
-            bookkeeping: Bookkeeping::new(account, exporters, templates.clone(), sink.sender(), schema.ready(), counters),
+            bookkeeping: Bookkeeping::new(
+                account,
+                exporters,
+                templates.clone(),
+                sink.sender(),
+                schema.ready(),
+                counters,
+            ),
             schema,
             server,
             observed,
@@ -338,6 +347,8 @@ impl Running {
         let journals = left.iter().filter_map(|(_, ended)| Some(&ended.as_ref()?.journal));
         journals::log_waiting(journals.chain(self.orphans.iter().map(|orphan| &orphan.journal)));
         drop(self.server);
+        // The tables are left alone before their store ends.
+        drop(self.observed);
         let store_ended = self.store.map_or(Ok(()), store::Child::stop);
         if let Some((index, _)) = left.iter().find(|(_, ended)| ended.is_none()) {
             return Err(Error::Worker(*index));

@@ -43,6 +43,7 @@ struct Shared {
     script: VecDeque<Answer>,
     otherwise: Option<Answer>,
     inserts: Vec<Insert>,
+    statements: Vec<String>,
     requests: usize,
 }
 
@@ -65,6 +66,7 @@ impl Fake {
             script: script.iter().copied().collect(),
             otherwise: Some(otherwise),
             inserts: Vec::new(),
+            statements: Vec::new(),
             requests: 0,
         }));
         let listener = TcpListener::bind(address).unwrap();
@@ -95,6 +97,11 @@ impl Fake {
 }
 
 impl Fake {
+    /// Statements that came as a body, queries too.
+    pub(crate) fn statements(&self) -> Vec<String> {
+        self.shared.lock().unwrap().statements.clone()
+    }
+
     /// Requests of any kind.
     pub(crate) fn requests(&self) -> usize {
         self.shared.lock().unwrap().requests
@@ -125,6 +132,8 @@ async fn answer(
         shared.requests += 1;
         if parameters.contains_key("query") {
             shared.inserts.push(Insert { parameters: parameters.clone(), body });
+        } else {
+            shared.statements.push(String::from_utf8_lossy(&body).into_owned());
         }
         shared.script.pop_front().or(shared.otherwise)
     };

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test as tests do")]
 
+/// The tables of a cluster.
+mod cluster;
 /// Several servers: failover, shards.
 mod endpoints;
 /// A real engine behind ClickHouse's HTTP interface.
@@ -16,6 +18,8 @@ mod lost;
 mod nat;
 /// Each way a ClickHouse can fail to be there.
 mod probe;
+/// How long rows are kept.
+mod retention;
 /// Rollups, and their twins in SQL.
 mod rollups;
 /// What comes back of each column.
@@ -32,3 +36,5 @@ mod sink_tables;
 mod tls;
 /// A proxy that takes TLS off.
 mod tls_proxy;
+/// Upgrades with data, and tables that are refused.
+mod upgrade;

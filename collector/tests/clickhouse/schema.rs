@@ -19,7 +19,7 @@ fn applying_is_idempotent_and_makes_the_columns() {
         assert_eq!(columns(&client).await, expected_columns());
         let records = "SELECT version, binary_version FROM schema_version ORDER BY version";
         let expected: String =
-            (1..=latest).map(|version| format!("{version}\t{}\n", env!("CARGO_PKG_VERSION"))).collect();
+            schema::versions().map(|version| format!("{version}\t{}\n", env!("CARGO_PKG_VERSION"))).collect();
         assert_eq!(client.query(records, "TSV").await.unwrap(), expected);
     });
 }

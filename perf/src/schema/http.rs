@@ -9,18 +9,29 @@ use anyhow::{Context as _, bail};
 #[derive(Debug, Clone)]
 pub(crate) struct Server {
     authority: String,
+    database: Option<&'static str>,
 }
 
 impl Server {
     /// The server at `url`, such as `http://127.0.0.1:8123`.
     pub(crate) fn new(url: &str) -> anyhow::Result<Self> {
         let authority = url.strip_prefix("http://").context("the URL must begin with http://")?;
-        Ok(Self { authority: authority.trim_end_matches('/').to_owned() })
+        Ok(Self { authority: authority.trim_end_matches('/').to_owned(), database: None })
+    }
+
+    /// The same server, asked in a database.
+    pub(crate) fn in_database(&self, database: &'static str) -> Self {
+        Self { authority: self.authority.clone(), database: Some(database) }
+    }
+
+    /// The same server, asked in no database.
+    pub(crate) fn on_server(&self) -> Self {
+        Self { authority: self.authority.clone(), database: None }
     }
 
     /// The answer to a statement.
     pub(crate) fn query(&self, sql: &str) -> anyhow::Result<String> {
-        self.post("/", sql.as_bytes()).with_context(|| format!("in: {sql:.200}"))
+        self.post("/?", sql.as_bytes()).with_context(|| format!("in: {sql:.200}"))
     }
 
     /// Sends `body` as the data of an INSERT statement.
@@ -38,8 +49,9 @@ impl Server {
     fn post(&self, path: &str, body: &[u8]) -> anyhow::Result<String> {
         let mut stream =
             TcpStream::connect(&self.authority).with_context(|| format!("cannot connect to {}", self.authority))?;
+        let database = self.database.map(|database| format!("&database={database}")).unwrap_or_default();
         let head = format!(
-            "POST {path} HTTP/1.0\r\nHost: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+            "POST {path}{database} HTTP/1.0\r\nHost: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
             self.authority,
             body.len()
         );

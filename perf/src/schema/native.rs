@@ -2,6 +2,9 @@
 
 use std::collections::HashMap;
 
+/// The number of the empty text.
+const NO_TEXT: u64 = u64::MAX;
+
 /// One column in the making.
 #[derive(Debug)]
 pub(crate) struct Column {
@@ -16,7 +19,8 @@ pub(crate) struct Column {
 
 #[derive(Debug, Default)]
 struct Dictionary {
-    keys: HashMap<String, u32>,
+    /// By the number that stands for the text.
+    keys: HashMap<u64, u32>,
     values: Vec<String>,
 }
 
@@ -24,7 +28,7 @@ impl Column {
     pub(crate) fn new(name: &'static str, kind: &'static str) -> Self {
         let dictionary = kind
             .starts_with("LowCardinality")
-            .then(|| Dictionary { keys: HashMap::from([(String::new(), 0)]), values: vec![String::new()] });
+            .then(|| Dictionary { keys: HashMap::from([(NO_TEXT, 0)]), values: vec![String::new()] });
         let elements = kind.starts_with("Array").then(Vec::new);
         Self { name, kind, cells: Vec::new(), rows: 0, dictionary, elements }
     }
@@ -35,7 +39,7 @@ impl Column {
         let width = match self.kind {
             "UInt8" => 1,
             "UInt16" => 2,
-            "UInt32" => 4,
+            "UInt32" | "DateTime" => 4,
             kind if kind.starts_with("Enum8") => 1,
             _ => 8,
         };
@@ -47,16 +51,20 @@ impl Column {
         self.cells.extend_from_slice(&address.to_be_bytes());
     }
 
-    pub(crate) fn text(&mut self, value: &str) {
+    /// Appends the text that `number` stands for; `text` is asked once a block. The empty text is [`NO_TEXT`].
+    pub(crate) fn text(&mut self, number: u64, text: impl FnOnce() -> String) {
         self.rows += 1;
         let Some(Dictionary { keys, values }) = &mut self.dictionary else { return };
-        let key = keys.get(value).copied().unwrap_or_else(|| {
-            let key = values.len() as u32;
-            keys.insert(value.to_owned(), key);
-            values.push(value.to_owned());
-            key
+        let key = *keys.entry(number).or_insert_with(|| {
+            values.push(text());
+            values.len() as u32 - 1
         });
         self.cells.extend_from_slice(&key.to_le_bytes());
+    }
+
+    /// Appends the empty text.
+    pub(crate) fn no_text(&mut self) {
+        self.text(NO_TEXT, String::new);
     }
 
     pub(crate) fn array(&mut self, values: &[u32]) {

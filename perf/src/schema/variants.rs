@@ -1,126 +1,105 @@
-//! The variants: one codec at a time for all columns that take it, then orderings and granularities with the chosen codecs.
+//! The variants: the collector's tables as they are, and what was considered for them.
 
-use super::flows::COLUMNS;
+/// The ordering of the flows table.
+const MINUTE_FIRST: &str = "toStartOfMinute(time_received), exporter_address, src_addr, dst_addr";
+/// What a question about a host asks of its flows.
+const HOST_COLUMNS: &str = "time_received, time_start, time_end, exporter_address, exporter_name, src_addr, dst_addr, \
+     src_port, dst_port, protocol, tcp_flags, in_if, out_if, bytes, packets, sampling_rate, post_nat_src_addr, \
+     post_nat_src_port";
+/// The least that tells of a flow.
+const NARROW_COLUMNS: &str = "time_received, exporter_address, src_addr, dst_addr, src_port, dst_port, protocol, bytes, \
+     packets, sampling_rate";
+/// The codec of what has none of its own, which projections never have.
+const ZSTD: &str = "MODIFY SETTING default_compression_codec = 'ZSTD(1)'";
+const LZ4: &str = "MODIFY SETTING default_compression_codec = 'LZ4'";
 
-/// Conditions of typical queries, by name; [`super::flows::BEGIN_MS`] is midnight.
-pub(crate) const QUERIES: &[(&str, &str)] = &[
-    ("one_minute", "time_received >= '2026-01-02 00:03:00' AND time_received < '2026-01-02 00:04:00'"),
-    (
-        "busy_exporter_one_minute",
-        "exporter_address = toIPv6('10.255.0.3') \
-         AND time_received >= '2026-01-02 00:03:00' AND time_received < '2026-01-02 00:04:00'",
-    ),
-    ("quiet_exporter", "exporter_address = toIPv6('10.255.0.150')"),
-    (
-        "source_address_two_minutes",
-        "src_addr = toIPv6('10.0.62.133') \
-         AND time_received >= '2026-01-02 00:02:00' AND time_received < '2026-01-02 00:04:00'",
-    ),
-    ("destination_address", "dst_addr = toIPv6('10.0.62.133')"),
-];
-
-/// The ordering of the collector's table, with which codecs and granularities are compared.
-const CHOSEN: &str = "toStartOfMinute(time_received), exporter_address, src_addr, dst_addr";
-
-/// One way to make the table.
+/// One way to make a table.
 #[derive(Debug)]
 pub(crate) struct Variant {
-    pub(crate) name: String,
-    pub(crate) ordering: &'static str,
-    pub(crate) granularity: u32,
-    codecs: Codecs,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Codecs {
-    /// This compression everywhere.
-    Plain(&'static str),
-    /// This codec, then ZSTD(1), on numbers and times; ZSTD(1) on the rest.
-    Numbers(&'static str),
-    /// The best for each column.
-    Chosen,
-}
-
-/// Every variant, codecs first.
-pub(crate) fn all() -> Vec<Variant> {
-    let codecs = [
-        ("codec: LZ4", Codecs::Plain("LZ4")),
-        ("codec: ZSTD(1)", Codecs::Plain("ZSTD(1)")),
-        ("codec: ZSTD(3)", Codecs::Plain("ZSTD(3)")),
-        ("codec: T64, ZSTD(1)", Codecs::Numbers("T64")),
-        ("codec: Delta, ZSTD(1)", Codecs::Numbers("Delta")),
-        ("codec: DoubleDelta, ZSTD(1)", Codecs::Numbers("DoubleDelta")),
-        ("codec: chosen", Codecs::Chosen),
-    ];
-    let orderings = [
-        ("order: time", "time_received"),
-        ("order: exporter, time", "exporter_address, time_received"),
-        ("order: exporter, minute", "exporter_address, toStartOfMinute(time_received)"),
-        ("order: exporter, minute, src", "exporter_address, toStartOfMinute(time_received), src_addr, dst_addr"),
-        ("order: minute, exporter", "toStartOfMinute(time_received), exporter_address"),
-        ("order: minute, exporter, time", "toStartOfMinute(time_received), exporter_address, time_received"),
-        ("order: 5 minutes, exporter", "toStartOfFiveMinutes(time_received), exporter_address"),
-        ("order: minute, exporter, dst", "toStartOfMinute(time_received), exporter_address, dst_addr, src_addr"),
-        ("order: minute, exporter, src", CHOSEN),
-        (
-            "order: 5 minutes, exporter, src",
-            "toStartOfFiveMinutes(time_received), exporter_address, src_addr, dst_addr",
-        ),
-        ("order: minute, src, dst", "toStartOfMinute(time_received), src_addr, dst_addr"),
-    ];
-    let codecs = codecs.into_iter().map(|(name, codecs)| Variant {
-        name: name.to_owned(),
-        ordering: CHOSEN,
-        granularity: 8192,
-        codecs,
-    });
-    let orderings = orderings.into_iter().map(|(name, ordering)| Variant {
-        name: name.to_owned(),
-        ordering,
-        granularity: 8192,
-        codecs: Codecs::Chosen,
-    });
-    let granularities = [2048, 4096, 16384].into_iter().map(|granularity| Variant {
-        name: format!("granularity: {granularity}"),
-        ordering: CHOSEN,
-        granularity,
-        codecs: Codecs::Chosen,
-    });
-    codecs.chain(orderings).chain(granularities).collect()
+    pub(crate) name: &'static str,
+    /// Ordering, where it is not the one of the committed schema.
+    ordering: Option<&'static str>,
+    /// Statements that follow the table's own.
+    alterations: Vec<String>,
 }
 
 impl Variant {
-    /// The statement that makes it.
-    pub(crate) fn ddl(&self, table: &str) -> String {
-        let columns: Vec<String> =
-            COLUMNS.iter().map(|(name, kind)| format!("{name} {kind} CODEC({})", self.codecs.of(name, kind))).collect();
-        format!(
-            "CREATE TABLE {table} ({}) ENGINE = MergeTree PARTITION BY toDate(time_received) ORDER BY ({}) \
-             SETTINGS index_granularity = {}, non_replicated_deduplication_window = 1000",
-            columns.join(", "),
-            self.ordering,
-            self.granularity
-        )
-    }
-}
-
-impl Codecs {
-    fn of(self, name: &str, kind: &str) -> String {
-        let number = ["UInt", "DateTime64", "Enum8"].iter().any(|prefix| kind.starts_with(prefix));
-        match self {
-            Self::Plain(codec) => codec.to_owned(),
-            Self::Numbers(codec) if number => format!("{codec}, ZSTD(1)"),
-            Self::Numbers(_) => "ZSTD(1)".to_owned(),
-            Self::Chosen => chosen(name).to_owned(),
+    /// The statements that turn the empty table of the committed schema into this variant.
+    pub(crate) fn statements(&self, table: &str, partition: &str) -> Vec<String> {
+        let mut statements = Vec::new();
+        if let Some(ordering) = self.ordering {
+            statements.push(format!("RENAME TABLE {table} TO {table}_as_committed"));
+            statements.push(format!(
+                "CREATE TABLE {table} AS {table}_as_committed ENGINE = MergeTree PARTITION BY {partition} \
+                 ORDER BY ({ordering}) SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 10000"
+            ));
         }
+        statements.extend(self.alterations.iter().map(|alteration| format!("ALTER TABLE {table} {alteration}")));
+        statements
     }
 }
 
-/// The codecs of the collector's table.
-fn chosen(name: &str) -> &'static str {
-    match name {
-        "time_start" | "time_end" | "bytes" | "packets" | "in_if" | "out_if" | "src_as" | "dst_as" | "src_geo_as"
-        | "dst_geo_as" | "template_id" | "sampling_rate" | "flow_end_reason" => "T64, ZSTD(1)",
-        _ => "ZSTD(1)",
+/// Variants of the flows table, the committed one first; the others begin without its projections.
+pub(crate) fn of_flows() -> Vec<Variant> {
+    let altered = |name, alterations: Vec<String>| Variant { name, ordering: None, alterations };
+    let bare = |name, codec: &str, what: fn(&str, &str) -> String| {
+        let mut alterations = without_projections();
+        alterations.push(codec.to_owned());
+        alterations.extend([what("src", "dst"), what("dst", "src")]);
+        altered(name, alterations)
+    };
+    let covering: fn(&str, &str) -> String =
+        |end, _| format!("ADD PROJECTION h_{end} (SELECT {HOST_COLUMNS} ORDER BY {end}_addr, time_received)");
+    let mut variants = vec![
+        altered("committed", Vec::new()),
+        altered("without host look-up", without_projections()),
+        bare("bloom filters", ZSTD, |end, _| {
+            format!("ADD INDEX h_{end} {end}_addr TYPE bloom_filter(0.01) GRANULARITY 1")
+        }),
+        bare("offset projections", ZSTD, |end, _| {
+            format!("ADD PROJECTION h_{end} (SELECT _part_offset ORDER BY {end}_addr)")
+        }),
+        bare("narrow projections", ZSTD, |end, _| {
+            format!("ADD PROJECTION h_{end} (SELECT {NARROW_COLUMNS} ORDER BY {end}_addr, time_received)")
+        }),
+        bare("covering projections, LZ4", LZ4, covering),
+        bare("covering projections, by peer", ZSTD, |end, peer| {
+            format!("ADD PROJECTION h_{end} (SELECT {HOST_COLUMNS} ORDER BY {end}_addr, {peer}_addr, time_received)")
+        }),
+        bare("full projections", ZSTD, |end, _| {
+            format!("ADD PROJECTION h_{end} (SELECT * ORDER BY {end}_addr, time_received)")
+        }),
+    ];
+    for (name, ordering) in [
+        ("order: hour, src, dst", "toStartOfHour(time_received), src_addr, dst_addr"),
+        ("order: exporter, minute, src, dst", "exporter_address, toStartOfMinute(time_received), src_addr, dst_addr"),
+        ("order: minute, exporter, dst, src", "toStartOfMinute(time_received), exporter_address, dst_addr, src_addr"),
+        ("order: minute, exporter, src, dst", MINUTE_FIRST),
+    ] {
+        variants.push(Variant { name, ordering: Some(ordering), alterations: without_projections() });
     }
+    variants
+}
+
+fn without_projections() -> Vec<String> {
+    ["host_src", "host_dst"].map(|name| format!("DROP PROJECTION IF EXISTS {name}")).to_vec()
+}
+
+/// Variants of the translations table, the committed one first.
+pub(crate) fn of_nat_events() -> Vec<Variant> {
+    let altered = |name, alterations: &[&str]| Variant {
+        name,
+        ordering: None,
+        alterations: alterations.iter().map(|text| (*text).to_owned()).collect(),
+    };
+    let bare = "DROP INDEX IF EXISTS inside";
+    vec![
+        altered("committed", &[]),
+        altered("without inside look-up", &[bare]),
+        altered(
+            "offset projection",
+            &[bare, ZSTD, "ADD PROJECTION h (SELECT _part_offset ORDER BY src_addr, time_event)"],
+        ),
+        altered("full projection", &[bare, ZSTD, "ADD PROJECTION h (SELECT * ORDER BY src_addr, time_event)"]),
+    ]
 }

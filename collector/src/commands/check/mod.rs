@@ -5,6 +5,8 @@
 
 /// Interfaces, XDP, ports.
 mod capture;
+/// The cluster of ClickHouse servers.
+mod cluster;
 /// Kernel, rights, limits.
 mod host;
 /// State directory, GeoIP files, ClickHouse.
@@ -81,6 +83,7 @@ pub(super) fn run(args: &CheckArgs, cli: &Cli) -> anyhow::Result<()> {
     print(host::findings(&config))?;
     print(capture::findings(&config))?;
     print(stores::findings(&config))?;
+    print(cluster::findings(&config))?;
 
     let [ok, warn, fail, unknown] = counts;
     writeln!(out, "{ok} ok, {warn} warn, {fail} fail, {unknown} unknown")?;

@@ -4,7 +4,7 @@
 
 /// What kind of token it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// A bare word: identifier, keyword or number.
     Word,
     /// A string, a quoted identifier, or a heredoc.
@@ -21,26 +21,26 @@ pub(super) enum Kind {
 
 /// A token: a range of bytes of the text.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Token {
-    pub(super) kind: Kind,
-    pub(super) start: usize,
-    pub(super) end: usize,
+pub(crate) struct Token {
+    pub(crate) kind: Kind,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
 }
 
 impl Token {
     /// Whether it is the bare word `word`, in any case of letters.
-    pub(super) fn is(&self, text: &[u8], word: &str) -> bool {
+    pub(crate) fn is(&self, text: &[u8], word: &str) -> bool {
         self.kind == Kind::Word && text[self.start..self.end].eq_ignore_ascii_case(word.as_bytes())
     }
 
     /// Its text.
-    pub(super) fn text(&self, text: &[u8]) -> String {
+    pub(crate) fn text(&self, text: &[u8]) -> String {
         String::from_utf8_lossy(&text[self.start..self.end]).into_owned()
     }
 }
 
 /// The tokens of `text`, read as they are asked for, so that binary data behind a statement is never looked at.
-pub(super) fn tokens(text: &[u8]) -> impl Iterator<Item = Token> {
+pub(crate) fn tokens(text: &[u8]) -> impl Iterator<Item = Token> {
     let mut at = 0;
     std::iter::from_fn(move || {
         at = skip_blanks(text, at);

@@ -1,0 +1,272 @@
+-- The collector's tables on a cluster, as `collector schema print --cluster flows` prints them.
+-- `collector schema apply` runs them where they belong. To make them by hand: run this on one server of each shard, one
+-- after the other; what is ON CLUSTER is done by then and does nothing, the rest is for the shard.
+-- clickhouse-client --multiquery < schema.sql
+
+CREATE DATABASE IF NOT EXISTS `collector` ON CLUSTER `flows` ENGINE = Atomic;
+
+USE `collector`;
+
+CREATE TABLE IF NOT EXISTS collector.schema_version_local ON CLUSTER `flows`
+(
+    `version` UInt32 COMMENT 'Version of the schema after the migration',
+    `applied_at` DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When it was applied',
+    `binary_version` LowCardinality(String) COMMENT 'Version of the collector that applied it'
+)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/flows/{shard}/collector/schema_version_local', '{replica}')
+ORDER BY version
+SETTINGS replicated_deduplication_window = 0
+COMMENT 'Migrations that were applied to this database by the collector';
+
+CREATE TABLE IF NOT EXISTS collector.schema_version ON CLUSTER `flows` AS collector.schema_version_local
+ENGINE = Distributed('flows', 'collector', 'schema_version_local')
+COMMENT 'Migrations that were applied to this database by the collector';
+
+CREATE TABLE IF NOT EXISTS collector.flows_local ON CLUSTER `flows`
+(
+    `time_received` DateTime64(3, 'UTC') COMMENT 'When the datagram was received' CODEC(ZSTD(1)),
+    `time_start` DateTime64(3, 'UTC') COMMENT 'Start of the flow' CODEC(T64, ZSTD(1)),
+    `time_end` DateTime64(3, 'UTC') COMMENT 'End of the flow' CODEC(T64, ZSTD(1)),
+    `exporter_address` IPv6 COMMENT 'Address the datagram came from' CODEC(ZSTD(1)),
+    `exporter_name` LowCardinality(String) COMMENT 'Name of the exporter, from the configuration' CODEC(ZSTD(1)),
+    `observation_domain` UInt32 COMMENT 'Observation domain (IPFIX), source id (v9), engine (v5), sub-agent (sFlow)' CODEC(ZSTD(1)),
+    `version` UInt8 COMMENT '1, 5, 7, 9: NetFlow; 10: IPFIX; 105: sFlow v5' CODEC(ZSTD(1)),
+    `template_id` UInt16 COMMENT 'Template the record was decoded with; 0 where there are none' CODEC(T64, ZSTD(1)),
+    `src_addr` IPv6 COMMENT 'Source address, IPv4 mapped' CODEC(ZSTD(1)),
+    `dst_addr` IPv6 COMMENT 'Destination address, IPv4 mapped' CODEC(ZSTD(1)),
+    `src_port` UInt16 COMMENT 'Source port' CODEC(ZSTD(1)),
+    `dst_port` UInt16 COMMENT 'Destination port' CODEC(ZSTD(1)),
+    `protocol` UInt8 COMMENT 'IP protocol number' CODEC(ZSTD(1)),
+    `tos` UInt8 COMMENT 'TOS or traffic class byte' CODEC(ZSTD(1)),
+    `tcp_flags` UInt16 COMMENT 'TCP flags seen, ORed' CODEC(ZSTD(1)),
+    `icmp_type` UInt8 COMMENT 'ICMP type' CODEC(ZSTD(1)),
+    `icmp_code` UInt8 COMMENT 'ICMP code' CODEC(ZSTD(1)),
+    `next_hop` IPv6 COMMENT 'Next hop' CODEC(ZSTD(1)),
+    `bgp_next_hop` IPv6 COMMENT 'BGP next hop' CODEC(ZSTD(1)),
+    `in_if` UInt32 COMMENT 'Input ifIndex' CODEC(T64, ZSTD(1)),
+    `out_if` UInt32 COMMENT 'Output ifIndex' CODEC(T64, ZSTD(1)),
+    `src_as` UInt32 COMMENT 'Source AS, as the exporter says' CODEC(T64, ZSTD(1)),
+    `dst_as` UInt32 COMMENT 'Destination AS, as the exporter says' CODEC(T64, ZSTD(1)),
+    `src_prefix_len` UInt8 COMMENT 'Source prefix length' CODEC(ZSTD(1)),
+    `dst_prefix_len` UInt8 COMMENT 'Destination prefix length' CODEC(ZSTD(1)),
+    `src_vlan` UInt16 COMMENT 'VLAN of the incoming frame' CODEC(ZSTD(1)),
+    `dst_vlan` UInt16 COMMENT 'VLAN of the outgoing frame' CODEC(ZSTD(1)),
+    `src_mac` UInt64 COMMENT 'Source MAC address (MACNumToString)' CODEC(ZSTD(1)),
+    `dst_mac` UInt64 COMMENT 'Destination MAC address (MACNumToString)' CODEC(ZSTD(1)),
+    `direction` Enum8('unknown' = 0, 'ingress' = 1, 'egress' = 2) COMMENT 'Where the exporter metered the flow' CODEC(ZSTD(1)),
+    `forwarding_status` UInt8 COMMENT 'Forwarding status, RFC 7270 4.12' CODEC(ZSTD(1)),
+    `flow_end_reason` UInt8 COMMENT 'Flow end reason, information element 136' CODEC(T64, ZSTD(1)),
+    `bytes` UInt64 COMMENT 'Octets as counted by the exporter' CODEC(T64, ZSTD(1)),
+    `packets` UInt64 COMMENT 'Packets as counted by the exporter' CODEC(T64, ZSTD(1)),
+    `sampling_rate` UInt64 COMMENT 'One packet in this many was looked at' CODEC(T64, ZSTD(1)),
+    `sampling_source` Enum8('none' = 0, 'record' = 1, 'option' = 2, 'header' = 3, 'configuration' = 4) COMMENT 'Where the sampling rate came from' CODEC(ZSTD(1)),
+    `mpls_labels` Array(UInt32) COMMENT 'MPLS labels, top first' CODEC(ZSTD(1)),
+    `application_id` UInt64 COMMENT 'Application id, information element 95' CODEC(ZSTD(1)),
+    `application_name` LowCardinality(String) COMMENT 'Application name, as the exporter says' CODEC(ZSTD(1)),
+    `post_nat_src_addr` IPv6 COMMENT 'Source address after NAT' CODEC(ZSTD(1)),
+    `post_nat_dst_addr` IPv6 COMMENT 'Destination address after NAT' CODEC(ZSTD(1)),
+    `post_nat_src_port` UInt16 COMMENT 'Source port after NAPT' CODEC(ZSTD(1)),
+    `post_nat_dst_port` UInt16 COMMENT 'Destination port after NAPT' CODEC(ZSTD(1)),
+    `ingress_vrf` UInt32 COMMENT 'VRF id of the incoming side' CODEC(ZSTD(1)),
+    `egress_vrf` UInt32 COMMENT 'VRF id of the outgoing side' CODEC(ZSTD(1)),
+    `src_country` LowCardinality(String) COMMENT 'Country of the source address' CODEC(ZSTD(1)),
+    `dst_country` LowCardinality(String) COMMENT 'Country of the destination address' CODEC(ZSTD(1)),
+    `src_city` LowCardinality(String) COMMENT 'City of the source address' CODEC(ZSTD(1)),
+    `dst_city` LowCardinality(String) COMMENT 'City of the destination address' CODEC(ZSTD(1)),
+    `src_geo_as` UInt32 COMMENT 'AS of the source address, by GeoIP' CODEC(T64, ZSTD(1)),
+    `dst_geo_as` UInt32 COMMENT 'AS of the destination address, by GeoIP' CODEC(T64, ZSTD(1)),
+    `src_as_name` LowCardinality(String) COMMENT 'Name of the source AS, by GeoIP' CODEC(ZSTD(1)),
+    `dst_as_name` LowCardinality(String) COMMENT 'Name of the destination AS, by GeoIP' CODEC(ZSTD(1))
+)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/flows/{shard}/collector/flows_local', '{replica}')
+PARTITION BY toDate(time_received)
+ORDER BY (toStartOfMinute(time_received), exporter_address, src_addr, dst_addr)
+SETTINGS index_granularity = 8192, replicated_deduplication_window = 1000, replicated_deduplication_window_seconds = 31536000
+COMMENT 'Flow records as exporters sent them, with what the collector knows about them';
+
+CREATE TABLE IF NOT EXISTS collector.flows ON CLUSTER `flows` AS collector.flows_local
+ENGINE = Distributed('flows', 'collector', 'flows_local')
+COMMENT 'Flow records as exporters sent them, with what the collector knows about them';
+
+INSERT INTO schema_version_local (version, binary_version) VALUES (1, '0.1.0');
+
+ALTER TABLE collector.flows_local ON CLUSTER `flows`
+    ADD COLUMN IF NOT EXISTS `flags` UInt8 COMMENT 'Bits: 1 start clamped, 2 end clamped, 4 exporter clock off by more than a day, 8 reverse direction, 16 waited for its template' CODEC(ZSTD(1)) AFTER `template_id`,
+    ADD COLUMN IF NOT EXISTS `in_if_name` LowCardinality(String) COMMENT 'Name of the input interface, as the exporter says' CODEC(ZSTD(1)) AFTER `out_if`,
+    ADD COLUMN IF NOT EXISTS `out_if_name` LowCardinality(String) COMMENT 'Name of the output interface, as the exporter says' CODEC(ZSTD(1)) AFTER `in_if_name`,
+    ADD COLUMN IF NOT EXISTS `firewall_event` UInt8 COMMENT 'What a firewall did: 0 not told, 1 created, 2 deleted, 3 denied, 4 alert, 5 update' CODEC(ZSTD(1)) AFTER `flow_end_reason`,
+    ADD COLUMN IF NOT EXISTS `firewall_ext_event` UInt16 COMMENT 'Why, as Cisco numbers extended events' CODEC(ZSTD(1)) AFTER `firewall_event`,
+    ADD COLUMN IF NOT EXISTS `user_name` LowCardinality(String) COMMENT 'User, as a firewall says' CODEC(ZSTD(1)) AFTER `application_name`,
+    ADD COLUMN IF NOT EXISTS `ingress_vrf_name` LowCardinality(String) COMMENT 'VRF name of the incoming side, as the exporter says' CODEC(ZSTD(1)) AFTER `egress_vrf`,
+    ADD COLUMN IF NOT EXISTS `egress_vrf_name` LowCardinality(String) COMMENT 'VRF name of the outgoing side, as the exporter says' CODEC(ZSTD(1)) AFTER `ingress_vrf_name`,
+    ADD COLUMN IF NOT EXISTS `raw` Map(LowCardinality(String), String) COMMENT 'Fields that no other column takes, if they are kept (keep_unknown)' CODEC(ZSTD(1)) AFTER `dst_as_name`;
+
+ALTER TABLE collector.flows ON CLUSTER `flows`
+    ADD COLUMN IF NOT EXISTS `flags` UInt8 COMMENT 'Bits: 1 start clamped, 2 end clamped, 4 exporter clock off by more than a day, 8 reverse direction, 16 waited for its template' CODEC(ZSTD(1)) AFTER `template_id`,
+    ADD COLUMN IF NOT EXISTS `in_if_name` LowCardinality(String) COMMENT 'Name of the input interface, as the exporter says' CODEC(ZSTD(1)) AFTER `out_if`,
+    ADD COLUMN IF NOT EXISTS `out_if_name` LowCardinality(String) COMMENT 'Name of the output interface, as the exporter says' CODEC(ZSTD(1)) AFTER `in_if_name`,
+    ADD COLUMN IF NOT EXISTS `firewall_event` UInt8 COMMENT 'What a firewall did: 0 not told, 1 created, 2 deleted, 3 denied, 4 alert, 5 update' CODEC(ZSTD(1)) AFTER `flow_end_reason`,
+    ADD COLUMN IF NOT EXISTS `firewall_ext_event` UInt16 COMMENT 'Why, as Cisco numbers extended events' CODEC(ZSTD(1)) AFTER `firewall_event`,
+    ADD COLUMN IF NOT EXISTS `user_name` LowCardinality(String) COMMENT 'User, as a firewall says' CODEC(ZSTD(1)) AFTER `application_name`,
+    ADD COLUMN IF NOT EXISTS `ingress_vrf_name` LowCardinality(String) COMMENT 'VRF name of the incoming side, as the exporter says' CODEC(ZSTD(1)) AFTER `egress_vrf`,
+    ADD COLUMN IF NOT EXISTS `egress_vrf_name` LowCardinality(String) COMMENT 'VRF name of the outgoing side, as the exporter says' CODEC(ZSTD(1)) AFTER `ingress_vrf_name`,
+    ADD COLUMN IF NOT EXISTS `raw` Map(LowCardinality(String), String) COMMENT 'Fields that no other column takes, if they are kept (keep_unknown)' CODEC(ZSTD(1)) AFTER `dst_as_name`;
+
+CREATE TABLE IF NOT EXISTS collector.nat_events_local ON CLUSTER `flows`
+(
+    `time_received` DateTime64(3, 'UTC') COMMENT 'When the datagram was received' CODEC(ZSTD(1)),
+    `time_event` DateTime64(3, 'UTC') COMMENT 'When it happened; when it was received where the exporter does not say' CODEC(T64, ZSTD(1)),
+    `exporter_address` IPv6 COMMENT 'Address the datagram came from' CODEC(ZSTD(1)),
+    `exporter_name` LowCardinality(String) COMMENT 'Name of the exporter, from the configuration' CODEC(ZSTD(1)),
+    `observation_domain` UInt32 COMMENT 'Observation domain (IPFIX), source id (v9)' CODEC(ZSTD(1)),
+    `event` UInt8 COMMENT 'What happened: natEvent, information element 230; 0 for a translation that a flow record tells of' CODEC(ZSTD(1)),
+    `event_name` Enum8('other' = 0, 'NAT translation create' = 1, 'NAT translation delete' = 2, 'NAT addresses exhausted' = 3, 'NAT44 session create' = 4, 'NAT44 session delete' = 5, 'NAT64 session create' = 6, 'NAT64 session delete' = 7, 'NAT44 BIB create' = 8, 'NAT44 BIB delete' = 9, 'NAT64 BIB create' = 10, 'NAT64 BIB delete' = 11, 'NAT ports exhausted' = 12, 'quota exceeded' = 13, 'address binding create' = 14, 'address binding delete' = 15, 'port block allocation' = 16, 'port block de-allocation' = 17, 'threshold reached' = 18) COMMENT 'The same by its name in the registry' CODEC(ZSTD(1)),
+    `protocol` UInt8 COMMENT 'IP protocol number' CODEC(ZSTD(1)),
+    `src_addr` IPv6 COMMENT 'Inside address, IPv4 mapped' CODEC(ZSTD(1)),
+    `post_nat_src_addr` IPv6 COMMENT 'Outside address, IPv4 mapped' CODEC(ZSTD(1)),
+    `src_port` UInt16 COMMENT 'Inside port' CODEC(ZSTD(1)),
+    `post_nat_src_port` UInt16 COMMENT 'Outside port' CODEC(ZSTD(1)),
+    `dst_addr` IPv6 COMMENT 'Destination address as the inside host wrote it' CODEC(ZSTD(1)),
+    `post_nat_dst_addr` IPv6 COMMENT 'Destination address after translation' CODEC(ZSTD(1)),
+    `dst_port` UInt16 COMMENT 'Destination port as the inside host wrote it' CODEC(ZSTD(1)),
+    `post_nat_dst_port` UInt16 COMMENT 'Destination port after translation' CODEC(ZSTD(1)),
+    `ingress_vrf` UInt32 COMMENT 'VRF id of the inside' CODEC(ZSTD(1)),
+    `egress_vrf` UInt32 COMMENT 'VRF id of the outside' CODEC(ZSTD(1)),
+    `port_block_start` UInt16 COMMENT 'First outside port of an allocated block; of a single port, that port' CODEC(ZSTD(1)),
+    `port_block_end` UInt16 COMMENT 'Last outside port of an allocated block; of a single port, that port' CODEC(ZSTD(1)),
+    `port_block_step` UInt16 COMMENT 'Distance between the ports of a block' CODEC(ZSTD(1)),
+    `pool_id` UInt32 COMMENT 'NAT pool id' CODEC(ZSTD(1)),
+    `pool_name` LowCardinality(String) COMMENT 'NAT pool name' CODEC(ZSTD(1)),
+    `user_name` LowCardinality(String) COMMENT 'Subscriber or user, where the exporter says' CODEC(ZSTD(1))
+)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/flows/{shard}/collector/nat_events_local', '{replica}')
+PARTITION BY toDate(time_received)
+ORDER BY (post_nat_src_addr, time_event, port_block_start)
+SETTINGS index_granularity = 8192, replicated_deduplication_window = 1000, replicated_deduplication_window_seconds = 31536000
+COMMENT 'Address translations: who had this outside address and port at this time';
+
+CREATE TABLE IF NOT EXISTS collector.nat_events ON CLUSTER `flows` AS collector.nat_events_local
+ENGINE = Distributed('flows', 'collector', 'nat_events_local')
+COMMENT 'Address translations: who had this outside address and port at this time';
+
+CREATE TABLE IF NOT EXISTS collector.interface_counters_local ON CLUSTER `flows`
+(
+    `time_received` DateTime64(3, 'UTC') COMMENT 'When the datagram was received' CODEC(Delta(8), ZSTD(1)),
+    `exporter_address` IPv6 COMMENT 'Address the datagram came from' CODEC(ZSTD(1)),
+    `exporter_name` LowCardinality(String) COMMENT 'Name of the exporter, from the configuration' CODEC(ZSTD(1)),
+    `agent_address` IPv6 COMMENT 'Address that the exporter gives itself' CODEC(ZSTD(1)),
+    `observation_domain` UInt32 COMMENT 'Sub-agent id (sFlow)' CODEC(ZSTD(1)),
+    `if_index` UInt32 COMMENT 'ifIndex' CODEC(ZSTD(1)),
+    `if_type` UInt32 COMMENT 'ifType, IANA\'s numbers' CODEC(ZSTD(1)),
+    `if_speed` UInt64 COMMENT 'Bits per second' CODEC(ZSTD(1)),
+    `if_duplex` Enum8('unknown' = 0, 'full' = 1, 'half' = 2, 'in' = 3, 'out' = 4) COMMENT 'Duplex, or the one direction there is' CODEC(ZSTD(1)),
+    `if_admin_up` Bool COMMENT 'ifAdminStatus is up' CODEC(ZSTD(1)),
+    `if_oper_up` Bool COMMENT 'ifOperStatus is up' CODEC(ZSTD(1)),
+    `in_octets` UInt64 COMMENT 'Octets received' CODEC(Delta(8), ZSTD(1)),
+    `in_unicast` UInt64 COMMENT 'Unicast packets received' CODEC(Delta(8), ZSTD(1)),
+    `in_multicast` UInt64 COMMENT 'Multicast packets received' CODEC(Delta(8), ZSTD(1)),
+    `in_broadcast` UInt64 COMMENT 'Broadcast packets received' CODEC(Delta(8), ZSTD(1)),
+    `in_discards` UInt64 COMMENT 'Packets received and discarded' CODEC(Delta(8), ZSTD(1)),
+    `in_errors` UInt64 COMMENT 'Packets received with errors' CODEC(Delta(8), ZSTD(1)),
+    `in_unknown_protocols` UInt64 COMMENT 'Packets received of an unknown protocol' CODEC(Delta(8), ZSTD(1)),
+    `out_octets` UInt64 COMMENT 'Octets sent' CODEC(Delta(8), ZSTD(1)),
+    `out_unicast` UInt64 COMMENT 'Unicast packets sent' CODEC(Delta(8), ZSTD(1)),
+    `out_multicast` UInt64 COMMENT 'Multicast packets sent' CODEC(Delta(8), ZSTD(1)),
+    `out_broadcast` UInt64 COMMENT 'Broadcast packets sent' CODEC(Delta(8), ZSTD(1)),
+    `out_discards` UInt64 COMMENT 'Packets discarded instead of sent' CODEC(Delta(8), ZSTD(1)),
+    `out_errors` UInt64 COMMENT 'Packets not sent for errors' CODEC(Delta(8), ZSTD(1)),
+    `promiscuous` Bool COMMENT 'The interface is promiscuous' CODEC(ZSTD(1))
+)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/flows/{shard}/collector/interface_counters_local', '{replica}')
+PARTITION BY toDate(time_received)
+ORDER BY (exporter_address, if_index, time_received)
+SETTINGS index_granularity = 8192, replicated_deduplication_window = 1000, replicated_deduplication_window_seconds = 31536000
+COMMENT 'Counters of interfaces as exporters sent them: totals since the exporter started';
+
+CREATE TABLE IF NOT EXISTS collector.interface_counters ON CLUSTER `flows` AS collector.interface_counters_local
+ENGINE = Distributed('flows', 'collector', 'interface_counters_local')
+COMMENT 'Counters of interfaces as exporters sent them: totals since the exporter started';
+
+INSERT INTO schema_version_local (version, binary_version) VALUES (2, '0.1.0');
+
+CREATE TABLE IF NOT EXISTS collector.ledger_local ON CLUSTER `flows`
+(
+    `minute` DateTime('UTC') COMMENT 'Minute of receipt' CODEC(ZSTD(1)),
+    `exporter_address` IPv6 COMMENT 'Address the datagrams came from; :: where that is not known or too many sent' CODEC(ZSTD(1)),
+    `observation_domain` UInt32 COMMENT 'Observation domain (IPFIX), source id (v9), engine (v5), sub-agent (sFlow); 0 before a datagram is read' CODEC(ZSTD(1)),
+    `fault` LowCardinality(String) COMMENT 'What malformed datagrams break first; empty for all other counts' CODEC(ZSTD(1)),
+    `seen_xdp` UInt64 COMMENT 'Datagrams that the XDP program took or refused' CODEC(ZSTD(1)),
+    `seen_xdp_bytes` UInt64 COMMENT 'Payload bytes of these' CODEC(ZSTD(1)),
+    `seen_udp` UInt64 COMMENT 'Datagrams that came to the UDP sockets, those that overflowed them too' CODEC(ZSTD(1)),
+    `seen_udp_bytes` UInt64 COMMENT 'Payload bytes of these, as far as they were received' CODEC(ZSTD(1)),
+    `not_allowed` UInt64 COMMENT 'Datagrams refused because the exporter is in no allowed prefix' CODEC(ZSTD(1)),
+    `not_allowed_bytes` UInt64 COMMENT 'Payload bytes of these' CODEC(ZSTD(1)),
+    `rate_limited` UInt64 COMMENT 'Datagrams refused because the exporter sent faster than it may' CODEC(ZSTD(1)),
+    `rate_limited_bytes` UInt64 COMMENT 'Payload bytes of these' CODEC(ZSTD(1)),
+    `ring_full` UInt64 COMMENT 'Datagrams lost because a worker\'s ring was full' CODEC(ZSTD(1)),
+    `fill_ring_empty` UInt64 COMMENT 'Datagrams lost because the kernel found no frame for them' CODEC(ZSTD(1)),
+    `ring_other` UInt64 COMMENT 'Datagrams that were steered to a ring and never came out, for neither of these reasons' CODEC(ZSTD(1)),
+    `socket_overflow` UInt64 COMMENT 'Datagrams lost because a UDP socket\'s buffer was full' CODEC(ZSTD(1)),
+    `truncated` UInt64 COMMENT 'Datagrams longer than the receive buffer' CODEC(ZSTD(1)),
+    `malformed` UInt64 COMMENT 'Datagrams that break their protocol; what could be read of them was decoded' CODEC(ZSTD(1)),
+    `received_xdp` UInt64 COMMENT 'Datagrams that workers took from rings' CODEC(ZSTD(1)),
+    `received_xdp_bytes` UInt64 COMMENT 'Payload bytes of these' CODEC(ZSTD(1)),
+    `received_udp` UInt64 COMMENT 'Datagrams that workers took from UDP sockets and did not refuse' CODEC(ZSTD(1)),
+    `received_udp_bytes` UInt64 COMMENT 'Payload bytes of these' CODEC(ZSTD(1)),
+    `decoded` UInt64 COMMENT 'Datagrams decoded without a fault' CODEC(ZSTD(1)),
+    `flow_records` UInt64 COMMENT 'Flow records in all datagrams, those decoded late too' CODEC(ZSTD(1)),
+    `rows_decoded` UInt64 COMMENT 'Rows made of them, for all tables' CODEC(ZSTD(1)),
+    `rows_stored` UInt64 COMMENT 'Rows that ClickHouse acknowledged' CODEC(ZSTD(1)),
+    `rows_lost_bound` UInt64 COMMENT 'Rows given up because more waited for ClickHouse than may' CODEC(ZSTD(1)),
+    `rows_lost_rejected` UInt64 COMMENT 'Rows given up because ClickHouse refused them' CODEC(ZSTD(1)),
+    `rows_lost_block` UInt64 COMMENT 'Rows given up because their block was at fault' CODEC(ZSTD(1)),
+    `rows_lost_stopped` UInt64 COMMENT 'Rows given up because the stop could not wait for ClickHouse' CODEC(ZSTD(1)),
+    `rows_lost_panic` UInt64 COMMENT 'Rows that went with a worker\'s panic' CODEC(ZSTD(1)),
+    `sets_held` UInt64 COMMENT 'Data sets that had to wait for their template' CODEC(ZSTD(1)),
+    `sets_decoded_late` UInt64 COMMENT 'Of these, decoded when it came' CODEC(ZSTD(1)),
+    `sets_expired` UInt64 COMMENT 'Of these, given up because it did not come in time' CODEC(ZSTD(1)),
+    `sets_evicted` UInt64 COMMENT 'Of these, given up for newer ones' CODEC(ZSTD(1)),
+    `sets_refused` UInt64 COMMENT 'Data sets without template for which there was no room' CODEC(ZSTD(1)),
+    `times_clamped` UInt64 COMMENT 'Rows whose start or end was moved because it cannot be' CODEC(ZSTD(1)),
+    `missing_records` Int64 COMMENT 'Data records that never came, by the exporter\'s sequence numbers' CODEC(ZSTD(1)),
+    `missing_datagrams` Int64 COMMENT 'Datagrams that never came, by the exporter\'s sequence numbers' CODEC(ZSTD(1)),
+    `missing_samples` Int64 COMMENT 'sFlow samples that never came, by the sequence numbers of their data sources' CODEC(ZSTD(1)),
+    `exporter_drops` UInt64 COMMENT 'sFlow samples that the exporter says it lost itself' CODEC(ZSTD(1)),
+    `reordered` Int64 COMMENT 'Datagrams that came after later ones' CODEC(ZSTD(1)),
+    `duplicates` Int64 COMMENT 'Datagrams that came twice' CODEC(ZSTD(1)),
+    `restarts` Int64 COMMENT 'Restarts of the exporter or of its sequence' CODEC(ZSTD(1))
+)
+ENGINE = ReplicatedSummingMergeTree('/clickhouse/tables/flows/{shard}/collector/ledger_local', '{replica}')
+PARTITION BY toYYYYMM(minute)
+ORDER BY (minute, exporter_address, observation_domain, fault)
+SETTINGS index_granularity = 8192, replicated_deduplication_window = 1000, replicated_deduplication_window_seconds = 31536000
+COMMENT 'What became of every datagram, per exporter, observation domain and minute of receipt. Ask for sums';
+
+CREATE TABLE IF NOT EXISTS collector.ledger ON CLUSTER `flows` AS collector.ledger_local
+ENGINE = Distributed('flows', 'collector', 'ledger_local')
+COMMENT 'What became of every datagram, per exporter, observation domain and minute of receipt. Ask for sums';
+
+INSERT INTO schema_version_local (version, binary_version) VALUES (3, '0.1.0');
+
+ALTER TABLE collector.flows_local ON CLUSTER `flows`
+    MODIFY SETTING replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 31536000, default_compression_codec = 'ZSTD(1)';
+
+ALTER TABLE collector.flows_local ON CLUSTER `flows`
+    ADD PROJECTION IF NOT EXISTS host_src (SELECT time_received, time_start, time_end, exporter_address, exporter_name, src_addr, dst_addr, src_port, dst_port, protocol, tcp_flags, in_if, out_if, bytes, packets, sampling_rate, post_nat_src_addr, post_nat_src_port ORDER BY src_addr, time_received);
+
+ALTER TABLE collector.flows_local ON CLUSTER `flows`
+    ADD PROJECTION IF NOT EXISTS host_dst (SELECT time_received, time_start, time_end, exporter_address, exporter_name, src_addr, dst_addr, src_port, dst_port, protocol, tcp_flags, in_if, out_if, bytes, packets, sampling_rate, post_nat_src_addr, post_nat_src_port ORDER BY dst_addr, time_received);
+
+ALTER TABLE collector.nat_events_local ON CLUSTER `flows`
+    MODIFY SETTING replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 31536000;
+
+ALTER TABLE collector.nat_events_local ON CLUSTER `flows`
+    ADD INDEX IF NOT EXISTS inside src_addr TYPE bloom_filter(0.01) GRANULARITY 1;
+
+ALTER TABLE collector.interface_counters_local ON CLUSTER `flows`
+    MODIFY SETTING replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 31536000;
+
+ALTER TABLE collector.ledger_local ON CLUSTER `flows`
+    MODIFY SETTING replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 31536000;
+
+INSERT INTO schema_version_local (version, binary_version) VALUES (6, '0.1.0');
