@@ -25,6 +25,8 @@ pub mod metrics;
 pub mod pcap;
 /// Prefixes of addresses, and what is known by prefix.
 pub mod prefix;
+/// Questions about the stored flows, and their answers.
+pub mod query;
 /// The XDP program: loading, attaching, its maps and verdict counters.
 pub mod steering;
 /// The embedded ClickHouse: libchdb behind ClickHouse's HTTP interface.

@@ -221,6 +221,19 @@ impl Client {
         self.limited(answer).await
     }
 
+    /// As [`Client::query_bytes`], with settings; `param_` and a name gives the value of a parameter, escaped as a field of TSV.
+    ///
+    /// # Errors
+    /// See [`Class`]; nothing is repeated.
+    pub async fn query_with(&self, sql: &str, format: &str, settings: &[(String, String)]) -> Result<Bytes, Error> {
+        let answer = async {
+            let query = self.database.query_raw(sql);
+            let query = settings.iter().fold(query, |query, (name, value)| query.with_setting(name, value));
+            Ok::<_, clickhouse::error::Error>(query.fetch_bytes(format)?.collect().await?)
+        };
+        self.limited(answer).await
+    }
+
     /// Runs a statement that answers nothing, in the database.
     ///
     /// # Errors
