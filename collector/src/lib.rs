@@ -27,6 +27,8 @@ pub mod pcap;
 pub mod prefix;
 /// Questions about the stored flows, and their answers.
 pub mod query;
+/// Small tables of sums, each for a question, computed from each block.
+pub mod rollup;
 /// The XDP program: loading, attaching, its maps and verdict counters.
 pub mod steering;
 /// The embedded ClickHouse: libchdb behind ClickHouse's HTTP interface.

@@ -70,5 +70,9 @@ block_table! {
     "dst_geo_as" "UInt32" "T64, ZSTD(1)" U32(dst.asn) "AS of the destination address, by GeoIP";
     "src_as_name" "LowCardinality(String)" "ZSTD(1)" Text(src.as_name) "Name of the source AS, by GeoIP";
     "dst_as_name" "LowCardinality(String)" "ZSTD(1)" Text(dst.as_name) "Name of the destination AS, by GeoIP";
+    "src_network" "LowCardinality(String)" "ZSTD(1)" Text(src.network) "Network of the source address, from the configuration";
+    "dst_network" "LowCardinality(String)" "ZSTD(1)" Text(dst.network) "Network of the destination address, from the configuration";
+    "src_customer" "LowCardinality(String)" "ZSTD(1)" Text(src.customer) "Customer of the source address, from the configuration";
+    "dst_customer" "LowCardinality(String)" "ZSTD(1)" Text(dst.customer) "Customer of the destination address, from the configuration";
     "raw" "Map(LowCardinality(String), String)" "ZSTD(1)" Map(decoded.flows.raw) "Fields that no other column takes, if they are kept (keep_unknown)";
 }

@@ -15,17 +15,27 @@ pub mod json;
 pub mod nat_events;
 /// Blocks for reuse.
 pub mod pool;
+/// The rollup tables.
+pub mod rollups;
 /// What a table is, and rows for tables.
 pub mod table;
 
 pub use cells::Cells;
 pub use pool::Pool;
+pub use rollups::Rollups;
 pub use table::{Column, Part, Provenance, Rows, Table};
 
 use netflow::{Tables, Text};
 
-/// The tables that a block has rows for, in the order of their numbers.
-pub static TABLES: [&Table; 3] = [&flows::TABLE, &nat_events::TABLE, &interface_counters::TABLE];
+/// The tables that a block has rows for, in the order of their numbers: those of decoded rows, then the rollups.
+pub static TABLES: [&Table; 9] = {
+    let [interface_1m, as_5m, country_5m, service_5m, network_5m, hosts_1h] = rollups::TABLES;
+    let [flows, nat_events, interface_counters] = DECODED;
+    [flows, nat_events, interface_counters, interface_1m, as_5m, country_5m, service_5m, network_5m, hosts_1h]
+};
+
+/// The tables of what exporters said, in the order of their numbers.
+pub static DECODED: [&Table; 3] = [&flows::TABLE, &nat_events::TABLE, &interface_counters::TABLE];
 
 /// Rows of several tables: what was decoded, and what was added. All columns of a table are of one length once enriched.
 #[derive(Debug, Clone, Default)]
@@ -42,9 +52,12 @@ pub struct Block {
     pub nat_exporter_name: Text,
     /// Name of the interface counters' exporter.
     pub counters_exporter_name: Text,
+    /// Sums of the flow records, once they are complete.
+    pub rollups: Rollups,
 }
 
-/// What the GeoIP files say about one end of the flows; `unknown` (or 0) where they say nothing.
+/// What is known about one end of the flows. GeoIP's columns are `unknown` (or 0) where the files say nothing, the network's
+/// empty outside of all configured ones.
 #[derive(Debug, Clone, Default)]
 pub struct Origin {
     /// ISO 3166-1 alpha-2 country code.
@@ -55,10 +68,14 @@ pub struct Origin {
     pub asn: Vec<u32>,
     /// Name of that autonomous system.
     pub as_name: Text,
+    /// The network that holds the address.
+    pub network: Text,
+    /// Whose network that is.
+    pub customer: Text,
 }
 
 impl Block {
-    /// Rows in the block, of all tables.
+    /// Decoded rows in the block, of all tables; those of rollups are none of them.
     #[must_use]
     pub fn len(&self) -> usize {
         self.decoded.rows()
@@ -73,6 +90,11 @@ impl Block {
     /// The rows, table by table.
     pub fn parts(&self) -> impl Iterator<Item = Part<'_>> {
         Part::all(self)
+    }
+
+    /// The decoded rows, table by table.
+    pub fn decoded_parts(&self) -> impl Iterator<Item = Part<'_>> {
+        Part::all(self).take(DECODED.len())
     }
 
     /// Makes room for `rows` flow records in all; the other tables have few rows and grow as they come.
@@ -91,14 +113,21 @@ impl Block {
         self.dst.clear();
         self.nat_exporter_name.clear();
         self.counters_exporter_name.clear();
+        self.rollups.clear();
     }
 
-    fn received_ms(&self, table: usize) -> &Vec<i64> {
+    /// Of a table of decoded rows.
+    fn received_ms(&self, table: usize) -> Option<&Vec<i64>> {
         match table {
-            0 => &self.decoded.flows.received_ms,
-            1 => &self.decoded.nat_events.received_ms,
-            _ => &self.decoded.interface_counters.received_ms,
+            0 => Some(&self.decoded.flows.received_ms),
+            1 => Some(&self.decoded.nat_events.received_ms),
+            2 => Some(&self.decoded.interface_counters.received_ms),
+            _ => None,
         }
+    }
+
+    fn rollup_time(&self, table: usize) -> &Vec<u32> {
+        &self.rollups.sums(table - DECODED.len()).time
     }
 }
 
@@ -108,18 +137,19 @@ impl Rows for Block {
     }
 
     fn count(&self, table: usize) -> usize {
-        self.received_ms(table).len()
+        self.received_ms(table).map_or_else(|| self.rollup_time(table).len(), Vec::len)
     }
 
     fn room(&self, table: usize) -> usize {
-        self.received_ms(table).capacity()
+        self.received_ms(table).map_or_else(|| self.rollup_time(table).capacity(), Vec::capacity)
     }
 
     fn cells(&self, table: usize, column: usize) -> Cells<'_> {
         let columns = match table {
             0 => flows::CELLS,
             1 => nat_events::CELLS,
-            _ => interface_counters::CELLS,
+            2 => interface_counters::CELLS,
+            _ => rollups::CELLS[table - DECODED.len()],
         };
         columns[column](self)
     }
@@ -131,7 +161,7 @@ impl Rows for Block {
             1 => (&nat_events.exporter, &nat_events.domain),
             _ => (&interface_counters.exporter, &interface_counters.domain),
         };
-        Some(Provenance { exporters, domains, received_ms: self.received_ms(table) })
+        Some(Provenance { exporters, domains, received_ms: self.received_ms(table)? })
     }
 }
 
@@ -141,6 +171,8 @@ impl Origin {
         self.city.clear();
         self.asn.clear();
         self.as_name.clear();
+        self.network.clear();
+        self.customer.clear();
     }
 }
 
@@ -174,8 +206,10 @@ mod tests {
         block.decoded.nat_events.resize(2);
         block.decoded.interface_counters.resize(1);
         block.decoded.nat_events.domain[1] = 7;
+        block.rollups.as_5m.sums.time.push(0);
         assert_eq!(block.len(), 6);
-        let parts: Vec<(&str, usize)> = block.parts().map(|part| (part.table().name, part.len())).collect();
+        assert_eq!(block.parts().map(|part| part.len()).sum::<usize>(), 7);
+        let parts: Vec<(&str, usize)> = block.decoded_parts().map(|part| (part.table().name, part.len())).collect();
         assert_eq!(parts, [("flows", 3), ("nat_events", 2), ("interface_counters", 1)]);
         let domains: Vec<&[u32]> = block.parts().filter_map(|part| Some(part.provenance()?.domains)).collect();
         assert_eq!(domains, [&[0, 0, 0][..], &[0, 7], &[0]]);

@@ -137,9 +137,9 @@ macro_rules! block_table {
         };
 
         /// Where a block keeps each column.
-        pub(super) static CELLS: &[for<'a> fn(&'a crate::batch::Block) -> crate::batch::Cells<'a>] =
+        pub(in crate::batch) static CELLS: &[for<'a> fn(&'a crate::batch::Block) -> crate::batch::Cells<'a>] =
             &[$(|block| crate::batch::Cells::$variant(&block.$($path).+ $(, &$names)?),)*];
     };
 }
 
-pub(super) use block_table;
+pub(in crate::batch) use block_table;

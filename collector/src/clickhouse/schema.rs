@@ -21,6 +21,7 @@ static MIGRATIONS: &[Migration] = &[
     Migration { version: 1, sql: include_str!("migrations/0001_flows.sql") },
     Migration { version: 2, sql: include_str!("migrations/0002_tables.sql") },
     Migration { version: 3, sql: include_str!("migrations/0003_ledger.sql") },
+    Migration { version: 5, sql: include_str!("migrations/0005_rollups.sql") },
 ];
 
 /// Remembers what was applied.
@@ -205,17 +206,27 @@ COMMENT 'Counters of interfaces as exporters sent them: totals since the exporte
         format!("CREATE TABLE IF NOT EXISTS {}\n(\n    {}\n)\n{engine}", table.name, columns.join(",\n    "))
     }
 
-    /// What brings the flows table from version 1 to its columns.
-    fn new_flow_columns() -> String {
+    /// What adds columns to the flows table, which has those that `is_there` beside them by then.
+    fn new_flow_columns(is_added: impl Fn(&Column) -> bool, is_there: impl Fn(&Column) -> bool) -> String {
         let mut after = "";
         let mut added = Vec::new();
         for column in flows::TABLE.columns {
-            if !MIGRATIONS[0].sql.contains(&format!("\n    `{}` ", column.name)) {
+            if is_added(column) {
                 added.push(format!("ADD COLUMN IF NOT EXISTS {} AFTER `{after}`", column_ddl(column)));
+            } else if !is_there(column) {
+                continue;
             }
             after = column.name;
         }
         format!("ALTER TABLE flows\n    {};\n", added.join(",\n    "))
+    }
+
+    fn is_in_the_first(column: &Column) -> bool {
+        MIGRATIONS[0].sql.contains(&format!("\n    `{}` ", column.name))
+    }
+
+    fn is_of_networks(column: &Column) -> bool {
+        ["src_network", "dst_network", "src_customer", "dst_customer"].contains(&column.name)
     }
 
     /// Compares a committed file with what it must be; rewrites it when the environment has `BLESS`.
@@ -232,7 +243,9 @@ COMMENT 'Counters of interfaces as exporters sent them: totals since the exporte
     fn the_second_migration_makes_the_columns() {
         let nat_events = table_ddl(&nat_events::TABLE, NAT_EVENTS_ENGINE);
         let interface_counters = table_ddl(&interface_counters::TABLE, INTERFACE_COUNTERS_ENGINE);
-        let expected = format!("{}\n{nat_events}\n{interface_counters}", new_flow_columns());
+        let is_added = |column: &Column| !is_in_the_first(column) && !is_of_networks(column);
+        let added = new_flow_columns(is_added, is_in_the_first);
+        let expected = format!("{added}\n{nat_events}\n{interface_counters}");
         check_file("src/clickhouse/migrations/0002_tables.sql", &expected);
     }
 
@@ -240,6 +253,60 @@ COMMENT 'Counters of interfaces as exporters sent them: totals since the exporte
     fn the_third_migration_makes_the_ledger() {
         let expected = table_ddl(&crate::ledger::table::TABLE, crate::ledger::table::ENGINE);
         check_file("src/clickhouse/migrations/0003_ledger.sql", &expected);
+    }
+
+    /// The order and the comment of each rollup that version 5 makes.
+    const ROLLUPS: [(&str, &str); 6] = [
+        ("exporter_address, if_index, direction, if_name, time", "Traffic of interfaces per minute"),
+        ("src_as, dst_as, exporter_address, time", "Traffic between autonomous systems per 5 minutes"),
+        ("src_country, dst_country, exporter_address, time", "Traffic between countries per 5 minutes"),
+        ("protocol, port, exporter_address, time", "Traffic of protocols and ports per 5 minutes"),
+        (
+            "src_customer, src_network, dst_customer, dst_network, exporter_address, time",
+            "Traffic between networks and customers per 5 minutes",
+        ),
+        (
+            "address, exporter_address, direction, time",
+            "Traffic of hosts per hour: of each block the 1000 with most bytes, packets or flows, the others under ::, so what a \
+             host has is a lower bound and the sum of all exact",
+        ),
+    ];
+
+    fn rollup_ddl((table, (order, comment)): (&&Table, (&str, &str))) -> String {
+        let engine = format!(
+            "ENGINE = SummingMergeTree
+PARTITION BY toYYYYMM(time)
+ORDER BY (toDate(time), {order})
+SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 10000
+COMMENT '{comment}. A flow is in every bucket it lived in, by time. Ask for sums';
+"
+        );
+        table_ddl(table, &engine)
+    }
+
+    /// Fills a rollup from the flows that were there before it: what came later has its rollups with it. May be run again, by
+    /// another collector or after a break: the same blocks under the same token are stored once.
+    fn backfill(table: &Table) -> String {
+        let before = "time_received < (SELECT min(applied_at) FROM schema_version \
+             WHERE version = (SELECT max(version) FROM schema_version WHERE version < 5))";
+        let select = crate::rollup::sql(table, "flows", before).unwrap();
+        let columns: Vec<&str> = table.columns.iter().map(|column| column.name).collect();
+        format!(
+            "INSERT INTO {} ({})\n{select}\nORDER BY ALL\nSETTINGS insert_deduplication_token = 'backfill of version 5', \
+             max_insert_threads = 1, max_bytes_before_external_group_by = 1000000000, \
+             max_bytes_before_external_sort = 1000000000;\n",
+            table.name,
+            columns.join(", ")
+        )
+    }
+
+    #[test]
+    fn the_fifth_migration_makes_and_fills_the_rollups() {
+        let tables = &crate::rollup::TABLES;
+        let mut statements = vec![new_flow_columns(is_of_networks, |_| true)];
+        statements.extend(tables.iter().zip(ROLLUPS).map(rollup_ddl));
+        statements.extend(tables.iter().map(|table| backfill(table)));
+        check_file("src/clickhouse/migrations/0005_rollups.sql", &statements.join("\n"));
     }
 
     #[test]
@@ -263,8 +330,7 @@ COMMENT 'Counters of interfaces as exporters sent them: totals since the exporte
 
     #[test]
     fn versions_ascend_from_one() {
-        for (index, migration) in MIGRATIONS.iter().enumerate() {
-            assert_eq!(migration.version as usize, index + 1);
-        }
+        assert_eq!(MIGRATIONS[0].version, 1);
+        assert!(MIGRATIONS.is_sorted_by(|one, next| one.version < next.version));
     }
 }

@@ -76,7 +76,7 @@ impl Writer {
 
 fn text_of(block: &Block) -> Vec<u8> {
     let mut text = Vec::new();
-    for part in block.parts() {
+    for part in block.decoded_parts() {
         json::write_rows(part, &mut text);
     }
     text

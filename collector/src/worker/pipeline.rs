@@ -13,6 +13,7 @@ use crate::enrich::Enricher;
 use crate::exporters::{self, View};
 use crate::front_door::{Door, Refusal};
 use crate::ledger::{Account, Arrival, Book, Cell, Key, NOBODY, Run, minute_of, runs};
+use crate::rollup::Roller;
 use crate::templates::Cache;
 use crate::worker::noted::Noted;
 use crate::worker::tally::{Path, Tally};
@@ -57,6 +58,7 @@ pub struct Pipeline {
     settings: Settings,
     templates: Cache,
     enricher: Enricher,
+    roller: Roller,
     door: Door,
     /// When the datagram at hand was taken, for the door.
     now_ns: u64,
@@ -83,8 +85,22 @@ impl Pipeline {
         books: Books,
     ) -> Self {
         let block = pool.take();
-        let (opened, tally) = (Instant::now(), Tally::default());
-        Self { settings, templates, enricher, door, now_ns: 0, block, opened, pool, hand_on, books, now_ms: 0, tally }
+        let (opened, tally, roller) = (Instant::now(), Tally::default(), Roller::default());
+        Self {
+            settings,
+            templates,
+            enricher,
+            roller,
+            door,
+            now_ns: 0,
+            block,
+            opened,
+            pool,
+            hand_on,
+            books,
+            now_ms: 0,
+            tally,
+        }
     }
 
     /// Takes a frame that the XDP program steered here, and so let in. Its time is the one that the program put in front of it,
@@ -175,6 +191,7 @@ impl Pipeline {
         }
         self.block.decoded.complete();
         self.enricher.enrich(&mut self.block);
+        self.roller.roll(&mut self.block);
         self.books.enter(&self.block);
         let block = std::mem::replace(&mut self.block, self.pool.take());
         self.tally.blocks += 1;

@@ -18,7 +18,7 @@ use netflow::{Event, MapStore, Report};
 
 use super::capture_file::{self, Capture};
 use super::output::Output;
-use crate::batch::{Block, TABLES, json};
+use crate::batch::{Block, DECODED, json};
 use crate::enrich::{self, Enricher, Geo, Published};
 use crate::pcap::{Datagram, Ports};
 
@@ -51,8 +51,8 @@ pub struct DecodeArgs {
     pub names: bool,
 
     /// Rows of this table (repeatable)
-    #[arg(long, value_name = "TABLE", conflicts_with = "fields", default_value = TABLES[0].name)]
-    #[arg(value_parser = PossibleValuesParser::new(TABLES.iter().map(|table| table.name)))]
+    #[arg(long, value_name = "TABLE", conflicts_with = "fields", default_value = DECODED[0].name)]
+    #[arg(value_parser = PossibleValuesParser::new(DECODED.iter().map(|table| table.name)))]
     pub table: Vec<String>,
 
     /// MaxMind City, Country or ASN file for the columns of places and autonomous systems (repeatable)
@@ -125,7 +125,7 @@ fn print_columns(
         netflow::decode(&received(&datagram, capture), store, &mut block.decoded, report);
         enricher.enrich(&mut block);
         lines.clear();
-        for part in block.parts() {
+        for part in block.decoded_parts() {
             let table = part.table().name;
             if tables.iter().any(|wanted| wanted == table) {
                 json::write_rows(part, &mut lines);

@@ -1,0 +1,128 @@
+//! When a flow lived, and how much of it falls into each bucket of time.
+//!
+//! A flow lives from its start up to, not including, its end, at least a millisecond and at most [`LONGEST_MS`]: the start of a
+//! longer one is moved. One that ended more than [`LONGEST_MS`] before or after its receipt is of an exporter with a wrong
+//! clock: it is taken to have ended when it was received. Traffic is spread evenly over the life, in integers: what falls
+//! before a moment is `value * elapsed / lived`, rounded down, and a bucket gets the difference between its two ends, so the
+//! shares sum up to the value. [`super::sql`] says the same in SQL.
+
+use super::sums::Sums;
+
+/// The longest that a flow is spread over, and the farthest its end may be from its receipt, milliseconds.
+pub(super) const LONGEST_MS: i64 = 86_400_000;
+/// The last moment that a flow may end at: a bucket's start is a `DateTime`, 32 bits of seconds.
+pub(super) const LAST_MS: i64 = (1 << 32) * 1000 - 2;
+
+/// A flow's life and sums.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Flow {
+    /// Milliseconds since 1970.
+    began_ms: u64,
+    /// After `began_ms`.
+    ended_ms: u64,
+    sums: Sums,
+}
+
+impl Flow {
+    /// A flow that was received, began and ended at these times, milliseconds since 1970.
+    pub(super) fn new(received_ms: i64, start_ms: i64, end_ms: i64, sums: Sums) -> Self {
+        let is_told = end_ms.wrapping_sub(received_ms).unsigned_abs() <= LONGEST_MS.unsigned_abs();
+        let ended_ms = if is_told { end_ms } else { received_ms }.clamp(0, LAST_MS);
+        let lived_ms = end_ms.wrapping_sub(start_ms).clamp(0, LONGEST_MS);
+        let began_ms = (ended_ms - lived_ms).max(0);
+        let (began_ms, ended_ms) = (began_ms.cast_unsigned(), ended_ms.max(began_ms + 1).cast_unsigned());
+        Self { began_ms, ended_ms, sums }
+    }
+
+    /// Gives each bucket that the flow lived in its number and its share: bucket `n` begins at `n * bucket_ms`. The flow counts
+    /// in the first. Shares of nothing are left out. Where more than `spare` buckets would follow on the first, the last gets
+    /// everything. Returns how many followed.
+    #[inline]
+    pub(super) fn spread(&self, bucket_ms: u64, spare: usize, mut give: impl FnMut(u64, &Sums)) -> usize {
+        let first = self.began_ms / bucket_ms;
+        let last = (self.ended_ms - 1) / bucket_ms;
+        let more = (last - first) as usize;
+        if more == 0 || more > spare {
+            give(last, &self.sums);
+            return 0;
+        }
+        for bucket in first..=last {
+            let sums = self.share(bucket * bucket_ms, bucket_ms, u64::from(bucket == first));
+            if !sums.is_nothing() {
+                give(bucket, &sums);
+            }
+        }
+        more
+    }
+
+    /// What falls into the bucket that starts at `start_ms`.
+    fn share(&self, start_ms: u64, bucket_ms: u64, flows: u64) -> Sums {
+        let lived = u128::from(self.ended_ms - self.began_ms);
+        let elapsed = |moment_ms: u64| u128::from(moment_ms.clamp(self.began_ms, self.ended_ms) - self.began_ms);
+        let (from, to) = (elapsed(start_ms), elapsed(start_ms + bucket_ms));
+        // No more than the value itself, so it fits.
+        let share = |value: u64| (u128::from(value) * to / lived - u128::from(value) * from / lived) as u64;
+        Sums {
+            bytes: share(self.sums.bytes),
+            packets: share(self.sums.packets),
+            raw_bytes: share(self.sums.raw_bytes),
+            raw_packets: share(self.sums.raw_packets),
+            flows,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: u64 = 60_000;
+    /// 2026-01-02T03:04:00Z.
+    const NOW: i64 = 1_767_323_040_000;
+
+    fn spread(start_ms: i64, end_ms: i64, bytes: u64, spare: usize) -> Vec<(i64, u64, u64)> {
+        let flow = Flow::new(NOW, start_ms, end_ms, Sums::of(bytes, 1, 1));
+        let mut found = Vec::new();
+        let now = NOW as u64 / MINUTE;
+        flow.spread(MINUTE, spare, |bucket, sums| found.push((bucket as i64 - now as i64, sums.bytes, sums.flows)));
+        found
+    }
+
+    #[test]
+    fn a_flow_is_in_the_minutes_it_lived_in() {
+        let cases: [(&str, i64, i64, u64, &[(i64, u64, u64)]); 9] = [
+            ("an instant", NOW, NOW, 10, &[(0, 10, 1)]),
+            ("up to a full minute", NOW - 60_000, NOW, 10, &[(-1, 10, 1)]),
+            ("a millisecond more", NOW - 60_000, NOW + 1, 10, &[(-1, 9, 1), (0, 1, 0)]),
+            ("two halves", NOW - 30_000, NOW + 30_000, 11, &[(-1, 5, 1), (0, 6, 0)]),
+            ("nothing but a flow", NOW - 90_000, NOW - 1, 0, &[(-2, 0, 1), (-1, 0, 0)][..1]),
+            ("one octet goes to where it is whole", NOW - 180_000, NOW, 1, &[(-3, 0, 1), (-1, 1, 0)]),
+            ("a start after the end", NOW + 60_000, NOW, 7, &[(0, 7, 1)]),
+            ("an end that cannot be", NOW - 2 * LONGEST_MS - 60_000, NOW - 2 * LONGEST_MS, 7, &[(-1, 7, 1)]),
+            ("more buckets than there is room for", NOW - 3_600_000, NOW, 7, &[(-1, 7, 1)]),
+        ];
+        for (name, start_ms, end_ms, bytes, expected) in cases {
+            let found = spread(start_ms, end_ms, bytes, 10);
+            // The one packet is not looked at: where it alone is, a bucket has no octets.
+            let found: Vec<_> = found.into_iter().filter(|(_, bytes, flows)| bytes + flows > 0).collect();
+            assert_eq!(found, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_spread_over_more_than_a_day() {
+        let found = spread(NOW - 30 * LONGEST_MS, NOW, 1_440_000, 2000);
+        assert_eq!((found.len(), found[0]), (1440, (-1440, 1000, 1)));
+        assert!(found[1..].iter().all(|(_, bytes, flows)| (*bytes, *flows) == (1000, 0)));
+    }
+
+    #[test]
+    fn times_that_no_bucket_can_have_are_moved_to_one() {
+        for (received_ms, expected) in [(i64::MIN, 0), (-1, 0), (LAST_MS, 71_582_788), (i64::MAX, 71_582_788)] {
+            let mut buckets = Vec::new();
+            let flow = Flow::new(received_ms, received_ms, received_ms, Sums::of(1, 1, 1));
+            flow.spread(MINUTE, 10, |bucket, _| buckets.push(bucket));
+            assert_eq!(buckets, [expected], "{received_ms}");
+        }
+    }
+}

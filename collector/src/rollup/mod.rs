@@ -1,0 +1,44 @@
+//! Rollups: small tables of sums, each for a question, computed from a worker's enriched block and stored as more tables of it.
+//!
+//! They are inserted under the same token as the flows they were made of, hence exactly once, and without materialized views
+//! in ClickHouse, which would compute every one of them again from rows that it has just taken apart.
+//!
+//! * A flow counts in the buckets it lived in, see [`life`]: bytes and packets in proportion to time, the flow itself in the first.
+//!   So the sums over a rollup are the sums over its flows; only when traffic was is told by bucket, not by row.
+//! * Bytes and packets are multiplied by the sampling rate (0 counts as 1), beside the raw counts. All sums are modulo 2^64, as
+//!   ClickHouse's own.
+//! * Every flow record makes rows: reverse directions and a firewall's events without octets too.
+//! * `interface_1m`: a flow counts once under its input interface (`in`) and once under its output interface (`out`).
+//! * `as_5m`: the AS that the exporter says, or GeoIP's where it says 0. `country_5m`: GeoIP's. `network_5m`: the configured networks.
+//! * `service_5m`: the lower port of both ends that is not 0, for TCP, UDP, DCCP, SCTP and UDP-Lite; 0 for other protocols. Clients
+//!   take high ports, so the lower one is the service's with few exceptions, and the rule needs no list.
+//! * `hosts_1h`: a flow counts once under its source (`sent`) and once under its destination (`received`). Of each block the 1000
+//!   hosts with most bytes, with most packets and with most flows have rows; the others go to the address `::` together. A host's sum is
+//!   therefore a lower bound, exact for hosts that were among the busiest of every block; the sum over all rows is exact.
+//!
+//! A block makes at most [`SPARE_BUCKETS`] more rows than it has flows for each table and direction: a hostile exporter's flows of a
+//! day each cannot fill the memory. Past it flows count whole in the bucket they ended in.
+//!
+//! Each rollup but `hosts_1h` has a twin in SQL ([`sql()`]) that makes the same rows from the table `flows`; that of `hosts_1h` names every
+//! host. Not here: the tables and their columns ([`crate::batch::rollups`]), and how they are stored.
+
+/// Sums by key.
+mod groups;
+/// The busiest hosts.
+mod hosts;
+/// When a flow lived.
+mod life;
+/// The tables whose rows add up, whatever the block.
+mod linear;
+/// Values numbered in their order.
+mod ranks;
+/// A worker's part.
+mod roller;
+/// The same in SQL.
+mod sql;
+/// What is summed up.
+mod sums;
+
+pub use crate::batch::rollups::TABLES;
+pub use roller::{Roller, SPARE_BUCKETS};
+pub use sql::sql;
