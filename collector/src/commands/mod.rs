@@ -17,6 +17,8 @@ mod logging;
 pub mod moment;
 /// Standard output that may be closed by its reader.
 mod output;
+/// `collector query`.
+pub mod query;
 /// `collector replay`.
 pub mod replay;
 /// `collector run`.
@@ -75,6 +77,7 @@ Examples:
   collector run --capture udp --clickhouse-url http://clickhouse:8123
                                            collect without root into a ClickHouse server
   collector exporters                      who sends, and what is wrong with each
+  collector query top --from -2h           which hosts had most traffic
   collector decode flows.pcap              see the flows in a capture, no database, no root
   collector replay flows.pcap --to 127.0.0.1:2055
                                            send the datagrams of a capture again
@@ -97,6 +100,7 @@ enum Command {
     Replay(replay::ReplayArgs),
     Exporters(exporters::ExportersArgs),
     Templates(templates::TemplatesArgs),
+    Query(query::QueryArgs),
 }
 
 /// Why the program ends without having done what it was asked for.
@@ -157,6 +161,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         }
         Command::Exporters(args) => exporters::run(args, &cli),
         Command::Templates(args) => templates::run(args, &cli),
+        Command::Query(args) => query::run(args, &cli),
     }
 }
 

@@ -22,7 +22,7 @@ pub mod written;
 
 pub use error::ConfigError;
 pub use meant::{
-    Capture, ClickHouse, Config, Decode, Exporter, FrontDoor, GeoIp, Log, Metrics, Secret, StdoutFormat, Store,
+    Capture, ClickHouse, Config, Decode, Exporter, FrontDoor, GeoIp, Log, Metrics, Names, Secret, StdoutFormat, Store,
     Templates,
 };
 pub use written::{Attach, Bind, CaptureMode, Compression, LogFormat, Spread, Written};

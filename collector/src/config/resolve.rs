@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::error::ConfigError;
 use super::exporters::exporters;
 use super::front_door::front_door;
-use super::meant::{Capture, ClickHouse, Config, Decode, GeoIp, Log, Metrics, Secret, Store, Templates};
+use super::meant::{Capture, ClickHouse, Config, Decode, GeoIp, Log, Metrics, Names, Secret, Store, Templates};
 use super::written::{self, CaptureMode, Written};
 use crate::templates::HeldBounds;
 
@@ -32,6 +32,7 @@ impl Config {
             templates: templates(&written.templates, &state_dir)?,
             decode: Decode { keep_unknown: written.decode.keep_unknown },
             geoip: GeoIp { files: written.geoip.files },
+            names_files: names(written.names),
             clickhouse: clickhouse(written.clickhouse, password)?,
             store: store(written.store, &state_dir)?,
             metrics: Metrics { listen: optional_address("metrics.listen", &written.metrics.listen)? },
@@ -126,6 +127,11 @@ fn templates(written: &written::Templates, state_dir: &Path) -> Result<Templates
         snapshot: state_dir.join("templates.snapshot"),
         held,
     })
+}
+
+fn names(written: written::Names) -> Names {
+    let written::Names { as_names, protocols, ports, interfaces } = written;
+    Names { as_names, protocols, ports, interfaces }
 }
 
 fn clickhouse(written: written::ClickHouse, password: Option<Secret>) -> Result<ClickHouse, ConfigError> {

@@ -48,6 +48,7 @@ section! {
         templates: Templates = Templates::default(),
         decode: Decode = Decode::default(),
         geoip: GeoIp = GeoIp::default(),
+        names: Names = Names::default(),
         clickhouse: ClickHouse = ClickHouse::default(),
         store: Store = Store::default(),
         metrics: Metrics = Metrics::default(),
@@ -112,6 +113,16 @@ section! {
 }
 
 section! {
+    /// `[names]`: files of names.
+    Names {
+        as_names: Option<PathBuf> = None,
+        protocols: Option<PathBuf> = None,
+        ports: Option<PathBuf> = None,
+        interfaces: Option<PathBuf> = None,
+    }
+}
+
+section! {
     /// `[clickhouse]`: where rows go.
     ClickHouse {
         url: Option<String> = None,
@@ -164,6 +175,14 @@ pub struct Exporter {
     pub address: String,
     /// Key `name`; without it the name of a shorter prefix holds.
     pub name: Option<String>,
+    /// Key `site`.
+    pub site: Option<String>,
+    /// Key `interfaces`: names by ifIndex.
+    #[serde(default)]
+    pub interfaces: BTreeMap<String, String>,
+    /// Key `interface_mbps`: speeds by ifIndex.
+    #[serde(default)]
+    pub interface_mbps: BTreeMap<String, u64>,
     /// Key `sampling_rate`.
     #[serde(default)]
     pub sampling_rate: Option<u64>,
@@ -248,7 +267,16 @@ pub enum LogFormat {
 }
 
 /// Keys that take effect while the collector runs.
-const LIVE: [&str; 4] = ["front_door.allowed", "front_door.datagrams_per_second", "front_door.burst", "exporters"];
+const LIVE: [&str; 8] = [
+    "front_door.allowed",
+    "front_door.datagrams_per_second",
+    "front_door.burst",
+    "exporters",
+    "names.as_names",
+    "names.protocols",
+    "names.ports",
+    "names.interfaces",
+];
 
 impl Written {
     /// Keys, with their sections, that `other` has other values for and that do not take effect before a restart.
@@ -260,6 +288,7 @@ impl Written {
             ("templates", self.templates.changed(&other.templates)),
             ("decode", self.decode.changed(&other.decode)),
             ("geoip", self.geoip.changed(&other.geoip)),
+            ("names", self.names.changed(&other.names)),
             ("clickhouse", self.clickhouse.changed(&other.clickhouse)),
             ("store", self.store.changed(&other.store)),
             ("metrics", self.metrics.changed(&other.metrics)),

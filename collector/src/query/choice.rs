@@ -152,7 +152,11 @@ fn covers(table: &Table, request: &Request, held: &Held) -> bool {
 }
 
 fn choice(request: &Request, held: &Held, table: &'static Table, reason: Reason) -> Choice {
-    let span = if request.ends == Ends::Exact { request.span } else { request.span.aligned(table.bucket_ms) };
+    let span = match request.ends {
+        Ends::Free => request.span.moved_back(table.bucket_ms),
+        Ends::Asked => request.span.aligned(table.bucket_ms),
+        Ends::Exact => request.span,
+    };
     let begins_ms = held.since(table.name).filter(|since| *since > span.from_ms);
     Choice { table, span, reason, begins_ms }
 }
@@ -270,7 +274,7 @@ mod tests {
             (-HOUR_MS - 1, 0, Ends::Exact, "flows", Reason::Ends("as_5m"), (-HOUR_MS - 1, 0)),
             (-HOUR_MS - 1, 0, Ends::Asked, "flows", Reason::Ends("as_5m"), (-HOUR_MS - 1, 0)),
             (-DAY_MS - 1, 1, Ends::Asked, "as_5m", Reason::Smallest, (-DAY_MS - 300_000, 300_000)),
-            (-HOUR_MS - 1, 1, Ends::Free, "as_5m", Reason::Smallest, (-HOUR_MS - 300_000, 300_000)),
+            (-HOUR_MS - 1, 1, Ends::Free, "as_5m", Reason::Smallest, (-HOUR_MS - 300_000, 0)),
             // `flows` is gone there: better moved ends than no answer, but for who wants them exact.
             (
                 -90 * DAY_MS,

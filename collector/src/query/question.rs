@@ -31,6 +31,14 @@ impl Span {
         let to_ms = self.to_ms.div_euclid(bucket_ms).saturating_mul(bucket_ms);
         Self { from_ms, to_ms: if to_ms < self.to_ms { to_ms.saturating_add(bucket_ms) } else { to_ms } }
     }
+
+    /// The span of the same number of whole buckets, or one fewer, that ends no later.
+    #[must_use]
+    pub fn moved_back(self, bucket_ms: i64) -> Self {
+        let whole = |ms: i64| ms.div_euclid(bucket_ms).saturating_mul(bucket_ms);
+        let (from_ms, to_ms) = (whole(self.from_ms), whole(self.to_ms));
+        Self { from_ms, to_ms: to_ms.max(from_ms.saturating_add(bucket_ms)) }
+    }
 }
 
 /// A question with all that narrows it down.
@@ -55,7 +63,7 @@ pub struct Request {
 /// How firm the ends of a span are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ends {
-    /// The asker named none: they may be moved to whole buckets without a word.
+    /// The asker named none: they may be moved back to whole buckets without a word.
     Free,
     /// The asker named them: they may be moved where that is said, and changes little.
     Asked,

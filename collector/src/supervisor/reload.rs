@@ -4,6 +4,7 @@
 //! gets its handle in [`Live`] and its line there, and its keys in `config::written::LIVE`.
 
 use crate::config::{Config, ConfigError};
+use crate::dictionaries::Keeper;
 use crate::enrich::{Names, Published, PublishedRates};
 use crate::front_door::FrontDoor;
 use crate::steering;
@@ -18,6 +19,7 @@ pub(super) struct Live {
     pub(super) front_door: FrontDoor,
     pub(super) names: Published<Names>,
     pub(super) rates: PublishedRates,
+    pub(super) dictionaries: Keeper,
 }
 
 impl Live {
@@ -54,6 +56,7 @@ impl Live {
         self.front_door.replace(rules);
         self.names.replace(config.names());
         self.rates.replace(config.sampling_rates());
+        self.dictionaries.replace(config.dictionaries());
         Ok(())
     }
 }

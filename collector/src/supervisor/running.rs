@@ -9,6 +9,7 @@ use crate::batch::Pool;
 use crate::clickhouse::client::Compression;
 use crate::clickhouse::{self, Batch, BatchSender, Sink};
 use crate::config::{self, Config, StdoutFormat};
+use crate::dictionaries::Keeper;
 use crate::enrich::{self, Enricher, Geo, Published, PublishedRates, Watcher};
 use crate::exporters;
 use crate::front_door::FrontDoor;
@@ -77,6 +78,10 @@ impl Running {
             ..config.client()
         };
         apply_schema(&client)?;
+        let announcing = templates.clone();
+        let announced = Box::new(move || announcing.interface_names());
+        let dictionaries = Keeper::start(client.clone(), config.dictionaries(), published.clone(), announced);
+        let dictionaries = dictionaries.map_err(Error::system("start the thread of dictionaries"))?;
         let mut captured = capture::open(
             &config.capture,
             &capture::DoorSettings { rules: config.rules(), exporters: config.front_door.exporters },
@@ -151,7 +156,7 @@ impl Running {
             sink,
             templates,
             store,
-            live: Live { front_door, names, rates },
+            live: Live { front_door, names, rates, dictionaries },
         })
     }
 
@@ -243,6 +248,7 @@ impl Running {
         }
         self.observed.log_totals();
         drop(self.server);
+        drop(self.live);
         let store_ended = self.store.map_or(Ok(()), store::Child::stop);
         if let Some(index) = panicked {
             return Err(Error::Worker(index));
