@@ -35,7 +35,7 @@ pub(super) fn statement(request: &Request, choice: &Choice, names: Names) -> Sta
     let sums = SUMS.map(|sum| format!("t.{sum}")).join(", ");
     let order = format!("{} DESC, datagrams DESC, exporter_address", request.measure.column());
     let sql = format!(
-        "SELECT exporter_address, {} AS exporter_name, bytes, packets, flows, bytes * 8 / {length} AS bits_per_second,\n    \
+        "SELECT exporter_address, {} AS exporter_name, bytes, packets, flows, toFloat64(bytes) * 8 / {length} AS bits_per_second,\n    \
          datagrams, rows_stored, rows_lost, if(last = 0, NULL, toDateTime(last, 'UTC')) AS last_seen\nFROM\n(\n    \
          SELECT s.exporter_address AS exporter_address, sum(s.bytes) AS bytes, sum(s.packets) AS packets, sum(s.flows) AS flows,\n        \
          sum(s.datagrams) AS datagrams, sum(s.rows_stored) AS rows_stored, sum(s.rows_lost) AS rows_lost, max(s.last) AS last\n    FROM\n    (\n        \

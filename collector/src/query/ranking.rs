@@ -20,13 +20,18 @@ pub(super) fn statement(request: &Request, choice: &Choice, names: Names) -> Sta
     let measure = request.measure.column();
     let order = if by_interface { format!("(in_{measure} + out_{measure})") } else { measure.to_owned() };
     let share = if by_interface { String::new() } else { format!(", sum(sum(t.{measure})) OVER () AS all_{measure}") };
+    let any = if by_interface {
+        "in_bytes != 0 OR in_flows != 0 OR out_bytes != 0 OR out_flows != 0".to_owned()
+    } else {
+        SUMS.map(|sum| format!("{sum} != 0")).join(" OR ")
+    };
     let group = dimensions.iter().map(|dimension| dimension.column()).collect::<Vec<_>>().join(", ");
     let limit = parameters.put("limit", "UInt64", request.limit);
     let length = parameters.put("seconds", "Float64", choice.span.length_ms() as f64 / 1000.0);
     let columns = columns(&dimensions, by_interface);
     let shown: Vec<String> = columns.iter().map(|column| shown(*column, measure, &length, names)).collect();
     let sql = format!(
-        "SELECT\n    {}\nFROM\n(\n    SELECT {}, {sums}{share}\n    FROM {from}\n    GROUP BY {group}\n    \
+        "SELECT\n    {}\nFROM\n(\n    SELECT {}, {sums}{share}\n    FROM {from}\n    GROUP BY {group}\n    HAVING {any}\n    \
          ORDER BY {order} DESC, {group}\n    LIMIT {limit}\n)\nORDER BY {order} DESC, {group}",
         shown.join(",\n    "),
         keys.join(", "),
@@ -145,12 +150,12 @@ fn of_dimension(dimension: Dimension) -> Vec<Column> {
 
 /// A column of the answer over those of the inner select.
 fn shown(column: Column, measure: &str, length: &str, names: Names) -> String {
-    let rate = |bytes: &str| format!("{bytes} * 8 / {length} AS {}", column.name);
+    let rate = |bytes: &str| format!("toFloat64({bytes}) * 8 / {length} AS {}", column.name);
     match column.name {
         "bits_per_second" => rate("bytes"),
         "in_bits_per_second" => rate("in_bytes"),
         "out_bits_per_second" => rate("out_bytes"),
-        "percent" => format!("if(all_{measure} = 0, 0, {measure} * 100 / all_{measure}) AS percent"),
+        "percent" => format!("if(all_{measure} = 0, 0, toFloat64({measure}) * 100 / all_{measure}) AS percent"),
         "exporter_name" => format!("{} AS exporter_name", names.exporter("exporter_address")),
         "if_name" => {
             let configured = names.interface("exporter_address", "if_index");

@@ -55,8 +55,8 @@ pub(super) fn statement(request: &Request, choice: &Choice, if_index: u32) -> St
     let length = format!("(least({to}, time_ms + {interval}) - time_ms)");
     let sql = format!(
         "SELECT\n    fromUnixTimestamp64Milli(time_ms, 'UTC') AS time,\n    \
-         in_bytes * 8000 / {length} AS in_bits_per_second,\n    out_bytes * 8000 / {length} AS out_bits_per_second,\n    \
-         in_packets * 1000 / {length} AS in_packets_per_second,\n    out_packets * 1000 / {length} AS out_packets_per_second,\n    \
+         toFloat64(in_bytes) * 8000 / {length} AS in_bits_per_second,\n    toFloat64(out_bytes) * 8000 / {length} AS out_bits_per_second,\n    \
+         toFloat64(in_packets) * 1000 / {length} AS in_packets_per_second,\n    toFloat64(out_packets) * 1000 / {length} AS out_packets_per_second,\n    \
          in_bytes,\n    out_bytes\nFROM\n(\n    SELECT toInt64(t.time_ms) AS time_ms, {}, {}, {}, {}\n    FROM {source}\n    \
          GROUP BY time_ms\n    ORDER BY time_ms WITH FILL FROM {from} TO {to} STEP {interval}\n)\nORDER BY time_ms",
         sum("bytes", "in"),

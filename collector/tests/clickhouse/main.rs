@@ -6,10 +6,16 @@
 mod engine;
 /// A server that fails on command.
 mod fake;
+/// Names in tables and dictionaries.
+mod names;
 /// Who had which address.
 mod nat;
 /// Each way a ClickHouse can fail to be there.
 mod probe;
+/// Questions against a brute force over the flows.
+mod query;
+/// Flows that questions are asked about, and what the answers must be.
+mod query_flows;
 /// What comes back of each column.
 mod round_trip;
 /// Blocks with random and extreme values.
