@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::written::{Attach, Bind, CaptureMode, Compression, LogFormat, Spread, Written};
 use crate::dictionaries::Interface;
-use crate::enrich::Sampling;
+use crate::enrich::{Networks, Sampling};
 use crate::front_door::Limit;
 use crate::prefix::Prefix;
 use crate::templates::HeldBounds;
@@ -29,6 +29,8 @@ pub struct Config {
     pub geoip: GeoIp,
     /// Files of names.
     pub names_files: Names,
+    /// Networks by prefix, as their file has them.
+    pub networks: Networks,
     /// Where rows go.
     pub clickhouse: ClickHouse,
     /// The embedded ClickHouse; used where `clickhouse.url` is absent.

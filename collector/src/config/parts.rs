@@ -58,7 +58,8 @@ impl Config {
             interfaces: exporter.interfaces.clone(),
         };
         let exporters = self.exporters.iter().map(exporter).collect();
-        dictionaries::Settings { as_names, protocols, ports, interfaces, networks: None, exporters }
+        let networks = self.networks.clone();
+        dictionaries::Settings { as_names, protocols, ports, interfaces, networks, exporters }
     }
 
     /// Configured sampling rates.

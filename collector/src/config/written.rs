@@ -113,12 +113,13 @@ section! {
 }
 
 section! {
-    /// `[names]`: files of names.
+    /// `[names]`: what the operator calls things.
     Names {
         as_names: Option<PathBuf> = None,
         protocols: Option<PathBuf> = None,
         ports: Option<PathBuf> = None,
         interfaces: Option<PathBuf> = None,
+        networks: Option<PathBuf> = None,
     }
 }
 
@@ -267,7 +268,7 @@ pub enum LogFormat {
 }
 
 /// Keys that take effect while the collector runs.
-const LIVE: [&str; 8] = [
+const LIVE: [&str; 9] = [
     "front_door.allowed",
     "front_door.datagrams_per_second",
     "front_door.burst",
@@ -276,6 +277,7 @@ const LIVE: [&str; 8] = [
     "names.protocols",
     "names.ports",
     "names.interfaces",
+    "names.networks",
 ];
 
 impl Written {

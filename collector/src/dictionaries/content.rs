@@ -68,7 +68,7 @@ impl Content {
             ("services", services(settings)),
             ("exporters", Ok(exporters(settings))),
             ("interfaces", interfaces(settings, announced)),
-            ("networks", networks(settings)),
+            ("networks", Ok(networks(settings))),
         ];
         Self { tables }
     }
@@ -186,21 +186,11 @@ fn interfaces(settings: &Settings, announced: impl IntoIterator<Item = (IpAddr, 
     Ok(rows)
 }
 
-fn networks(settings: &Settings) -> Result<Rows, Error> {
-    let mut known: BTreeMap<Prefix, (String, String)> = BTreeMap::new();
-    each(settings.networks.as_deref(), |fields| {
-        let (prefix, network, customer) = match fields {
-            [prefix, network] => (prefix, network, ""),
-            [prefix, network, customer] => (prefix, network, customer.as_str()),
-            _ => return Err("expected prefix, network, customer".to_owned()),
-        };
-        let prefix: Prefix = prefix.parse().map_err(|error: crate::prefix::BadPrefix| error.to_string())?;
-        known.insert(prefix, (network.clone(), customer.to_owned()));
-        Ok(())
-    })?;
+fn networks(settings: &Settings) -> Rows {
+    let known: BTreeMap<Prefix, _> = settings.networks.iter().collect();
     let mut rows = Rows::default();
-    known.iter().for_each(|(prefix, (network, customer))| rows.push(&[&in_full(*prefix), network, customer]));
-    Ok(rows)
+    known.iter().for_each(|(prefix, network)| rows.push(&[&in_full(*prefix), &network.name, &network.customer]));
+    rows
 }
 
 /// A prefix as dictionaries want it: in IPv6, with its length.

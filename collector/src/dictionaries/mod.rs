@@ -18,6 +18,7 @@ mod keeper;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use crate::enrich::Networks;
 use crate::prefix::Prefix;
 
 pub use content::{Content, Error, Rows};
@@ -35,8 +36,8 @@ pub struct Settings {
     pub ports: Option<PathBuf>,
     /// CSV file: exporter, ifIndex, name, and Mbit/s if known.
     pub interfaces: Option<PathBuf>,
-    /// CSV file: prefix, network, customer.
-    pub networks: Option<PathBuf>,
+    /// Networks and customers.
+    pub networks: Networks,
     /// Exporters of the configuration.
     pub exporters: Vec<Exporter>,
 }

@@ -5,7 +5,7 @@
 
 use crate::config::{Config, ConfigError};
 use crate::dictionaries::Keeper;
-use crate::enrich::{Names, Published, PublishedRates};
+use crate::enrich::{Names, Networks, Published, PublishedRates};
 use crate::front_door::FrontDoor;
 use crate::steering;
 
@@ -18,6 +18,7 @@ pub type Reread<'r> = &'r dyn Fn() -> Result<Config, ConfigError>;
 pub(super) struct Live {
     pub(super) front_door: FrontDoor,
     pub(super) names: Published<Names>,
+    pub(super) networks: Published<Networks>,
     pub(super) rates: PublishedRates,
     pub(super) dictionaries: Keeper,
 }
@@ -55,6 +56,7 @@ impl Live {
         }
         self.front_door.replace(rules);
         self.names.replace(config.names());
+        self.networks.replace(config.networks.clone());
         self.rates.replace(config.sampling_rates());
         self.dictionaries.replace(config.dictionaries());
         Ok(())

@@ -16,6 +16,8 @@ mod probe;
 mod query;
 /// Flows that questions are asked about, and what the answers must be.
 mod query_flows;
+/// Rollups, and their twins in SQL.
+mod rollups;
 /// What comes back of each column.
 mod round_trip;
 /// Blocks with random and extreme values.
