@@ -11,7 +11,7 @@ use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::rt::TokioExecutor;
 
 use super::error::{Class, Error, one_line};
-use super::{native, transport};
+use super::{asked, native, transport};
 use crate::batch::{Part, Table};
 
 /// Bytes that are compressed and sent as one; ClickHouse's own client uses the same size.
@@ -226,12 +226,11 @@ impl Client {
     /// # Errors
     /// See [`Class`]; nothing is repeated.
     pub async fn query_with(&self, sql: &str, format: &str, settings: &[(String, String)]) -> Result<Bytes, Error> {
-        let answer = async {
-            let query = self.database.query_raw(sql);
-            let query = settings.iter().fold(query, |query, (name, value)| query.with_setting(name, value));
-            Ok::<_, clickhouse::error::Error>(query.fetch_bytes(format)?.collect().await?)
-        };
-        self.limited(answer).await
+        let asked = asked::ask(&self.settings, sql, format, settings);
+        match tokio::time::timeout(self.settings.request_timeout, asked).await {
+            Ok(answered) => answered,
+            Err(_elapsed) => Err(Error::new(Class::Timeout, "no answer in time")),
+        }
     }
 
     /// Runs a statement that answers nothing, in the database.

@@ -129,7 +129,7 @@ fn cases() -> Vec<Case> {
             filters: vec![],
             keys: &["dst_network"],
             table: "network_5m",
-            of_flow: |flow| vec![flow.networks[1].replace("\\\\", "\\")],
+            of_flow: |flow| vec![flow.networks[1].to_owned()],
         },
         Case {
             question: Question::Exporters,

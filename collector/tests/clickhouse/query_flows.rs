@@ -59,7 +59,7 @@ impl Flow {
     fn values(&self) -> String {
         let Self { exporter, src, dst, src_port, dst_port, protocol, in_if, out_if, .. } = self;
         let [src_country, dst_country] = self.countries;
-        let [src_network, dst_network] = self.networks;
+        let [src_network, dst_network] = self.networks.map(|name| name.replace('\\', "\\\\").replace('\'', "\\'"));
         format!(
             "({}, {}, {}, '::ffff:{exporter}', '::ffff:{src}', '::ffff:{dst}', {src_port}, {dst_port}, {protocol}, {in_if}, {out_if}, \
              {}, {}, {}, '{src_country}', '{dst_country}', '{src_network}', '{dst_network}', {}, {}, {})",
@@ -85,7 +85,7 @@ pub(crate) fn flows() -> Vec<Flow> {
         let lasted_ms = [0, 1, 999, 59_000, 600_000, 7_200_000, 30 * DAY_MS][below(7) as usize];
         let received_ms = end_ms + [0, 500, 60_000, 3 * DAY_MS][(below(40) % 4 * below(2)) as usize];
         let country = ["DE", "FR", "unknown"];
-        let network = ["office", "", "it's \\\\ \"odd\""];
+        let network = ["office", "", "it's \\ \"odd\""];
         Flow {
             received_ms,
             start_ms: end_ms - lasted_ms,
