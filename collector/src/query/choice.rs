@@ -2,7 +2,7 @@
 //! of it. Where none does, the one that comes nearest, and the answer says in what it falls short.
 
 use super::dimension::Dimension;
-use super::question::{Ends, Question, Request, Span};
+use super::question::{Ends, MINUTE_MS, Question, Request, Span};
 use super::table::{FLOWS, NAT_EVENTS, Sides, TABLES, Table};
 
 /// Tables that begin within this of each other began together: a rollup begins when traffic began, `flows` when the first record
@@ -153,7 +153,7 @@ fn covers(table: &Table, request: &Request, held: &Held) -> bool {
 
 fn choice(request: &Request, held: &Held, table: &'static Table, reason: Reason) -> Choice {
     let span = match request.ends {
-        Ends::Free => request.span.moved_back(table.bucket_ms),
+        Ends::Free => request.span.moved_back(table.bucket_ms.max(MINUTE_MS)),
         Ends::Asked => request.span.aligned(table.bucket_ms),
         Ends::Exact => request.span,
     };

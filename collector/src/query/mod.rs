@@ -18,6 +18,9 @@ mod exporters;
 mod filter;
 /// Flows as a table of shares of traffic.
 mod flows;
+/// The SQL of every question, as it was looked at.
+#[cfg(test)]
+mod golden;
 /// One host's flows; who had an outside address.
 mod lookup;
 /// Names of what tables know by number.

@@ -62,7 +62,15 @@ fn source(request: &Request, choice: &Choice, dimensions: &[Dimension], paramete
         Question::Top(Grouping::Src) => " AND t.direction = 'sent' AND t.address != toIPv6('::')",
         Question::Top(Grouping::Dst) => " AND t.direction = 'received' AND t.address != toIPv6('::')",
         Question::Top(Grouping::Both) => " AND t.address != toIPv6('::')",
-        _ => "",
+        Question::Interfaces
+        | Question::Interface { .. }
+        | Question::Host { .. }
+        | Question::Nat { .. }
+        | Question::As(_)
+        | Question::Countries(_)
+        | Question::Services
+        | Question::Networks(_)
+        | Question::Exporters => "",
     };
     format!("{} AS t\n    WHERE {conditions}{side}", choice.table.name)
 }

@@ -11,12 +11,15 @@ const WIDTH: usize = 100;
 const LEAST_TEXT: usize = 12;
 const GAP: usize = 2;
 /// Columns that only the other formats have: they would push out what is asked for more often.
-const HIDDEN: [&str; 5] = ["sampling_rate", "post_nat_src_addr", "post_nat_src_port", "time_received", "tcp_flags"];
+const HIDDEN: [&str; 7] =
+    ["in_if", "out_if", "sampling_rate", "post_nat_src_addr", "post_nat_src_port", "time_received", "tcp_flags"];
 
 /// A column as it is printed.
 struct Printed {
     head: String,
     is_text: bool,
+    /// Whether it may be cut: names may, but half an address is none.
+    is_name: bool,
     cells: Vec<String>,
 }
 
@@ -78,13 +81,19 @@ fn columns(answer: &Answer) -> Vec<Printed> {
             Some(last) if is_name => {
                 let replaces = matches!(name, "exporter_name" | "protocol_name");
                 last.is_text = true;
+                last.is_name = true;
                 last.join(cells, |number, name| match name {
                     "" => number.to_owned(),
                     name if replaces => name.to_owned(),
                     name => format!("{number} {name}"),
                 });
             }
-            _ => columns.push(Printed { head: head(name), is_text: is_text(column.kind), cells }),
+            _ => columns.push(Printed {
+                head: head(name),
+                is_text: is_text(column.kind),
+                is_name: column.kind == Kind::Text,
+                cells,
+            }),
         }
     }
     columns
@@ -122,7 +131,7 @@ fn fit(columns: &mut Vec<Printed>) -> Vec<String> {
         let Some(excess) = total.checked_sub(WIDTH).filter(|excess| *excess > 0) else { break };
         let texts = columns
             .iter_mut()
-            .filter(|column| column.is_text && column.width() > LEAST_TEXT.max(column.head.chars().count()));
+            .filter(|column| column.is_name && column.width() > LEAST_TEXT.max(column.head.chars().count()));
         if let Some(widest) = texts.max_by_key(|column| column.width()) {
             let least = LEAST_TEXT.max(widest.head.chars().count());
             // By one half at most, so that another long text gives its part.
