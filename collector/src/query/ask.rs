@@ -9,8 +9,9 @@ use super::table::{NAT_EVENTS, TABLES};
 use super::{exporters, lookup, ranking, series};
 use crate::clickhouse::{self, Class, Client};
 
-/// ClickHouse's code for settings that a read-only user may not change.
-const READONLY: u32 = 164;
+/// ClickHouse's codes for settings that a user may not change, because read-only or beyond what is allowed to them: READONLY,
+/// SETTING_CONSTRAINT_VIOLATION.
+const NOT_ALLOWED: [u32; 2] = [164, 452];
 /// That of a query that would read more rows than allowed.
 const TOO_MANY_ROWS: u32 = 158;
 
@@ -139,7 +140,7 @@ pub async fn ask(client: &Client, statement: &Statement, limits: Limits) -> Resu
     settings.push(("date_time_output_format".to_owned(), "iso".to_owned()));
     settings.extend(bounds.map(|(name, value)| (name.to_owned(), value.to_string())));
     let asked = match client.query_with(&statement.sql, "JSONCompact", &settings).await {
-        Err(error) if error.code == Some(READONLY) => {
+        Err(error) if error.code.is_some_and(|code| NOT_ALLOWED.contains(&code)) => {
             client.query_with(&statement.sql, "JSONCompact", &settings[..parameters]).await
         }
         asked => asked,
