@@ -100,7 +100,7 @@ enum Command {
     Replay(replay::ReplayArgs),
     Exporters(exporters::ExportersArgs),
     Templates(templates::TemplatesArgs),
-    Query(query::QueryArgs),
+    Query(Box<query::QueryArgs>),
 }
 
 /// Why the program ends without having done what it was asked for.

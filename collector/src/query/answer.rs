@@ -75,16 +75,14 @@ impl Cell {
                 Some(Self::Address(IpAddr::V6(address).to_canonical()))
             }
             Kind::Text | Kind::Time => Some(Self::Text(value.as_str()?.to_owned())),
-            Kind::Number | Kind::Count | Kind::Bytes => match value {
-                // Numbers of 64 bits come as texts unless the server was asked otherwise.
-                Value::String(text) => text.parse().ok().map(Self::Whole),
-                value => value.as_u64().map(Self::Whole),
-            },
-            Kind::Duration => match value {
-                Value::String(text) => text.parse::<i64>().ok(),
-                value => value.as_i64(),
+            // Numbers of 64 bits come as texts unless the server was asked otherwise.
+            Kind::Number | Kind::Count | Kind::Bytes => {
+                value.as_u64().or_else(|| value.as_str()?.parse().ok()).map(Self::Whole)
             }
-            .map(|ms| Self::Whole(ms.max(0).unsigned_abs())),
+            Kind::Duration => {
+                let ms = value.as_i64().or_else(|| value.as_str()?.parse().ok())?;
+                Some(Self::Whole(ms.max(0).unsigned_abs()))
+            }
             Kind::BitRate | Kind::PacketRate | Kind::Percent => value.as_f64().map(Self::Real),
         }
     }

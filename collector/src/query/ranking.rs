@@ -89,11 +89,13 @@ pub(super) fn conditions(filters: &[Filter], span: Span, time: &str, parameters:
 
 /// A dimension as it is selected from `t`. Tops of hosts come under the name of their end, whatever the table calls it.
 fn key(dimension: Dimension, choice: &Choice) -> &'static str {
-    match dimension {
-        Dimension::SrcAddress if !choice.table.is_exact => "t.address AS src_addr",
-        Dimension::DstAddress if !choice.table.is_exact => "t.address AS dst_addr",
-        other => other.column(),
+    if choice.table.is_exact {
+        return dimension.column();
     }
+    if dimension == Dimension::SrcAddress {
+        return "t.address AS src_addr";
+    }
+    if dimension == Dimension::DstAddress { "t.address AS dst_addr" } else { dimension.column() }
 }
 
 fn interface_sums() -> String {
