@@ -229,15 +229,16 @@ fn interfaces_and_their_series_agree_with_the_flows() {
                     );
                 }
             }
-            let interval_ms = Some(if is_odd { 77_000 } else { 5 * MINUTE_MS });
-            let series = Request { question: Question::Interface { if_index: 3, interval_ms }, ..list };
+            let interval_ms = if is_odd { 77_000 } else { 5 * MINUTE_MS };
+            let series =
+                Request { question: Question::Interface { if_index: 3, interval_ms: Some(interval_ms) }, ..list };
             let (plan, found) = answer(&client, &series).await;
             assert_eq!(plan.choice.table.name, table);
-            let points = (series.span.length_ms() + interval_ms.unwrap() - 1) / interval_ms.unwrap();
+            let points = (series.span.length_ms() + interval_ms - 1) / interval_ms;
             assert_eq!(found.rows.len() as i64, points, "{}", plan.statement.sql);
             for (row, point) in found.rows.iter().zip(0..) {
-                let from_ms = series.span.from_ms + point * interval_ms.unwrap();
-                let to_ms = (from_ms + interval_ms.unwrap()).min(series.span.to_ms);
+                let from_ms = series.span.from_ms + point * interval_ms;
+                let to_ms = (from_ms + interval_ms).min(series.span.to_ms);
                 for (name, is_in) in [("in", true), ("out", false)] {
                     let expected = sums(&of_two, (from_ms, to_ms), |flow| vec![side(flow, is_in).to_string()]);
                     let bytes = expected.get("3").map_or(0, |sums| sums[0]);
