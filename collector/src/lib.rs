@@ -9,6 +9,8 @@ pub mod clickhouse;
 pub mod commands;
 /// What the operator wrote, and what is meant by it.
 pub mod config;
+/// Names of what flows know by number, for questions: tables and dictionaries in ClickHouse.
+pub mod dictionaries;
 /// What the exporter did not say: places, autonomous systems, names.
 pub mod enrich;
 /// The exporters that send, and what is wrong with them.
@@ -25,6 +27,8 @@ pub mod metrics;
 pub mod pcap;
 /// Prefixes of addresses, and what is known by prefix.
 pub mod prefix;
+/// Questions about the stored flows, and their answers.
+pub mod query;
 /// Small tables of sums, each for a question, computed from each block.
 pub mod rollup;
 /// The lexical rules of ClickHouse's SQL.

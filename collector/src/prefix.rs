@@ -47,6 +47,17 @@ impl FromStr for Prefix {
     }
 }
 
+impl From<IpAddr> for Prefix {
+    /// The address alone.
+    fn from(address: IpAddr) -> Self {
+        let address = match address {
+            IpAddr::V4(address) => address.to_ipv6_mapped(),
+            IpAddr::V6(address) => address,
+        };
+        Self { first: u128::from(address), bits: 128 }
+    }
+}
+
 impl Prefix {
     /// The first address that it holds.
     #[must_use]

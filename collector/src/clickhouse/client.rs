@@ -13,7 +13,7 @@ use hyper_util::rt::TokioExecutor;
 use super::cluster::{self, Cluster, Scope};
 use super::error::{Class, Error, one_line};
 use super::insert::Inserts;
-use super::transport;
+use super::{asked, transport};
 use crate::batch::Part;
 
 /// How long a connection lies idle before it is closed: below the least that ClickHouse has ever closed it after (3 s).
@@ -293,6 +293,18 @@ impl Client {
         let answer = async { asked.fetch_bytes(format)?.collect().await };
         let answer = self.limited(answer).await?;
         Ok(String::from_utf8_lossy(&answer).into_owned())
+    }
+
+    /// As [`Client::query_bytes`], with settings; `param_` and a name gives the value of a parameter, escaped as a field of TSV.
+    ///
+    /// # Errors
+    /// See [`Class`]; nothing is repeated.
+    pub async fn query_with(&self, sql: &str, format: &str, settings: &[(String, String)]) -> Result<Bytes, Error> {
+        let asked = asked::ask(&self.settings, sql, format, settings);
+        match tokio::time::timeout(self.settings.request_timeout, asked).await {
+            Ok(answered) => answered,
+            Err(_elapsed) => Err(Error::new(Class::Timeout, "no answer in time")),
+        }
     }
 
     /// Runs a statement that answers nothing, in the database.

@@ -306,7 +306,7 @@ fn of_status(status: u16) -> Class {
 }
 
 /// The error in what a server said: `Code: 60. DB::Exception: ...`, or a page of something else.
-fn of_answer(answer: &str) -> Error {
+pub(super) fn of_answer(answer: &str) -> Error {
     let code = answer.split_once("Code: ").and_then(|(_, rest)| {
         let digits = rest.find(|character: char| !character.is_ascii_digit()).unwrap_or(rest.len());
         rest[..digits].parse().ok()
@@ -316,7 +316,7 @@ fn of_answer(answer: &str) -> Error {
 }
 
 /// A failed connection, told by the causes below it.
-fn of_transport(error: &(dyn StdError + 'static)) -> Error {
+pub(super) fn of_transport(error: &(dyn StdError + 'static)) -> Error {
     let mut class = Class::Network;
     for cause in causes(Some(error)) {
         if let Some(error) = cause.downcast_ref::<rustls::Error>() {

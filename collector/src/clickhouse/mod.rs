@@ -3,6 +3,8 @@
 //! Everything speaks ClickHouse's HTTP interface through the `clickhouse` crate's client, whether a server answers or the
 //! embedded store. Not here: filling blocks, and the embedded store.
 
+/// Queries with parameters.
+mod asked;
 /// The rows that are stored as one.
 mod batch;
 /// How large the next blocks are to be.

@@ -26,6 +26,7 @@ static MIGRATIONS: &[Migration] = &[
     Migration { version: 4, sql: include_str!("migrations/0004_ledger_journal.sql") },
     Migration { version: 5, sql: include_str!("migrations/0005_rollups.sql") },
     Migration { version: 6, sql: include_str!("migrations/0006_questions.sql") },
+    Migration { version: 8, sql: include_str!("migrations/0008_dictionaries.sql") },
 ];
 
 /// Remembers what was applied.

@@ -21,6 +21,8 @@ mod logging;
 pub mod moment;
 /// Standard output that may be closed by its reader.
 mod output;
+/// `collector query`.
+pub mod query;
 /// `collector replay`.
 pub mod replay;
 /// `collector run`.
@@ -79,6 +81,7 @@ Examples:
   collector run --capture udp --clickhouse-url http://clickhouse:8123
                                            collect without root into a ClickHouse server
   collector exporters                      who sends, and what is wrong with each
+  collector query top --from -2h           which hosts had most traffic
   collector decode flows.pcap              see the flows in a capture, no database, no root
   collector replay flows.pcap --to 127.0.0.1:2055
                                            send the datagrams of a capture again
@@ -106,6 +109,7 @@ enum Command {
     Templates(templates::TemplatesArgs),
     Journal(journal::JournalArgs),
     Export(export::ExportArgs),
+    Query(Box<query::QueryArgs>),
 }
 
 /// Why the program ends without having done what it was asked for.
@@ -168,6 +172,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Templates(args) => templates::run(args, &cli),
         Command::Journal(args) => journal::run(args, &cli),
         Command::Export(args) => export::run(args, &cli),
+        Command::Query(args) => query::run(args, &cli),
     }
 }
 

@@ -1,21 +1,24 @@
 //! What is meant by `[[exporters]]`: a name, the sampling and the limit for each address or prefix.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroU64;
 
 use super::error::ConfigError;
 use super::front_door::{limit_of, prefix};
 use super::meant::Exporter;
 use super::written;
+use crate::dictionaries::Interface;
 use crate::enrich::Sampling;
+use crate::prefix::Prefix;
 
 /// Validates every entry.
 pub(super) fn exporters(written: Vec<written::Exporter>) -> Result<Vec<Exporter>, ConfigError> {
     let mut exporters: Vec<Exporter> = Vec::with_capacity(written.len());
     for exporter in written {
         let (sampling, limit) = (sampling(&exporter)?, limit_of(&exporter)?);
-        let written::Exporter { address, name, .. } = exporter;
-        let prefix = prefix("exporters.address", &address)?;
+        let prefix = prefix("exporters.address", &exporter.address)?;
+        let interfaces = interfaces(&exporter, prefix)?;
+        let written::Exporter { address, name, site, .. } = exporter;
         if name.as_ref().is_some_and(|name| name.trim().is_empty()) {
             let remedy = "give it a name, or leave the key out";
             return Err(ConfigError::meaning("exporters.name", format_args!("empty for {address}"), remedy));
@@ -27,9 +30,37 @@ pub(super) fn exporters(written: Vec<written::Exporter>) -> Result<Vec<Exporter>
                 "keep one entry for each address",
             ));
         }
-        exporters.push(Exporter { prefix, name, sampling, limit });
+        exporters.push(Exporter { prefix, name, site: site.unwrap_or_default(), interfaces, sampling, limit });
     }
     Ok(exporters)
+}
+
+/// Names and speeds of interfaces, by ifIndex; they are those of one exporter.
+fn interfaces(written: &written::Exporter, prefix: Prefix) -> Result<Vec<Interface>, ConfigError> {
+    let written::Exporter { address, interfaces: names, interface_mbps: speeds, .. } = written;
+    let is_any = !names.is_empty() || !speeds.is_empty();
+    if is_any && prefix.bits() < 128 {
+        return Err(ConfigError::meaning(
+            "exporters.interfaces",
+            format_args!("given for the prefix {address}"),
+            "name interfaces in an entry for a single address",
+        ));
+    }
+    let mut interfaces: BTreeMap<u32, Interface> = BTreeMap::new();
+    for interface in names.keys().chain(speeds.keys()) {
+        let if_index = interface.parse().map_err(|_| {
+            let value = format!("\"{interface}\" for {address}");
+            ConfigError::meaning(
+                "exporters.interfaces",
+                value,
+                "name interfaces by ifIndex, such as { \"3\" = \"uplink\" }",
+            )
+        })?;
+        let name = names.get(interface).cloned().unwrap_or_default();
+        let speed_bps = speeds.get(interface).copied().unwrap_or(0).saturating_mul(1_000_000);
+        interfaces.insert(if_index, Interface { if_index, name, speed_bps });
+    }
+    Ok(interfaces.into_values().collect())
 }
 
 fn sampling(written: &written::Exporter) -> Result<Option<Sampling>, ConfigError> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::written::{Attach, Bind, CaptureMode, Compression, LogFormat, Spread, Written};
 use crate::clickhouse::{Cluster, retention};
+use crate::dictionaries::Interface;
 use crate::enrich::{Networks, Sampling};
 use crate::front_door::Limit;
 use crate::prefix::Prefix;
@@ -29,6 +30,8 @@ pub struct Config {
     pub decode: Decode,
     /// MaxMind files.
     pub geoip: GeoIp,
+    /// Files of names.
+    pub names_files: Names,
     /// Networks by prefix, as their file has them.
     pub networks: Networks,
     /// Where rows go.
@@ -144,6 +147,19 @@ pub struct GeoIp {
     pub files: Vec<PathBuf>,
 }
 
+/// Files of names.
+#[derive(Debug, Clone, Default)]
+pub struct Names {
+    /// Names of autonomous systems.
+    pub as_names: Option<PathBuf>,
+    /// Names of IP protocols.
+    pub protocols: Option<PathBuf>,
+    /// Names of ports.
+    pub ports: Option<PathBuf>,
+    /// Names and speeds of interfaces.
+    pub interfaces: Option<PathBuf>,
+}
+
 /// Where rows go.
 #[derive(Debug, Clone)]
 pub struct ClickHouse {
@@ -217,6 +233,10 @@ pub struct Exporter {
     pub prefix: Prefix,
     /// Their name, if they have one.
     pub name: Option<String>,
+    /// Where they are; may be empty.
+    pub site: String,
+    /// What is known of their interfaces; none for more than one address.
+    pub interfaces: Vec<Interface>,
     /// Their sampling, where the operator says; entries without it are no part of the search for the longest prefix.
     pub sampling: Option<Sampling>,
     /// Their limit, if not that of all.

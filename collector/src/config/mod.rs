@@ -22,8 +22,8 @@ pub mod written;
 
 pub use error::ConfigError;
 pub use meant::{
-    Capture, ClickHouse, Config, Decode, Exporter, FrontDoor, GeoIp, Journal, Log, Metrics, Secret, StdoutFormat,
-    Store, Templates,
+    Capture, ClickHouse, Config, Decode, Exporter, FrontDoor, GeoIp, Journal, Log, Metrics, Names, Secret,
+    StdoutFormat, Store, Templates,
 };
 pub use written::{Attach, Bind, CaptureMode, Compression, LogFormat, Spread, Written};
 

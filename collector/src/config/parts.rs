@@ -1,9 +1,9 @@
 //! The settings of each part, made of the configuration, so that no part has to know the configuration.
 
-use super::meant::{ClickHouse, Config, Journal, Templates};
+use super::meant::{ClickHouse, Config, Exporter, Journal, Names, Templates};
 use super::written::{Attach, Bind, Compression, Spread};
 use crate::clickhouse::{client, sink};
-use crate::{enrich, journal, steering, store, templates, xsk};
+use crate::{dictionaries, enrich, journal, steering, store, templates, xsk};
 
 impl Config {
     /// Settings of the ClickHouse client: the server that was named, or the embedded store.
@@ -63,6 +63,21 @@ impl Config {
     #[must_use]
     pub fn names(&self) -> enrich::Names {
         enrich::Names::new(self.exporters.iter().filter_map(|exporter| Some((exporter.prefix, exporter.name.clone()?))))
+    }
+
+    /// Names for the tables that dictionaries are made from.
+    #[must_use]
+    pub fn dictionaries(&self) -> dictionaries::Settings {
+        let Names { as_names, protocols, ports, interfaces } = self.names_files.clone();
+        let exporter = |exporter: &Exporter| dictionaries::Exporter {
+            prefix: exporter.prefix,
+            name: exporter.name.clone().unwrap_or_default(),
+            site: exporter.site.clone(),
+            interfaces: exporter.interfaces.clone(),
+        };
+        let exporters = self.exporters.iter().map(exporter).collect();
+        let networks = self.networks.clone();
+        dictionaries::Settings { as_names, protocols, ports, interfaces, networks, exporters }
     }
 
     /// Configured sampling rates.

@@ -7,7 +7,9 @@ use std::time::Duration;
 use super::error::ConfigError;
 use super::exporters::exporters;
 use super::front_door::front_door;
-use super::meant::{Capture, ClickHouse, Config, Decode, GeoIp, Journal, Log, Metrics, Secret, Store, Templates};
+use super::meant::{
+    Capture, ClickHouse, Config, Decode, GeoIp, Journal, Log, Metrics, Names, Secret, Store, Templates,
+};
 use super::written::{self, CaptureMode, Written};
 use crate::clickhouse::{Cluster, retention};
 use crate::enrich::Networks;
@@ -46,6 +48,7 @@ impl Config {
             templates: templates(&written.templates, &state_dir)?,
             decode: Decode { keep_unknown: written.decode.keep_unknown },
             geoip: GeoIp { files: written.geoip.files },
+            names_files: names(&written.names),
             networks: networks(written.names.networks)?,
             clickhouse: clickhouse(written.clickhouse, password)?,
             store: store(written.store, &state_dir)?,
@@ -194,6 +197,11 @@ fn templates(written: &written::Templates, state_dir: &Path) -> Result<Templates
         snapshot: state_dir.join("templates.snapshot"),
         held,
     })
+}
+
+fn names(written: &written::Names) -> Names {
+    let written::Names { as_names, protocols, ports, interfaces, networks: _ } = written.clone();
+    Names { as_names, protocols, ports, interfaces }
 }
 
 fn networks(file: Option<PathBuf>) -> Result<Networks, ConfigError> {

@@ -130,6 +130,10 @@ section! {
 section! {
     /// `[names]`: what the operator calls things.
     Names {
+        as_names: Option<PathBuf> = None,
+        protocols: Option<PathBuf> = None,
+        ports: Option<PathBuf> = None,
+        interfaces: Option<PathBuf> = None,
         networks: Option<PathBuf> = None,
     }
 }
@@ -210,6 +214,14 @@ pub struct Exporter {
     pub address: String,
     /// Key `name`; without it the name of a shorter prefix holds.
     pub name: Option<String>,
+    /// Key `site`.
+    pub site: Option<String>,
+    /// Key `interfaces`: names by ifIndex.
+    #[serde(default)]
+    pub interfaces: BTreeMap<String, String>,
+    /// Key `interface_mbps`: speeds by ifIndex.
+    #[serde(default)]
+    pub interface_mbps: BTreeMap<String, u64>,
     /// Key `sampling_rate`.
     #[serde(default)]
     pub sampling_rate: Option<u64>,
@@ -304,8 +316,17 @@ pub enum LogFormat {
 }
 
 /// Keys that take effect while the collector runs.
-const LIVE: [&str; 5] =
-    ["front_door.allowed", "front_door.datagrams_per_second", "front_door.burst", "exporters", "names.networks"];
+const LIVE: [&str; 9] = [
+    "front_door.allowed",
+    "front_door.datagrams_per_second",
+    "front_door.burst",
+    "exporters",
+    "names.as_names",
+    "names.protocols",
+    "names.ports",
+    "names.interfaces",
+    "names.networks",
+];
 
 impl Written {
     /// Keys, with their sections, that `other` has other values for and that do not take effect before a restart.

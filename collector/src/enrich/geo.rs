@@ -128,6 +128,12 @@ impl Geo {
         Place { country: name(place.country), city: name(place.city), asn: place.asn, as_name: name(place.as_name) }
     }
 
+    /// The autonomous systems that any of the files names, in no order; an AS of several names comes several times.
+    pub fn autonomous_systems(&self) -> impl Iterator<Item = (u32, String)> {
+        let named = self.places.iter().filter(|place| place.asn != 0 && place.as_name != 0);
+        named.filter_map(|place| Some((place.asn, self.names.get(place.as_name as usize)?.to_string())))
+    }
+
     /// The files, in the order in which they were given.
     #[must_use]
     pub fn files(&self) -> &[LoadedFile] {

@@ -104,6 +104,11 @@ impl Networks {
         &self.networks[number as usize]
     }
 
+    /// Every prefix with its network, in no order that means something.
+    pub fn iter(&self) -> impl Iterator<Item = (Prefix, &Network)> {
+        self.prefixes.iter().map(|(prefix, number)| (prefix, self.network(*number)))
+    }
+
     /// The network of an address; an empty one outside of all.
     #[must_use]
     pub fn get(&self, address: &Address) -> &Network {

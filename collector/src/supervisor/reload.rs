@@ -4,6 +4,7 @@
 //! gets its handle in [`Live`] and its line there, and its keys in `config::written::LIVE`.
 
 use crate::config::{Config, ConfigError};
+use crate::dictionaries::Keeper;
 use crate::enrich::{Names, Networks, Published, PublishedRates};
 use crate::front_door::FrontDoor;
 use crate::steering;
@@ -19,6 +20,7 @@ pub(super) struct Live {
     pub(super) names: Published<Names>,
     pub(super) networks: Published<Networks>,
     pub(super) rates: PublishedRates,
+    pub(super) dictionaries: Keeper,
 }
 
 impl Live {
@@ -56,6 +58,7 @@ impl Live {
         self.names.replace(config.names());
         self.networks.replace(config.networks.clone());
         self.rates.replace(config.sampling_rates());
+        self.dictionaries.replace(config.dictionaries());
         Ok(())
     }
 }

@@ -10,6 +10,7 @@ use crate::clickhouse::client::Compression;
 use crate::clickhouse::retention::Retention;
 use crate::clickhouse::{self, Sink};
 use crate::config::{self, Config, StdoutFormat};
+use crate::dictionaries;
 use crate::enrich::{self, Enricher, Geo, Published, PublishedRates, Watcher};
 use crate::exporters;
 use crate::front_door::FrontDoor;
@@ -91,6 +92,11 @@ impl Running {
             ..config.client()
         };
         let schema = Schema::start(config.clients())?;
+        let announcing = templates.clone();
+        let announced = Box::new(move || announcing.interface_names());
+        let dictionaries =
+            dictionaries::Keeper::start(client.clone(), config.dictionaries(), published.clone(), announced);
+        let dictionaries = dictionaries.map_err(Error::system("start the thread of dictionaries"))?;
         let mut captured = capture::open(
             &config.capture,
             &capture::DoorSettings { rules: config.rules(), exporters: config.front_door.exporters },
@@ -226,7 +232,7 @@ impl Running {
             sink,
             templates,
             store,
-            live: Live { front_door, names, networks, rates },
+            live: Live { front_door, names, networks, rates, dictionaries },
         })
     }
 
@@ -347,6 +353,7 @@ impl Running {
         let journals = left.iter().filter_map(|(_, ended)| Some(&ended.as_ref()?.journal));
         journals::log_waiting(journals.chain(self.orphans.iter().map(|orphan| &orphan.journal)));
         drop(self.server);
+        drop(self.live);
         // The tables are left alone before their store ends.
         drop(self.observed);
         let store_ended = self.store.map_or(Ok(()), store::Child::stop);

@@ -16,6 +16,8 @@ mod counters;
 mod entry;
 /// Data sets that wait for their template.
 mod held;
+/// Names of interfaces that exporters announced.
+mod interfaces;
 /// A snapshot as text.
 pub mod print;
 /// What each exporter has in the store, and the room that is left.

@@ -14,10 +14,16 @@ mod failures;
 mod fake;
 /// Acknowledgements that are lost on the way.
 mod lost;
+/// Names in tables and dictionaries.
+mod names;
 /// Who had which address.
 mod nat;
 /// Each way a ClickHouse can fail to be there.
 mod probe;
+/// Questions against a brute force over the flows.
+mod query;
+/// Flows that questions are asked about, and what the answers must be.
+mod query_flows;
 /// How long rows are kept.
 mod retention;
 /// Rollups, and their twins in SQL.

@@ -103,7 +103,9 @@ fn what_is_printed_makes_what_is_applied() {
 
 async fn columns(client: &Client) -> Vec<String> {
     let sql = "SELECT table, name, type, compression_codec, comment FROM system.columns \
-               WHERE database = currentDatabase() AND table != 'schema_version' ORDER BY table, position";
+               WHERE database = currentDatabase() AND table != 'schema_version' \
+               AND replaceOne(table, '_dictionary', '') NOT IN ('as_names', 'protocols', 'services', 'exporters', 'interfaces', 'networks') \
+               ORDER BY table, position";
     client.query(sql, "TSVRaw").await.unwrap().lines().map(str::to_owned).collect()
 }
 
