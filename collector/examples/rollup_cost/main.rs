@@ -26,7 +26,7 @@ use traffic::Traffic;
 
 /// Rows of a block, and flows per second: blocks of a busy collector are full, those of a quiet one a second old.
 const LOADS: [(usize, u64); 2] = [(65_536, 65_536), (8_192, 8_192)];
-const ROWS: usize = 1 << 20;
+const ROWS: usize = 1 << 19;
 
 fn main() -> anyhow::Result<()> {
     let program: PathBuf =
