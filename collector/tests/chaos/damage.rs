@@ -15,14 +15,14 @@ use crate::load::{EXPORTERS, Habit};
 /// Damages something somewhere; whether there was anything to damage.
 pub(crate) fn damage(evidence: &mut Evidence, random: &mut Random) -> bool {
     let journals = evidence.journals();
-    let segments: Vec<_> = journals.iter().filter_map(|segments| Some((segments, segments.last()?))).collect();
-    if segments.is_empty() {
+    let journals: Vec<_> = journals.iter().filter(|segments| !segments.is_empty()).collect();
+    if journals.is_empty() {
         return false;
     }
-    let (all, _) = segments[random.below(segments.len() as u64) as usize];
+    let all = journals[random.below(journals.len() as u64) as usize];
     // Mostly of the newest ones: what is stored long since does not matter any more.
     let back = random.below(all.len().min(4) as u64) as usize;
-    let path = &all[all.len() - 1 - back];
+    let (path, _) = &all[all.len() - 1 - back];
     let bytes = std::fs::read(path).unwrap_or_default();
     let found = records(&bytes);
     match random.below(4) {

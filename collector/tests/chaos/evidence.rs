@@ -2,13 +2,14 @@
 //! Only while no collector runs.
 
 use std::collections::{BTreeMap, HashSet};
+use std::io::Read as _;
 use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 
 use crate::load::{self, EXPORTERS};
 
 /// Where the first record of a segment begins.
-const FIRST_RECORD: usize = 64;
+const FIRST_RECORD: usize = 128;
 const RECORD_HEADER: usize = 40;
 /// The newest segments of a journal, which may have grown since they were read.
 const GROWING: usize = 6;
@@ -28,7 +29,8 @@ pub(crate) struct Evidence {
     directory: PathBuf,
     journaled: HashSet<(usize, u64)>,
     damaged: HashSet<(usize, u64)>,
-    read: HashSet<PathBuf>,
+    /// Segments that will not change any more, by file and number.
+    read: HashSet<(PathBuf, u64)>,
 }
 
 impl Evidence {
@@ -46,29 +48,27 @@ impl Evidence {
     pub(crate) fn collect(&mut self) {
         for segments in self.journals() {
             let growing = segments.len().saturating_sub(GROWING);
-            for (index, path) in segments.iter().enumerate() {
-                if self.read.contains(path) {
+            for (index, segment) in segments.into_iter().enumerate() {
+                if self.read.contains(&segment) {
                     continue;
                 }
-                let records = records(&std::fs::read(path).unwrap_or_default());
+                let records = records(&std::fs::read(&segment.0).unwrap_or_default());
                 self.journaled.extend(records.iter().filter_map(|record| record.datagram));
                 if index < growing {
-                    self.read.insert(path.clone());
+                    self.read.insert(segment);
                 }
             }
         }
     }
 
-    /// The segments of each journal, ascending.
-    pub(crate) fn journals(&self) -> Vec<Vec<PathBuf>> {
-        let mut journals: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
-        for journal in entries(&self.directory) {
-            let mut segments: Vec<PathBuf> = entries(&journal);
-            segments.retain(|path| path.extension().is_some_and(|extension| extension == "segment"));
-            segments.sort();
-            journals.insert(journal, segments);
-        }
-        journals.into_values().collect()
+    /// The segments of each journal with their numbers, ascending.
+    pub(crate) fn journals(&self) -> Vec<Vec<(PathBuf, u64)>> {
+        let of = |journal: PathBuf| {
+            let numbered = entries(&journal).into_iter().filter_map(|path| Some((number_of(&path)?, path)));
+            let ascending: BTreeMap<u64, PathBuf> = numbered.collect();
+            ascending.into_iter().map(|(number, path)| (path, number)).collect()
+        };
+        entries(&self.directory).into_iter().map(of).collect()
     }
 
     /// Says that a datagram's record is about to be damaged.
@@ -90,15 +90,17 @@ impl Evidence {
 /// The whole records of a segment.
 pub(crate) fn records(bytes: &[u8]) -> Vec<Record> {
     let mut records = Vec::new();
-    let Some(base) = position_of(bytes) else { return records };
+    let Some(front) = Front::of(bytes) else { return records };
+    let seed = crc32c::crc32c(&front.journal);
     let mut offset = FIRST_RECORD;
     while let Some(header) = bytes.get(offset..offset + RECORD_HEADER) {
         let length = u32::from_le_bytes(header[4..8].try_into().expect("four bytes")) as usize;
         let end = offset + RECORD_HEADER + length;
         let whole = bytes.get(offset + 4..end.max(offset + 4)).filter(|_| length <= 65_535);
         let checksum = u32::from_le_bytes(header[..4].try_into().expect("four bytes"));
-        let position = (base + offset as u64).to_le_bytes();
-        let Some(_) = whole.filter(|whole| crc32c::crc32c_append(crc32c::crc32c(&position), whole) == checksum) else {
+        let position = front.number * front.size + offset as u64;
+        let of_place = crc32c::crc32c_append(seed, &position.to_le_bytes());
+        let Some(_) = whole.filter(|whole| crc32c::crc32c_append(of_place, whole) == checksum) else {
             // Damage: the next whole record is somewhere behind.
             offset += 8;
             continue;
@@ -114,11 +116,28 @@ pub(crate) fn records(bytes: &[u8]) -> Vec<Record> {
     records
 }
 
-/// The position of a segment's first byte: its number times its size, if the header is whole.
-fn position_of(bytes: &[u8]) -> Option<u64> {
-    let number = |offset: usize| Some(u64::from_le_bytes(bytes.get(offset..offset + 8)?.try_into().ok()?));
-    let is_whole = bytes.get(40..44)? == crc32c::crc32c(bytes.get(..40)?).to_le_bytes();
-    (is_whole && bytes.starts_with(b"FLOWJRN1")).then_some(number(24)? * number(32)?)
+/// What the front of a segment says.
+struct Front {
+    journal: [u8; 16],
+    number: u64,
+    size: u64,
+}
+
+impl Front {
+    /// Reads it, if it is whole and no spare's.
+    fn of(bytes: &[u8]) -> Option<Self> {
+        let word = |offset: usize| Some(u64::from_le_bytes(bytes.get(offset..offset + 8)?.try_into().ok()?));
+        let is_whole = bytes.get(40..44)? == crc32c::crc32c(bytes.get(..40)?).to_le_bytes();
+        let (journal, number, size) = (bytes.get(8..24)?.try_into().ok()?, word(24)?, word(32)?);
+        (is_whole && bytes.starts_with(b"FLOWJRN1") && number != u64::MAX).then_some(Self { journal, number, size })
+    }
+}
+
+fn number_of(path: &Path) -> Option<u64> {
+    path.extension().filter(|extension| *extension == "segment")?;
+    let mut front = [0; FIRST_RECORD];
+    std::fs::File::open(path).ok()?.read_exact(&mut front).ok()?;
+    Some(Front::of(&front)?.number)
 }
 
 fn entries(directory: &Path) -> Vec<PathBuf> {
