@@ -63,9 +63,7 @@ pub async fn apply(client: &Client) -> Result<Vec<String>, Error> {
     Ok(changed)
 }
 
-/// Whole parts go, so nothing is rewritten.
+/// What is past its day goes with the next merge.
 fn statement(log: &str) -> String {
-    format!(
-        "ALTER TABLE system.{log} MODIFY TTL event_date + INTERVAL {DAYS} DAY, MODIFY SETTING ttl_only_drop_parts = 1"
-    )
+    format!("ALTER TABLE system.{log} MODIFY TTL event_date + INTERVAL {DAYS} DAY")
 }

@@ -59,6 +59,8 @@ fn failures_are_one_line_and_exit_code_1() {
     check(&["--log-level", "loud=very", "decode", "x.pcap"], 1, "log level \"loud=very\" is not valid");
     check(&["schema", "apply", "--clickhouse-url", "http://127.0.0.1:1"], 1, "127.0.0.1:1");
     check(&["schema", "apply", "--clickhouse-url", "127.0.0.1:1"], 1, "write http://HOST:8123");
+    check(&["schema", "apply", "--dry-run", "--clickhouse-url", "http://127.0.0.1:1"], 1, "127.0.0.1:1");
+    check(&["schema", "status", "--json", "--clickhouse-url", "http://127.0.0.1:1"], 1, "127.0.0.1:1");
 }
 
 #[test]
@@ -86,6 +88,7 @@ fn flags_stand_above_the_file() {
 
 #[test]
 fn the_schema_is_printed() {
+    assert!(stdout(&run(&["schema", "print", "--system-logs"])).contains("ALTER TABLE system.query_log MODIFY TTL"));
     let output = run(&["schema", "print"]);
     assert!(output.status.success());
     assert!(stdout(&output).contains("CREATE TABLE") && stdout(&output).contains("flows"), "{}", stdout(&output));

@@ -1,7 +1,7 @@
 //! Upgrades with data in the tables, from every version that was released; and the tables that are refused.
 
 use collector::clickhouse::schema::{self, Applied};
-use collector::clickhouse::{Class, Client};
+use collector::clickhouse::{Class, Client, system_logs};
 
 use crate::engine::{Engine, block_on};
 
@@ -167,5 +167,20 @@ fn columns_projections_and_indexes_of_the_operator_are_no_difference() {
         schema::apply(&client).await.unwrap();
         client.execute("ALTER TABLE flows DROP PROJECTION host_src").await.unwrap();
         schema::apply(&client).await.unwrap();
+    });
+}
+
+#[test]
+fn the_servers_logs_are_left_alone_where_there_are_none_and_their_statements_are_sound() {
+    let Some(engine) = Engine::start() else { return };
+    let client = engine.client(&engine.settings("default"));
+    block_on(async {
+        assert_eq!(system_logs::apply(&client).await.unwrap(), Vec::<String>::new());
+        let script = system_logs::print();
+        let statements: Vec<&str> = script.lines().filter(|line| line.starts_with("ALTER TABLE system.")).collect();
+        assert!(statements.len() > 10, "{script}");
+        for statement in statements {
+            client.query(&format!("EXPLAIN AST {}", statement.trim_end_matches(';')), "TSV").await.unwrap();
+        }
     });
 }
