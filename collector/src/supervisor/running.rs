@@ -202,6 +202,8 @@ impl Running {
         );
         // At last: whoever gets an answer finds the whole start in the log.
         let server = listener.map(|listener| serve_metrics(listener, &observed)).transpose()?;
+        let bookkeeping =
+            Bookkeeping::new(account, exporters, templates.clone(), sink.sender(), schema.ready(), counters);
         Ok(Self {
             captured: captured.interfaces,
             workers,
@@ -214,7 +216,7 @@ impl Running {
             server,
             observed,
             stdout,
-            bookkeeping: Bookkeeping::new(account, exporters, templates.clone(), sink.sender(), schema.ready(), counters),
+            bookkeeping,
             sink,
             templates,
             store,
