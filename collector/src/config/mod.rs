@@ -22,8 +22,8 @@ pub mod written;
 
 pub use error::ConfigError;
 pub use meant::{
-    Capture, ClickHouse, Config, Decode, Exporter, FrontDoor, GeoIp, Log, Metrics, Secret, StdoutFormat, Store,
-    Journal, Templates,
+    Capture, ClickHouse, Config, Decode, Exporter, FrontDoor, GeoIp, Journal, Log, Metrics, Secret, StdoutFormat,
+    Store, Templates,
 };
 pub use written::{Attach, Bind, CaptureMode, Compression, LogFormat, Spread, Written};
 

@@ -78,9 +78,8 @@ impl Journal {
     /// What it has from `from` to `to`, to be read by another thread.
     #[must_use]
     pub fn past(&self, from: Position, to: Position) -> Past {
-        let is_wanted = |segment: &&Segment| {
-            segment.end() > from && segment.start() < to && segment.content().records > 0
-        };
+        let is_wanted =
+            |segment: &&Segment| segment.end() > from && segment.start() < to && segment.content().records > 0;
         Past::new(self.segments.iter().filter(is_wanted).map(Segment::again).collect(), self.seed)
     }
 

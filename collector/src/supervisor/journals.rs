@@ -55,7 +55,9 @@ impl Orphan {
         let Self { directory, journal } = self;
         drop(journal);
         match std::fs::remove_dir_all(&directory) {
-            Ok(()) => tracing::info!(directory = %directory.display(), "removed the journal of a worker that runs no more"),
+            Ok(()) => {
+                tracing::info!(directory = %directory.display(), "removed the journal of a worker that runs no more")
+            }
             Err(error) => tracing::warn!(%error, directory = %directory.display(), "an empty journal was not removed"),
         }
     }
@@ -115,7 +117,8 @@ fn open(settings: &config::Journal, name: &str) -> Result<Journal, journal::Erro
 fn others(directory: &Path, workers: usize) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
     let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-    let mut numbers: Vec<usize> = names.filter_map(|name| name.parse().ok()).filter(|number| *number >= workers).collect();
+    let mut numbers: Vec<usize> =
+        names.filter_map(|name| name.parse().ok()).filter(|number| *number >= workers).collect();
     numbers.sort_unstable();
     numbers.into_iter().map(|number| number.to_string()).collect()
 }

@@ -112,7 +112,8 @@ impl Keeper {
     }
 
     fn copy(&self, positions: Vec<Position>, now: u64) -> Taken {
-        let saved = |(journal, position): (&Kept, &Position)| SavedPosition { journal: journal.id, decoded: position.0 };
+        let saved =
+            |(journal, position): (&Kept, &Position)| SavedPosition { journal: journal.id, decoded: position.0 };
         let journals = self.journals.iter().zip(&positions).map(saved).collect();
         Taken { snapshot: Snapshot { journals, ..self.templates.snapshot(now) }, positions }
     }

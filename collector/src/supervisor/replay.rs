@@ -52,7 +52,8 @@ impl Replay {
         let thread = std::thread::Builder::new()
             .name("replay".to_owned())
             .spawn(move || {
-                let mut run = Run { cursors: sources.into_iter().map(Cursor::new).collect(), stop: is_stopped, datagrams: 0 };
+                let mut run =
+                    Run { cursors: sources.into_iter().map(Cursor::new).collect(), stop: is_stopped, datagrams: 0 };
                 if !run.all() {
                     return false;
                 }
@@ -114,7 +115,12 @@ impl Run {
         let blocks_sent: u64 = self.cursors.iter().map(|cursor| cursor.blocks_sent).sum();
         if self.datagrams > 0 {
             let seconds = begun.elapsed().as_secs_f64();
-            tracing::info!(datagrams = self.datagrams, blocks_sent, seconds, "went through the journal of the last run");
+            tracing::info!(
+                datagrams = self.datagrams,
+                blocks_sent,
+                seconds,
+                "went through the journal of the last run"
+            );
         }
         true
     }
@@ -177,7 +183,10 @@ impl Cursor {
         if stop.load(Ordering::Relaxed) {
             return false;
         }
-        if matches!(self.sections.last(), Some(Section::Tail(_))) && !self.source.pipeline.has_room() && !self.wait(stop) {
+        if matches!(self.sections.last(), Some(Section::Tail(_)))
+            && !self.source.pipeline.has_room()
+            && !self.wait(stop)
+        {
             return false;
         }
         if let Some((entry, start, end)) = self.source.past.read(self.position) {

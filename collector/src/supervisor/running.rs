@@ -100,8 +100,7 @@ impl Running {
         let account = Account::new(captured.sources.len() + orphans.len());
         let exporters = exporters::Directory::default();
         let rows_observer = Arc::new(RowsOfAccount(account.clone()));
-        let sink =
-            Sink::start(&client, &config.sink(), Arc::clone(&counters), Arc::clone(&pool), rows_observer)?;
+        let sink = Sink::start(&client, &config.sink(), Arc::clone(&counters), Arc::clone(&pool), rows_observer)?;
         let stdout = match config.stdout {
             None => None,
             Some(StdoutFormat::Json) => {
@@ -148,8 +147,7 @@ impl Running {
         let cores = if config.capture.pin { pin::allowed_cores().unwrap_or_default() } else { Vec::new() };
         let mut workers = Vec::new();
         let mut kept = Vec::new();
-        for (index, (sources, journal)) in
-            std::mem::take(&mut captured.sources).into_iter().zip(of_workers).enumerate()
+        for (index, (sources, journal)) in std::mem::take(&mut captured.sources).into_iter().zip(of_workers).enumerate()
         {
             let (id, progress) = (journal.id(), journal.progress());
             let intake = Intake::new(index, front_door.door(), account.clone(), exporters.clone());

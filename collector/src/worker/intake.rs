@@ -38,13 +38,7 @@ impl Intake {
     /// Takes a frame that the XDP program steered here, and so let in. Its time is the one that the program put in front of it,
     /// by which the program counts its minutes; `received_ns` (since 1970) where it put none there.
     /// Returns the frame's time in milliseconds if it holds a datagram.
-    pub fn frame(
-        &mut self,
-        journal: &mut Journal,
-        frame: &[u8],
-        metadata: Metadata,
-        received_ns: i64,
-    ) -> Option<i64> {
+    pub fn frame(&mut self, journal: &mut Journal, frame: &[u8], metadata: Metadata, received_ns: i64) -> Option<i64> {
         let found = match collector_ebpf::walk(frame) {
             Ok(found) => found,
             Err(verdict) => {

@@ -249,7 +249,8 @@ impl Loop {
                 last_ms = intake.frame(journal, frame, metadata, received_ns).or(last_ms);
             });
             // A ring is in the order of its times, but for what two CPUs do in the same moment.
-            *horizon_ms = if taken == 0 { received_ns / 1_000_000 } else { last_ms.unwrap_or(*horizon_ms) } - DISORDER_MS;
+            *horizon_ms =
+                if taken == 0 { received_ns / 1_000_000 } else { last_ms.unwrap_or(*horizon_ms) } - DISORDER_MS;
             received += taken;
         }
         received

@@ -287,15 +287,20 @@ impl Pipeline {
 
     /// Notes what cannot be read between the decoded and the next record.
     fn pass(&mut self, start: Position, next: &Entry<'_>) {
-        let segment = |position: Position| position.0 / self.settings.segment_bytes;
-        let is_within = self.position.0 % self.settings.segment_bytes != 0 && segment(start) == segment(self.position);
+        let segment_bytes = self.settings.segment_bytes;
+        let segment = |position: Position| position.0 / segment_bytes;
+        let is_within = !self.position.0.is_multiple_of(segment_bytes) && segment(start) == segment(self.position);
         if start == self.position || !is_within {
             return;
         }
         let bytes = start.0 - self.position.0;
         self.counts.corrupt += 1;
         self.counts.corrupt_bytes += bytes;
-        tracing::error!(position = self.position.0, bytes, "a part of the journal cannot be read: the datagrams there are lost, unless they were stored before");
+        tracing::error!(
+            position = self.position.0,
+            bytes,
+            "a part of the journal cannot be read: the datagrams there are lost, unless they were stored before"
+        );
         let key = Key { exporter: NOBODY, domain: 0, minute: minute_of(next.received_ns / NANOSECONDS_IN_MS) };
         self.books.book.add(key, Cell::JournalCorrupt, 1);
         self.books.book.add(key, Cell::JournalCorruptBytes, bytes.cast_signed());

@@ -73,7 +73,10 @@ fn it_starts_collects_and_stops_without_clickhouse_and_stores_later() {
 #[test]
 fn what_is_beyond_the_budget_is_named() {
     let Some(place) = Place::with_engine("budget") else { return };
-    place.change_config("segment_bytes = 1048576\nbudget_bytes = 67108864", "segment_bytes = 131072\nbudget_bytes = 262144");
+    place.change_config(
+        "segment_bytes = 1048576\nbudget_bytes = 67108864",
+        "segment_bytes = 131072\nbudget_bytes = 262144",
+    );
     place.change_config("block_age_ms = 60000", "block_age_ms = 100\nblock_rows = 1000");
     let mut server = Server::new(place.directory().join("server"));
     let url = server.url();
@@ -91,11 +94,16 @@ fn what_is_beyond_the_budget_is_named() {
     sender.send_template();
     collector.wait_for("collector_datagrams_total", u64::from(all) + 1);
     wait_until("the oldest is given up", || collector.metric("collector_journal_given_up_total") > 0);
-    let lost = || collector.metric("collector_journal_given_up_total") + collector.metric("collector_journal_refused_total");
+    let lost =
+        || collector.metric("collector_journal_given_up_total") + collector.metric("collector_journal_refused_total");
     server.start();
     wait_until("all else is decoded", || collector.metric("collector_journal_undecoded_bytes") == 0);
     let lost = lost();
-    assert!(collector.log().contains("the oldest datagrams that waited in the journal are lost"), "{}", collector.log());
+    assert!(
+        collector.log().contains("the oldest datagrams that waited in the journal are lost"),
+        "{}",
+        collector.log()
+    );
     assert_eq!(collector.terminate(), 0, "{}", collector.log());
     let ledger = server.sql(
         "SELECT sum(seen_udp), sum(decoded), sum(journal_given_up) + sum(journal_refused) FROM collector.ledger FORMAT TSV",

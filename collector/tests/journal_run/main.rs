@@ -7,13 +7,13 @@
 mod away;
 /// Ends at any moment.
 mod kill;
+/// Network namespaces.
+#[path = "../common/netns.rs"]
+mod netns;
 /// The running binary.
 #[path = "../run/process.rs"]
 #[expect(dead_code, reason = "other tests use the rest of it")]
 mod process;
-/// Network namespaces.
-#[path = "../common/netns.rs"]
-mod netns;
 /// The ClickHouse that rows go to, apart from the collector.
 mod server;
 /// Numbered flows.

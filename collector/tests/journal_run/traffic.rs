@@ -89,13 +89,8 @@ pub(crate) fn stored(server: &Server) -> BTreeMap<(String, u16), Stored> {
         let fields: Vec<&str> = line.split('\t').collect();
         let number = |index: usize| fields[index].parse::<u32>().unwrap_or_else(|_| panic!("{line}"));
         let round = u16::try_from(number(1)).expect("a round");
-        let stored = Stored {
-            datagrams: number(2),
-            first: number(3),
-            last: number(4),
-            rows: number(5),
-            different: number(6),
-        };
+        let stored =
+            Stored { datagrams: number(2), first: number(3), last: number(4), rows: number(5), different: number(6) };
         ((fields[0].to_owned(), round), stored)
     };
     text.lines().map(row).collect()
