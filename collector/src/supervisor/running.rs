@@ -209,6 +209,8 @@ impl Running {
         );
         // At last: whoever gets an answer finds the whole start in the log.
         let server = listener.map(|listener| serve_metrics(listener, &observed)).transpose()?;
+        let bookkeeping =
+            Bookkeeping::new(account, exporters, templates.clone(), sink.sender(), schema.ready(), counters);
         Ok(Self {
             captured: captured.interfaces,
             workers,
@@ -217,18 +219,11 @@ impl Running {
             keeper: Keeper::new(templates.clone(), config.templates.clone(), kept),
             orphans,
             lag: Lag::new(),
-            bookkeeping: Bookkeeping::new(
-                account,
-                exporters,
-                templates.clone(),
-                sink.sender(),
-                schema.ready(),
-                counters,
-            ),
             schema,
             server,
             observed,
             stdout,
+            bookkeeping,
             sink,
             templates,
             store,

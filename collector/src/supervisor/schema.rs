@@ -48,12 +48,11 @@ impl Schema {
             ready.set();
             return Ok(Self { ready, stop, thread: None });
         };
-        match error {
-            Error::ClickHouse(error) if is_away(error.class) => {
-                tracing::warn!("ClickHouse is away: datagrams are kept in the journal until it answers: {error}");
-            }
-            other => return Err(other),
+        let Error::ClickHouse(away) = &error else { return Err(error) };
+        if !is_away(away.class) {
+            return Err(error);
         }
+        tracing::warn!("ClickHouse is away: datagrams are kept in the journal until it answers: {away}");
         let (is_ready, is_stopped) = (ready.clone(), Arc::clone(&stop));
         let thread = std::thread::Builder::new()
             .name("schema".to_owned())

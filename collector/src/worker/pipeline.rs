@@ -291,8 +291,9 @@ impl Pipeline {
 
     /// Notes what cannot be read between the decoded and the next record.
     fn pass(&mut self, start: Position, next: &Entry<'_>) {
-        let segment = |position: Position| position.0 / self.settings.segment_bytes;
-        let is_within = self.position.0 % self.settings.segment_bytes != 0 && segment(start) == segment(self.position);
+        let segment_bytes = self.settings.segment_bytes;
+        let segment = |position: Position| position.0 / segment_bytes;
+        let is_within = !self.position.0.is_multiple_of(segment_bytes) && segment(start) == segment(self.position);
         if start == self.position || !is_within {
             return;
         }
