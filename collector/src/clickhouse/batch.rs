@@ -1,12 +1,20 @@
 //! The rows that are stored as one, and which of them are still to be.
 
+use std::fmt;
+
+use super::counters::Loss;
 use crate::batch::{Block, Part, Pool, Rows};
 
+/// Called once all rows of a batch are stored, or lost for good and named. Dropped uncalled where they are neither: then
+/// whoever made the batch still has what the rows were made of. Must not wait for the sink.
+pub type Receipt = Box<dyn FnOnce() + Send>;
+
 /// Rows that are stored as one: each table's rows are one insert, and all are repeated until they are acknowledged.
-#[derive(Debug)]
 pub struct Batch {
     payload: Payload,
     token: String,
+    shard: u16,
+    receipt: Option<Receipt>,
 }
 
 #[derive(Debug)]
@@ -22,13 +30,32 @@ impl Batch {
     /// other rows.
     #[must_use]
     pub fn of_block(block: Box<Block>, token: String) -> Self {
-        Self { payload: Payload::Block(block), token }
+        Self { payload: Payload::Block(block), token, shard: 0, receipt: None }
     }
 
     /// Rows that were made otherwise; `token` as for [`Batch::of_block`].
     #[must_use]
     pub fn of_rows(rows: Box<dyn Rows>, token: String) -> Self {
-        Self { payload: Payload::Rows(rows), token }
+        Self { payload: Payload::Rows(rows), token, shard: 0, receipt: None }
+    }
+
+    /// The same batch; `receipt` is called once all its rows are settled. It is never given up for the bound or at a stop.
+    #[must_use]
+    pub fn with_receipt(self, receipt: Receipt) -> Self {
+        Self { receipt: Some(receipt), ..self }
+    }
+
+    /// The same batch for a shard, counted from 0. Repeats must go to the shard of the first attempt: another one does not know
+    /// the token. A number past the last shard means the remainder.
+    #[must_use]
+    pub fn on_shard(self, shard: u16) -> Self {
+        Self { shard, ..self }
+    }
+
+    /// The shard it is for.
+    #[must_use]
+    pub fn shard(&self) -> u16 {
+        self.shard
     }
 
     /// Each table's rows, also of tables that have none.
@@ -52,6 +79,16 @@ impl Batch {
         format!("{}-{}", self.token, part.table().name)
     }
 
+    /// Rows that were made of datagrams.
+    pub(super) fn datagram_rows(&self) -> u64 {
+        self.parts().map(datagram_rows).sum()
+    }
+
+    /// Whether the rows can be made again where they are not stored.
+    pub(super) fn has_receipt(&self) -> bool {
+        self.receipt.is_some()
+    }
+
     /// Bytes of memory that are held.
     pub(super) fn memory_bytes(&self) -> u64 {
         self.parts().map(|part| part.memory_bytes() as u64).sum()
@@ -63,10 +100,17 @@ impl Batch {
         if self.memory_bytes() <= 2 * row_bytes {
             return self;
         }
-        let Self { payload: Payload::Block(block), token } = self else { return self };
+        let Self { payload: Payload::Block(block), token, shard, receipt } = self else { return self };
         let small = block.clone();
         pool.give(block);
-        Self { payload: Payload::Block(small), token }
+        Self { payload: Payload::Block(small), token, shard, receipt }
+    }
+
+    /// Says that all rows are settled.
+    pub(super) fn call_receipt(&mut self) {
+        if let Some(receipt) = self.receipt.take() {
+            receipt();
+        }
     }
 
     /// Gives a block back to `pool`.
@@ -77,6 +121,27 @@ impl Batch {
     }
 }
 
+impl fmt::Debug for Batch {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { payload, token, shard, receipt } = self;
+        let mut text = formatter.debug_struct("Batch");
+        text.field("payload", payload).field("token", token).field("shard", shard);
+        text.field("has_receipt", &receipt.is_some()).finish()
+    }
+}
+
+/// Rows of a part that were made of datagrams: all or none.
+pub(super) fn datagram_rows(part: Part<'_>) -> u64 {
+    part.provenance().map_or(0, |_| part.len() as u64)
+}
+
+/// What became of one table's rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Stored,
+    Lost(Loss),
+}
+
 /// A batch with what it counts for, and how far it has come.
 #[derive(Debug)]
 pub(super) struct Waiting {
@@ -84,17 +149,17 @@ pub(super) struct Waiting {
     /// Rows and bytes of memory that still count against the bound.
     pub(super) rows: u64,
     pub(super) bytes: u64,
-    /// Leading tables whose rows are stored or given up.
-    pub(super) settled: usize,
+    /// What became of the leading tables' rows.
+    pub(super) settled: Vec<Outcome>,
 }
 
 impl Waiting {
     pub(super) fn new(batch: Batch) -> Self {
-        Self { rows: batch.rows(), bytes: batch.memory_bytes(), settled: 0, batch }
+        Self { rows: batch.rows(), bytes: batch.memory_bytes(), settled: Vec::new(), batch }
     }
 
     /// The next table whose rows are to be stored.
     pub(super) fn next(&self) -> Option<Part<'_>> {
-        self.batch.parts().nth(self.settled)
+        self.batch.parts().nth(self.settled.len())
     }
 }

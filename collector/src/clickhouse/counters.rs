@@ -12,13 +12,13 @@ use crate::metrics::{Counter, Exposition};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Loss {
-    /// More rows waited than the bound allows; these were the oldest.
+    /// More rows without a receipt waited than the bound allows; these were the oldest.
     Bound,
     /// ClickHouse would not take these very rows, several times over.
     Rejected,
     /// The block was at fault; see [`super::native::EncodeError`].
     Block,
-    /// The deadline of the stop had come.
+    /// The deadline of the stop had come, and the rows had no receipt.
     Stopped,
 }
 
@@ -47,13 +47,16 @@ pub struct TableRows {
     pub given_up: [u64; Loss::ALL.len()],
 }
 
-/// Counters of the inserts; rows in = inserted + given up + waiting. Where no table is named, rows are those of all tables.
+/// Counters of the inserts; rows in = inserted + given up + kept + waiting. Where no table is named, rows are those that were made
+/// of datagrams, of all tables: not the ledger's, and not sums of other rows.
 #[derive(Debug, Default)]
 pub struct Counters {
     /// Rows handed over for insertion.
     pub rows_received: Counter,
     /// Rows ClickHouse acknowledged.
     pub rows_inserted: Counter,
+    /// Rows let go unstored at a stop; whoever holds their receipt has what they were made of.
+    pub rows_kept: Counter,
     /// Inserts ClickHouse acknowledged.
     pub inserts: Counter,
     /// Bytes of acknowledged inserts, before compression.
@@ -107,9 +110,10 @@ impl Counters {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn inserted(&self, table: &'static str, rows: u64) {
+    /// `datagram_rows` are those among `rows` that were made of datagrams.
+    pub(super) fn inserted(&self, table: &'static str, rows: u64, datagram_rows: u64) {
         self.tables().entry(table).or_default().inserted += rows;
-        self.rows_inserted.add(rows);
+        self.rows_inserted.add(datagram_rows);
     }
 
     pub(super) fn acknowledged(&self, encoded_bytes: u64, took: Duration) {
@@ -122,9 +126,10 @@ impl Counters {
         self.errors[class as usize].add(1);
     }
 
-    pub(super) fn gave_up(&self, table: &'static str, loss: Loss, rows: u64) {
+    /// `datagram_rows` as for [`Counters::inserted`].
+    pub(super) fn gave_up(&self, table: &'static str, loss: Loss, rows: u64, datagram_rows: u64) {
         self.tables().entry(table).or_default().given_up[loss as usize] += rows;
-        self.rows_given_up[loss as usize].add(rows);
+        self.rows_given_up[loss as usize].add(datagram_rows);
     }
 
     pub(super) fn waiting(&self, rows: u64, bytes: u64) {
@@ -152,6 +157,7 @@ impl Counters {
         for (name, help, counter) in [
             ("rows_received_total", "Rows handed over for insertion.", &self.rows_received),
             ("rows_inserted_total", "Rows that ClickHouse acknowledged.", &self.rows_inserted),
+            ("rows_kept_total", "Rows let go unstored at a stop, whose datagrams are kept.", &self.rows_kept),
             ("inserts_total", "Inserts that ClickHouse acknowledged.", &self.inserts),
             ("encoded_bytes_total", "Bytes of acknowledged inserts, before compression.", &self.encoded_bytes),
             ("blocks_at_fault_total", "Blocks that could not be encoded.", &self.blocks_at_fault),
@@ -179,7 +185,7 @@ impl Counters {
             }
         }
         for (name, help, value) in [
-            ("rows_waiting", "Rows in memory that are not acknowledged yet.", &self.rows_waiting),
+            ("rows_waiting", "Rows made of datagrams in memory that are not acknowledged yet.", &self.rows_waiting),
             ("bytes_waiting", "Memory of the blocks that are not acknowledged yet.", &self.bytes_waiting),
             ("inserters_failing", "Inserters whose last insert failed.", &self.failing),
         ] {
@@ -203,10 +209,12 @@ mod tests {
     fn what_was_counted_is_written() {
         let counters = Counters::default();
         counters.acknowledged(2000, Duration::from_millis(1500));
-        counters.inserted("flows", 9);
-        counters.inserted("nat_events", 1);
+        counters.inserted("flows", 9, 9);
+        counters.inserted("nat_events", 1, 1);
+        counters.inserted("ledger", 4, 0);
         counters.failed(Class::Busy);
-        counters.gave_up("nat_events", Loss::Bound, 7);
+        counters.gave_up("nat_events", Loss::Bound, 7, 7);
+        counters.rows_kept.add(5);
         counters.waiting(3, 900);
         let mut out = Exposition::default();
         counters.write(&mut out);
@@ -221,6 +229,8 @@ mod tests {
             "collector_clickhouse_rows_total{table=\"flows\",outcome=\"bound\"} 0",
             "collector_clickhouse_rows_total{table=\"nat_events\",outcome=\"inserted\"} 1",
             "collector_clickhouse_rows_total{table=\"nat_events\",outcome=\"bound\"} 7",
+            "collector_clickhouse_rows_total{table=\"ledger\",outcome=\"inserted\"} 4",
+            "collector_clickhouse_rows_kept_total 5",
             "collector_clickhouse_rows_waiting 3",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");

@@ -11,6 +11,10 @@ pub mod client;
 pub mod counters;
 /// What went wrong, in classes that say what to do about it.
 pub mod error;
+/// The threads that insert.
+mod inserter;
+/// The lock between inserts and an exchange of what is stored.
+pub mod lock;
 /// Blocks in ClickHouse's Native format.
 pub mod native;
 /// Who is told what becomes of rows.
@@ -19,12 +23,12 @@ mod observer;
 mod queue;
 /// The tables and their migrations.
 pub mod schema;
-/// The threads that insert.
+/// Takes batches, and stops.
 pub mod sink;
 /// HTTP and TLS connections.
 mod transport;
 
-pub use batch::Batch;
+pub use batch::{Batch, Receipt};
 pub use client::{Client, Settings};
 pub use counters::{Counters, Loss};
 pub use error::{Class, Error};

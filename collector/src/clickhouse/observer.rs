@@ -3,7 +3,10 @@
 use super::counters::Loss;
 use crate::batch::Part;
 
-/// Is told what became of all rows that entered [`super::BatchSender::send`]: each row once, table by table.
+/// Is told what became of all rows that entered [`super::BatchSender::send`]: each row once, table by table, when all rows of
+/// its batch are settled and before the batch's receipt is called.
+///
+/// Of a batch with a receipt that was let go at a stop nothing is told: its rows are neither stored nor lost.
 ///
 /// Called on inserting threads and on threads that send, so it must not wait for either.
 pub trait Observer: Send + Sync {

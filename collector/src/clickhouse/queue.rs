@@ -1,15 +1,17 @@
-//! Batches that wait for their insert, within a bound of rows and of memory.
+//! Batches that wait for their insert, shard by shard, within a bound of rows and of memory.
 //!
-//! Handing over never waits: past the bound the oldest waiting batch is given up and counted. Batches under way count
-//! against the bound too, but are not given up, because ClickHouse may have stored them already.
+//! Handing over never waits. Batches with a receipt are never given up: whoever makes them looks first whether there is room. Of
+//! those without, the oldest waiting one is given up past the bound and counted. Batches under way count against the bound too,
+//! but are not given up, because ClickHouse may have stored them already.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::batch::{Batch, Waiting};
+use super::batch::{Batch, Outcome, Waiting, datagram_rows};
 use super::counters::{Counters, Loss};
 use super::observer::Observer;
 use crate::batch::Pool;
@@ -21,21 +23,83 @@ pub(super) struct Bound {
     pub(super) bytes: u64,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    waiting: VecDeque<Waiting>,
-    /// Batches that were taken and are not done.
-    under_way: usize,
-    /// Rows and bytes of what waits and what is under way.
+impl Bound {
+    fn is_passed_by(self, held: Held) -> bool {
+        held.rows > self.rows || held.bytes > self.bytes
+    }
+
+    fn has_room_for_more(self, held: Held) -> bool {
+        held.rows < self.rows && held.bytes < self.bytes
+    }
+}
+
+/// Rows and bytes of what waits and what is under way.
+#[derive(Debug, Default, Clone, Copy)]
+struct Held {
     rows: u64,
     bytes: u64,
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    waiting: VecDeque<Waiting>,
+    held: Held,
+}
+
+#[derive(Debug)]
+struct State {
+    shards: Vec<Shard>,
+    /// Batches that were taken and are not done.
+    under_way: usize,
+    held: Held,
+    /// Of these, what has no receipt.
+    loose: Held,
+    /// Rows held that were made of datagrams.
+    datagram_rows: u64,
     closed: bool,
+}
+
+impl State {
+    fn add(&mut self, shard: usize, waiting: &Waiting) {
+        let loose = (!waiting.batch.has_receipt()).then_some(&mut self.loose);
+        for held in [&mut self.held, &mut self.shards[shard].held].into_iter().chain(loose) {
+            held.rows += waiting.rows;
+            held.bytes += waiting.bytes;
+        }
+    }
+
+    /// `rows` and `bytes` of a batch are no longer held.
+    fn subtract(&mut self, waiting: &mut Waiting, rows: u64, bytes: u64) {
+        let (rows, bytes) = (rows.min(waiting.rows), bytes.min(waiting.bytes));
+        waiting.rows -= rows;
+        waiting.bytes -= bytes;
+        let shard = usize::from(waiting.batch.shard()) % self.shards.len();
+        let loose = (!waiting.batch.has_receipt()).then_some(&mut self.loose);
+        for held in [&mut self.held, &mut self.shards[shard].held].into_iter().chain(loose) {
+            held.rows -= rows;
+            held.bytes -= bytes;
+        }
+    }
+
+    /// Takes the oldest batch without a receipt from the shard that has waited with most of them.
+    fn take_loose(&mut self) -> Option<Waiting> {
+        let loose = |shard: &Shard| shard.waiting.iter().filter(|waiting| !waiting.batch.has_receipt()).count();
+        let shard = self.shards.iter_mut().max_by_key(|shard| loose(shard))?;
+        let oldest = shard.waiting.iter().position(|waiting| !waiting.batch.has_receipt())?;
+        shard.waiting.remove(oldest)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.under_way == 0 && self.shards.iter().all(|shard| shard.waiting.is_empty())
+    }
 }
 
 pub(super) struct Queue {
     state: Mutex<State>,
-    changed: Notify,
+    /// One for each shard: a batch came, or the queue was closed.
+    changed: Box<[Notify]>,
     done: Condvar,
+    has_room: AtomicBool,
     bound: Bound,
     pool: Arc<Pool>,
     counters: Arc<Counters>,
@@ -43,58 +107,98 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    pub(super) fn new(bound: Bound, pool: Arc<Pool>, counters: Arc<Counters>, observer: Arc<dyn Observer>) -> Self {
-        let (state, changed, done) = Default::default();
-        Self { state, changed, done, bound, pool, counters, observer }
+    /// For at least one shard.
+    pub(super) fn new(
+        shards: u16,
+        bound: Bound,
+        pool: Arc<Pool>,
+        counters: Arc<Counters>,
+        observer: Arc<dyn Observer>,
+    ) -> Self {
+        let numbers = 0..shards.max(1);
+        let state = State {
+            shards: numbers.clone().map(|_| Shard::default()).collect(),
+            under_way: 0,
+            held: Held::default(),
+            loose: Held::default(),
+            datagram_rows: 0,
+            closed: false,
+        };
+        let changed = numbers.map(|_| Notify::new()).collect();
+        let (state, done, has_room) = (Mutex::new(state), Condvar::new(), AtomicBool::new(true));
+        Self { state, changed, done, has_room, bound, pool, counters, observer }
+    }
+
+    /// How many shards there are.
+    pub(super) fn shards(&self) -> u16 {
+        self.changed.len() as u16
+    }
+
+    /// Whether rows and bytes held are below the bound.
+    pub(super) fn has_room(&self) -> bool {
+        self.has_room.load(Ordering::Relaxed)
+    }
+
+    /// The shard that holds the fewest bytes, so that one that fails gets no more than the others leave it.
+    pub(super) fn least_loaded_shard(&self) -> u16 {
+        let state = self.lock();
+        let bytes = state.shards.iter().map(|shard| shard.held.bytes);
+        bytes.enumerate().min_by_key(|(_, bytes)| *bytes).map_or(0, |(shard, _)| shard as u16)
     }
 
     /// Takes a batch over. A batch without rows goes straight back to the pool.
     pub(super) fn push(&self, mut batch: Batch) {
-        let rows = batch.rows();
-        if rows == 0 {
+        if batch.rows() == 0 {
+            batch.call_receipt();
             batch.recycle(&self.pool);
             return;
         }
-        self.counters.rows_received.add(rows);
-        if !self.lock().waiting.is_empty() {
+        let datagram_rows = batch.datagram_rows();
+        self.counters.rows_received.add(datagram_rows);
+        let shard = usize::from(batch.shard()) % self.changed.len();
+        if !self.lock().shards[shard].waiting.is_empty() {
             // While many wait, the room of blocks that were sealed early would be most of the memory.
             batch = batch.compact(&self.pool);
         }
         let waiting = Waiting::new(batch);
 
         let mut state = self.lock();
-        state.rows += waiting.rows;
-        state.bytes += waiting.bytes;
-        state.waiting.push_back(waiting);
-        let mut given_up = Vec::new();
-        while state.closed || state.rows > self.bound.rows || state.bytes > self.bound.bytes {
-            let Some(mut oldest) = state.waiting.pop_front() else { break };
-            // Not when it is done: another thread that sends meanwhile would give up too much.
-            state.rows -= std::mem::take(&mut oldest.rows);
-            state.bytes -= std::mem::take(&mut oldest.bytes);
-            state.under_way += 1;
-            given_up.push(oldest);
-        }
-        self.counters.waiting(state.rows, state.bytes);
+        state.add(shard, &waiting);
+        state.datagram_rows += datagram_rows;
+        let mut let_go = Vec::new();
         let loss = if state.closed { Loss::Stopped } else { Loss::Bound };
+        if state.closed {
+            let_go.push(waiting);
+        } else {
+            state.shards[shard].waiting.push_back(waiting);
+        }
+        while self.bound.is_passed_by(state.loose) {
+            let Some(mut oldest) = state.take_loose() else { break };
+            // Not when it is done: another thread that sends meanwhile would give up too much.
+            state.subtract(&mut oldest, u64::MAX, u64::MAX);
+            let_go.push(oldest);
+        }
+        state.under_way += let_go.len();
+        self.publish(&state);
         drop(state);
 
-        self.changed.notify_one();
-        for oldest in given_up {
-            self.done(oldest, loss);
+        self.changed[shard].notify_one();
+        for waiting in let_go {
+            self.done(waiting, loss);
         }
     }
 
-    /// The oldest batch, when there is one; `None` once the queue is closed and empty. Whoever takes it calls [`Queue::done`].
-    pub(super) async fn next(&self) -> Option<Waiting> {
+    /// The oldest batch of a shard, when there is one; `None` once the queue is closed and empty. Whoever takes it calls
+    /// [`Queue::done`].
+    pub(super) async fn next(&self, shard: u16) -> Option<Waiting> {
         loop {
-            let changed = self.changed.notified();
+            let changed = self.changed[usize::from(shard)].notified();
             tokio::pin!(changed);
             // Registered before looking, so that what comes in between is not missed.
             changed.as_mut().enable();
             {
                 let mut state = self.lock();
-                if let Some(oldest) = state.waiting.pop_front() {
+                if let Some(oldest) = state.shards[usize::from(shard)].waiting.pop_front() {
                     state.under_way += 1;
                     return Some(oldest);
                 }
@@ -106,68 +210,89 @@ impl Queue {
         }
     }
 
-    /// The rows of a batch's next table are stored or, with a loss, given up.
-    pub(super) fn settle(&self, waiting: &mut Waiting, loss: Option<Loss>) {
+    /// It is known what became of the rows of a batch's next table.
+    pub(super) fn settle(&self, waiting: &mut Waiting, outcome: Outcome) {
         let Some(part) = waiting.next() else { return };
-        let (table, rows) = (part.table().name, part.len() as u64);
-        let counted = rows.min(waiting.rows);
+        let (table, rows, datagram_rows) = (part.table().name, part.len() as u64, datagram_rows(part));
+        waiting.settled.push(outcome);
         let mut state = self.lock();
-        state.rows -= counted;
-        self.counters.waiting(state.rows, state.bytes);
+        state.subtract(waiting, rows, 0);
+        state.datagram_rows -= datagram_rows;
+        self.publish(&state);
         drop(state);
-        match loss {
+        match outcome {
             _ if rows == 0 => {}
-            None => {
-                self.counters.inserted(table, rows);
-                self.observer.stored(part);
-            }
-            Some(loss) => {
-                self.counters.gave_up(table, loss, rows);
-                self.observer.lost(part, loss);
-            }
+            Outcome::Stored => self.counters.inserted(table, rows, datagram_rows),
+            Outcome::Lost(loss) => self.counters.gave_up(table, loss, rows, datagram_rows),
         }
-        waiting.rows -= counted;
-        waiting.settled += 1;
     }
 
-    /// Nothing more is done about a batch; what is not settled is given up.
+    /// Nothing more is done about a batch. What is not settled is given up, or, of a batch with a receipt, let go.
     pub(super) fn done(&self, mut waiting: Waiting, loss: Loss) {
-        while waiting.next().is_some() {
-            self.settle(&mut waiting, Some(loss));
+        while waiting.next().is_some() && !waiting.batch.has_receipt() {
+            self.settle(&mut waiting, Outcome::Lost(loss));
         }
+        let is_settled = waiting.next().is_none();
+        if is_settled {
+            self.tell(&waiting);
+        }
+        let unsettled = waiting.batch.parts().skip(waiting.settled.len());
+        let datagram_rows: u64 = unsettled.map(datagram_rows).sum();
+        self.counters.rows_kept.add(datagram_rows);
+
         let mut state = self.lock();
-        state.bytes -= waiting.bytes;
-        state.under_way -= 1;
-        self.counters.waiting(state.rows, state.bytes);
+        state.subtract(&mut waiting, u64::MAX, u64::MAX);
+        state.datagram_rows -= datagram_rows;
+        self.publish(&state);
         drop(state);
-        self.done.notify_all();
+        if is_settled {
+            waiting.batch.call_receipt();
+        }
         waiting.batch.recycle(&self.pool);
+
+        self.lock().under_way -= 1;
+        self.done.notify_all();
+    }
+
+    /// Tells the observer what became of the rows.
+    fn tell(&self, waiting: &Waiting) {
+        for (part, outcome) in waiting.batch.parts().zip(&waiting.settled) {
+            match outcome {
+                _ if part.is_empty() => {}
+                Outcome::Stored => self.observer.stored(part),
+                Outcome::Lost(loss) => self.observer.lost(part, *loss),
+            }
+        }
     }
 
     /// Waits up to `patience` until no batch waits or is under way; whether that is so.
     pub(super) fn wait_until_empty(&self, patience: Duration) -> bool {
-        let is_busy = |state: &mut State| state.under_way > 0 || !state.waiting.is_empty();
-        let waited = self.done.wait_timeout_while(self.lock(), patience, is_busy);
+        let waited = self.done.wait_timeout_while(self.lock(), patience, |state| !state.is_idle());
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
     /// Takes no more batches; what waits may still be taken.
     pub(super) fn close(&self) {
-        let mut state = self.lock();
-        state.closed = true;
-        drop(state);
-        self.changed.notify_waiters();
+        self.lock().closed = true;
+        for changed in &self.changed {
+            changed.notify_waiters();
+        }
     }
 
-    /// Gives up all that waits.
+    /// Gives up all that waits, or lets it go.
     pub(super) fn give_up_rest(&self) {
         let mut state = self.lock();
-        let rest = std::mem::take(&mut state.waiting);
+        let rest: Vec<Waiting> = state.shards.iter_mut().flat_map(|shard| shard.waiting.drain(..)).collect();
         state.under_way += rest.len();
         drop(state);
         for waiting in rest {
             self.done(waiting, Loss::Stopped);
         }
+    }
+
+    fn publish(&self, state: &State) {
+        self.counters.waiting(state.datagram_rows, state.held.bytes);
+        self.has_room.store(self.bound.has_room_for_more(state.held), Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -178,6 +303,8 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicU32;
+
     use super::*;
     use crate::batch::Block;
 
@@ -189,7 +316,7 @@ mod tests {
     }
 
     fn queue(rows: u64, bytes: u64) -> Queue {
-        Queue::new(Bound { rows, bytes }, Arc::new(Pool::new(4, 1000)), Arc::default(), Arc::new(()))
+        Queue::new(2, Bound { rows, bytes }, Arc::new(Pool::new(4, 1000)), Arc::default(), Arc::new(()))
     }
 
     fn token(waiting: &Waiting) -> String {
@@ -198,7 +325,7 @@ mod tests {
     }
 
     fn tokens(queue: &Queue) -> Vec<String> {
-        queue.lock().waiting.iter().map(token).collect()
+        queue.lock().shards[0].waiting.iter().map(token).collect()
     }
 
     #[test]
@@ -228,13 +355,13 @@ mod tests {
         let queue = queue(20, u64::MAX);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         queue.push(batch("a", 10, 10));
-        let under_way = runtime.block_on(queue.next()).unwrap();
+        let under_way = runtime.block_on(queue.next(0)).unwrap();
         queue.push(batch("b", 10, 10));
         queue.push(batch("c", 10, 10));
         assert_eq!((token(&under_way), tokens(&queue)), ("a".to_owned(), vec!["c".to_owned()]));
         assert!(!queue.wait_until_empty(Duration::ZERO));
         let mut under_way = under_way;
-        queue.settle(&mut under_way, None);
+        queue.settle(&mut under_way, Outcome::Stored);
         queue.done(under_way, Loss::Stopped);
         assert_eq!(queue.counters.rows_waiting(), 10);
         assert_eq!(queue.counters.rows_given_up_total(), 10);
@@ -246,7 +373,7 @@ mod tests {
         queue.push(batch("a", 10, 1000));
         queue.push(batch("b", 10, 1000));
         let state = queue.lock();
-        let [first, second] = [&state.waiting[0], &state.waiting[1]];
+        let [first, second] = [&state.shards[0].waiting[0], &state.shards[0].waiting[1]];
         assert!(first.bytes > 50 * second.bytes, "{} {}", first.bytes, second.bytes);
         assert!(queue.pool.take().decoded.flows.bytes.capacity() >= 1000);
     }
@@ -258,7 +385,82 @@ mod tests {
         queue.push(batch("a", 10, 10));
         queue.close();
         queue.push(batch("late", 5, 5));
+        assert_eq!(queue.counters.rows_given_up(Loss::Stopped), 5);
+        let first = runtime.block_on(queue.next(0)).unwrap();
+        assert_eq!(token(&first), "a");
+        queue.done(first, Loss::Stopped);
         assert_eq!(queue.counters.rows_given_up(Loss::Stopped), 15);
-        assert!(runtime.block_on(queue.next()).is_none());
+        assert!(runtime.block_on(queue.next(0)).is_none());
+        assert!(queue.wait_until_empty(Duration::ZERO));
+    }
+
+    /// A batch whose receipt counts.
+    fn receipted(token: &str, rows: usize, receipts: &Arc<AtomicU32>) -> Batch {
+        let receipts = Arc::clone(receipts);
+        batch(token, rows, rows).with_receipt(Box::new(move || {
+            receipts.fetch_add(1, Ordering::Relaxed);
+        }))
+    }
+
+    #[test]
+    fn a_batch_with_a_receipt_is_neither_given_up_nor_the_reason_for_it() {
+        let queue = queue(20, u64::MAX);
+        let receipts = Arc::new(AtomicU32::new(0));
+        assert!(queue.has_room());
+        for token in ["a", "b", "c"] {
+            queue.push(receipted(token, 10, &receipts));
+        }
+        queue.push(batch("loose", 20, 20));
+        assert!(!queue.has_room());
+        assert_eq!(tokens(&queue), ["a", "b", "c", "loose"]);
+        queue.push(batch("more", 1, 1));
+        assert_eq!(tokens(&queue), ["a", "b", "c", "more"]);
+        assert_eq!(queue.counters.rows_given_up(Loss::Bound), 20);
+        queue.close();
+        queue.push(receipted("late", 7, &receipts));
+        queue.give_up_rest();
+        assert_eq!((queue.counters.rows_kept.get(), queue.counters.rows_given_up(Loss::Stopped)), (37, 1));
+        assert_eq!((queue.counters.rows_waiting(), receipts.load(Ordering::Relaxed)), (0, 0));
+        assert!(queue.has_room());
+    }
+
+    #[test]
+    fn a_receipt_is_called_once_all_rows_are_settled() {
+        let queue = queue(100, u64::MAX);
+        let receipts = Arc::new(AtomicU32::new(0));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        queue.push(receipted("nothing to store", 0, &receipts));
+        assert_eq!(receipts.load(Ordering::Relaxed), 1);
+        for outcome in [Outcome::Stored, Outcome::Lost(Loss::Rejected)] {
+            queue.push(receipted("a", 10, &receipts));
+            let mut under_way = runtime.block_on(queue.next(0)).unwrap();
+            while under_way.next().is_some() {
+                queue.settle(&mut under_way, outcome);
+            }
+            let before = receipts.load(Ordering::Relaxed);
+            queue.done(under_way, Loss::Stopped);
+            assert_eq!(receipts.load(Ordering::Relaxed), before + 1);
+        }
+        queue.push(receipted("half", 10, &receipts));
+        let mut under_way = runtime.block_on(queue.next(0)).unwrap();
+        queue.settle(&mut under_way, Outcome::Stored);
+        queue.done(under_way, Loss::Stopped);
+        assert_eq!(receipts.load(Ordering::Relaxed), 3);
+        assert_eq!((queue.counters.rows_inserted.get(), queue.counters.rows_kept.get()), (20, 0));
+    }
+
+    #[test]
+    fn each_shard_has_its_own_line_and_the_emptiest_is_chosen() {
+        let queue = queue(100, u64::MAX);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        assert_eq!((queue.shards(), queue.least_loaded_shard()), (2, 0));
+        queue.push(batch("a", 10, 10));
+        assert_eq!(queue.least_loaded_shard(), 1);
+        queue.push(batch("b", 20, 20).on_shard(1));
+        queue.push(batch("c", 1, 1).on_shard(3));
+        assert_eq!(queue.least_loaded_shard(), 0);
+        for (shard, expected) in [(1, "b"), (1, "c"), (0, "a")] {
+            assert_eq!(token(&runtime.block_on(queue.next(shard)).unwrap()), expected);
+        }
     }
 }

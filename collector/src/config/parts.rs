@@ -25,6 +25,14 @@ impl Config {
         }
     }
 
+    /// Settings of the sink.
+    #[must_use]
+    pub fn sink(&self) -> sink::Settings {
+        let ClickHouse { pending_rows, pending_bytes, inserters, .. } = self.clickhouse;
+        let lock_file = Some(self.state_dir.join("inserting.lock"));
+        sink::Settings { pending_rows, pending_bytes, inserters, shards: Vec::new(), lock_file }
+    }
+
     /// Settings of the embedded store as a child of this process, which ends with it.
     #[must_use]
     pub fn embedded(&self) -> store::Settings {
@@ -52,14 +60,6 @@ impl Config {
     pub fn sampling_rates(&self) -> enrich::SamplingRates {
         let rates = self.exporters.iter().filter_map(|exporter| Some((exporter.prefix, exporter.sampling.clone()?)));
         enrich::SamplingRates::new(rates)
-    }
-}
-
-impl ClickHouse {
-    /// Settings of the inserting threads.
-    #[must_use]
-    pub fn sink(&self) -> sink::Settings {
-        sink::Settings { pending_rows: self.pending_rows, pending_bytes: self.pending_bytes, inserters: self.inserters }
     }
 }
 

@@ -87,8 +87,7 @@ impl Running {
         let account = Account::new(captured.sources.len());
         let exporters = exporters::Directory::default();
         let rows_observer = Arc::new(RowsOfAccount(account.clone()));
-        let sink =
-            Sink::start(&client, &config.clickhouse.sink(), Arc::clone(&counters), Arc::clone(&pool), rows_observer)?;
+        let sink = Sink::start(&client, &config.sink(), Arc::clone(&counters), Arc::clone(&pool), rows_observer)?;
         let stdout = match config.stdout {
             None => None,
             Some(StdoutFormat::Json) => {
