@@ -13,6 +13,8 @@ pub mod decode;
 pub mod exporters;
 /// Log lines on standard error.
 mod logging;
+/// Points in time.
+pub mod moment;
 /// Standard output that may be closed by its reader.
 mod output;
 /// `collector replay`.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use nix::fcntl::{Flock, FlockArg};
 
 use super::error::{Error, Refused};
+use super::progress::{self, Identity, Progress};
 use super::record::{Entry, PAYLOAD_MAX};
 use super::scan::scan;
 use super::segment::{self, FIRST_RECORD, Id, Segment};
@@ -27,8 +28,7 @@ pub struct Journal {
     /// Ascending; the last is written. Empty only while the disk refuses.
     segments: VecDeque<Segment>,
     spares: Spares,
-    /// All before is stored.
-    stored: Position,
+    progress: Progress,
     /// Keeps others out while this lives.
     _lock: Flock<File>,
 }
@@ -98,14 +98,22 @@ impl Journal {
         let spares = Spares::start(work).map_err(Error::system("start the thread of", directory))?;
         let mut segments = VecDeque::from(segments);
         segments.extend(spares.wait(FIRST_SEGMENT));
-        let stored = segments.front().map_or(Position(0), |first| first.position(FIRST_RECORD));
-        Ok((Self { settings, id, size, segments, spares, stored, _lock: lock }, recovered))
+        let identity = Identity { id, segment_bytes: settings.segment_bytes };
+        let is_synchronised = sync_every.is_some();
+        let progress = Progress::open(directory, identity, is_synchronised, progress::load(directory).as_ref());
+        Ok((Self { settings, id, size, segments, spares, progress, _lock: lock }, recovered))
     }
 
     /// The random name of this journal.
     #[must_use]
     pub fn id(&self) -> Id {
         self.id
+    }
+
+    /// How far storing has come: the state this journal forgets by, for any thread.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.progress.clone()
     }
 
     /// Appends a datagram; never waits.
@@ -149,49 +157,60 @@ impl Journal {
     /// Behind the last record.
     #[must_use]
     pub fn tip(&self) -> Position {
-        self.segments.back().map_or(self.stored, |active| active.position(active.used()))
+        self.segments.back().map_or(self.progress.stored(), |active| active.position(active.used()))
     }
 
-    /// Says that all before `position` is stored; forgets what is beyond the bytes to be kept.
-    pub fn set_stored(&mut self, position: Position) {
-        self.stored = self.stored.max(position);
+    /// Forgets stored segments that are not to be kept any longer. Cheap: call it about once a second; `now_ns` is nanoseconds
+    /// since 1970.
+    pub fn tend(&mut self, now_ns: i64) {
+        let _ = now_ns;
         let size = self.size.get() as u64;
-        let keep_from = self.stored.0.saturating_sub(self.settings.retain_bytes);
+        let keep_from = self.progress.stored().0.saturating_sub(self.settings.retain_bytes);
         while self.segments.len() > 1 {
             let Some(first) = self.segments.front() else { break };
             if (first.number + 1) * size > keep_from {
                 break;
             }
-            self.forget_first();
+            self.forget(0);
         }
     }
 
-    /// Gives up the oldest segment if more waits than the budget allows; the records of it that were not stored.
-    pub fn give_up_beyond_budget(&mut self) -> Option<Position> {
-        let waiting = self.tip().0.saturating_sub(self.stored.0);
-        if waiting <= self.settings.budget_bytes || self.segments.len() < 2 {
+    /// Gives up the oldest segment of which nothing is decoded, if more waits behind `decoded` than the budget allows, or the
+    /// disk refuses and nothing stored is left to go. Each of its records is shown to `lost`; the position behind them. Reading
+    /// goes on behind by itself.
+    pub fn give_up_oldest(&mut self, decoded: Position, mut lost: impl FnMut(&Entry<'_>)) -> Option<Position> {
+        let waiting = self.tip().0.saturating_sub(decoded.0);
+        if waiting <= self.settings.budget_bytes && !self.spares.is_failing() {
             return None;
         }
-        self.forget_first();
-        let begin = self.segments.front().map(|first| first.position(FIRST_RECORD))?;
-        self.stored = self.stored.max(begin);
-        Some(begin)
+        let index = self.segments.iter().position(|segment| segment.position(0) >= decoded)?;
+        if index + 1 >= self.segments.len() {
+            return None;
+        }
+        let segment = &self.segments[index];
+        let (mut offset, end) = (FIRST_RECORD, segment.position(segment.used()));
+        while let Some((entry, _, next)) = segment.read(offset) {
+            lost(&entry);
+            offset = next;
+        }
+        self.forget(index);
+        Some(end)
     }
 
     /// How it stands.
     #[must_use]
     pub fn status(&self) -> Status {
         Status {
-            begin: self.segments.front().map_or(self.stored, |first| first.position(FIRST_RECORD)),
-            stored: self.stored,
+            begin: self.segments.front().map_or(self.progress.stored(), |first| first.position(FIRST_RECORD)),
+            stored: self.progress.stored(),
             tip: self.tip(),
             segments: self.segments.len(),
             is_failing: self.spares.is_failing(),
         }
     }
 
-    fn forget_first(&mut self) {
-        if let Some(first) = self.segments.pop_front() {
+    fn forget(&mut self, index: usize) {
+        if let Some(first) = self.segments.remove(index) {
             self.spares.give(first.path.clone());
         }
     }

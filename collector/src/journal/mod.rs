@@ -9,12 +9,16 @@
 //! times its size plus an offset, so positions only grow. A file whose data is no longer wanted is used again under a new
 //! number; its old records cannot be mistaken for new ones, since a record's checksum covers its position.
 
+/// Files whose blocks are all there.
+mod allocate;
 /// What goes wrong.
 mod error;
 /// The log itself.
 mod log;
 /// Mapped files.
 mod mapping;
+/// How far storing has come.
+mod progress;
 /// Records: layout and checksum.
 mod record;
 /// Finding the records of a dead segment.
@@ -26,7 +30,9 @@ mod spare;
 
 pub use error::{Error, Refused};
 pub use log::{Journal, Recovered, Status};
+pub use progress::{Progress, Range};
 pub use record::Entry;
+pub use segment::Id;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -54,10 +60,12 @@ pub struct Settings {
     pub directory: PathBuf,
     /// Size of a segment in bytes: a multiple of 4096, at least [`SEGMENT_BYTES_MIN`].
     pub segment_bytes: u64,
-    /// Bytes that may wait to be stored; past it the oldest segment is given up.
+    /// Bytes that may wait to be decoded; past it the oldest segment is given up.
     pub budget_bytes: u64,
-    /// Bytes of stored data that are kept beside.
+    /// Bytes of stored data that are kept, for repair and as evidence.
     pub retain_bytes: u64,
+    /// How long stored data is kept; it goes when it is older, or more than `retain_bytes`.
+    pub retain: Duration,
     /// What it survives.
     pub durability: Durability,
 }

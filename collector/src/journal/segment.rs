@@ -27,7 +27,7 @@ const MAGIC: [u8; 8] = *b"FLOWJRN1";
 const SUFFIX: &str = "segment";
 
 /// The random name of a journal.
-pub(super) type Id = [u8; 16];
+pub type Id = [u8; 16];
 
 /// One mapped segment.
 #[derive(Debug)]
