@@ -22,6 +22,7 @@ static MIGRATIONS: &[Migration] = &[
     Migration { version: 2, sql: include_str!("migrations/0002_tables.sql") },
     Migration { version: 3, sql: include_str!("migrations/0003_ledger.sql") },
     Migration { version: 5, sql: include_str!("migrations/0005_rollups.sql") },
+    Migration { version: 7, sql: include_str!("migrations/0007_repairs.sql") },
 ];
 
 /// Remembers what was applied.
