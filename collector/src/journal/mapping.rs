@@ -6,7 +6,7 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::ptr::NonNull;
 
-use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap, munmap};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
 /// A file mapped for reading and writing, shared with the kernel's page cache. Its blocks must be allocated: writing to a hole of a
 /// full disk would end the process.
@@ -36,10 +36,8 @@ impl Mapping {
         unsafe { libc::madvise(self.start.as_ptr().cast(), self.len_bytes.get(), POPULATE_WRITE) };
     }
 
-    /// Lets the kernel take the pages from this process; they stay in the file.
-    pub(super) fn forget_pages(&self) {
-        // SAFETY: the range is the mapping's own, and shared pages keep their content. Advice may be refused without harm.
-        let _ = unsafe { madvise(self.start.cast(), self.len_bytes.get(), MmapAdvise::MADV_DONTNEED) };
+    pub(super) fn len_bytes(&self) -> NonZeroUsize {
+        self.len_bytes
     }
 
     pub(super) fn bytes(&self) -> &[u8] {

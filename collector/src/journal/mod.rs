@@ -5,23 +5,30 @@
 //! to the kernel), and power loss as far as [`Durability`] says. What a datagram means, and who asks for it again, is not
 //! known here; this module imports nothing of ours.
 //!
-//! On disk a journal is a directory of segments of equal size, numbered upwards for ever. A position is a segment's number
-//! times its size plus an offset, so positions only grow. A file whose data is no longer wanted is used again under a new
-//! number; its old records cannot be mistaken for new ones, since a record's checksum covers its position.
+//! On disk a journal is a directory of segments of equal size, numbered upwards for ever, and of two small files that say what
+//! of it is stored ([`Progress`]). A position is a segment's number times its size plus an offset, so positions only grow. A
+//! file whose data is no longer wanted is used again under a new number; its old records cannot be mistaken for new ones, since
+//! a record's checksum covers its position. The files have names of their own, so that this takes no renaming.
 
 /// Files whose blocks are all there.
 mod allocate;
 /// What goes wrong.
 mod error;
+/// What is forgotten.
+mod forget;
+/// The front of a segment's file.
+mod header;
 /// The log itself.
 mod log;
 /// Mapped files.
 mod mapping;
+/// What an earlier run left.
+mod open;
 /// How far storing has come.
 mod progress;
 /// Records: layout and checksum.
 mod record;
-/// Finding the records of a dead segment.
+/// Finding records among bytes that cannot be trusted.
 mod scan;
 /// Segments: files of records.
 mod segment;
@@ -29,10 +36,10 @@ mod segment;
 mod spare;
 
 pub use error::{Error, Refused};
-pub use log::{Journal, Recovered, Status};
+pub use log::{Journal, Status};
+pub use open::Recovered;
 pub use progress::{Progress, Range};
 pub use record::Entry;
-pub use segment::Id;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -41,6 +48,9 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Position(pub u64);
 
+/// The random name of a journal.
+pub type Id = [u8; 16];
+
 /// What a journal survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
@@ -48,7 +58,7 @@ pub enum Durability {
     Process,
     /// Power loss too, but for what came since the last synchronisation.
     Disk {
-        /// Between two synchronisations: what may be lost.
+        /// Between two synchronisations. What came in this time, and while the one before was under way, may be lost.
         every: Duration,
     },
 }
@@ -58,7 +68,7 @@ pub enum Durability {
 pub struct Settings {
     /// Directory of this journal's files; made if missing.
     pub directory: PathBuf,
-    /// Size of a segment in bytes: a multiple of 4096, at least [`SEGMENT_BYTES_MIN`].
+    /// Size of a segment in bytes: a multiple of 4096, from [`SEGMENT_BYTES_MIN`] to [`SEGMENT_BYTES_MAX`].
     pub segment_bytes: u64,
     /// Bytes that may wait to be decoded; past it the oldest segment is given up.
     pub budget_bytes: u64,
@@ -72,3 +82,5 @@ pub struct Settings {
 
 /// Smallest segment: room for the largest datagram, header and all.
 pub const SEGMENT_BYTES_MIN: u64 = 128 << 10;
+/// Largest segment.
+pub const SEGMENT_BYTES_MAX: u64 = 16 << 30;

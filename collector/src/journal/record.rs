@@ -2,15 +2,19 @@
 //!
 //! | offset | bytes | what |
 //! | --- | --- | --- |
-//! | 0 | 4 | CRC-32C of the record's position (8 bytes) and of all that follows, without padding |
-//! | 4 | 4 | length of the datagram; all ones: no record follows in this segment |
+//! | 0 | 4 | CRC-32C of the journal's id, of the record's position (8 bytes), and of all that follows, without padding |
+//! | 4 | 4 | length of the datagram |
 //! | 8 | 8 | receive time, nanoseconds since 1970 |
 //! | 16 | 16 | exporter address, IPv4 mapped |
 //! | 32 | 2 | exporter's port |
 //! | 34 | 1 | by which way it arrived |
-//! | 35 | 5 | zero |
+//! | 35 | 1 | zero |
+//! | 36 | 4 | mark: the CRC-32C of the journal's id, the length, and an eighth of the position, exclusive or |
+//!
+//! The mark tells in one comparison where no record begins, whatever an exporter wrote into its datagrams. What an earlier use
+//! of the file left is no record, for its position was another one.
 
-use super::Position;
+use super::{Id, Position};
 
 /// Length of a record's header in bytes.
 pub(super) const HEADER: usize = 40;
@@ -18,8 +22,8 @@ pub(super) const HEADER: usize = 40;
 pub(super) const ALIGN: usize = 8;
 /// Longest datagram: what a UDP length field can say.
 pub(super) const PAYLOAD_MAX: usize = 65_535;
-/// Length field of the mark behind the last record of a segment.
-const END: u32 = u32::MAX;
+/// Longest record.
+pub(super) const RECORD_MAX: usize = size(PAYLOAD_MAX);
 
 /// A datagram in the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,13 +40,31 @@ pub struct Entry<'a> {
     pub payload: &'a [u8],
 }
 
+/// What the records of a journal have in common: a checksum of its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seed(u32);
+
+impl Seed {
+    pub(super) fn of(id: &Id) -> Self {
+        Self(crc32c::crc32c(id))
+    }
+
+    fn mark(self, position: Position, length: u32) -> u32 {
+        self.0 ^ length ^ (position.0 / ALIGN as u64) as u32
+    }
+
+    fn checksum(self, position: Position, bytes: &[u8]) -> u32 {
+        crc32c::crc32c_append(crc32c::crc32c_append(self.0, &position.0.to_le_bytes()), bytes)
+    }
+}
+
 /// What stands at some offset of a segment.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found<'a> {
     /// A whole record, and its length with padding.
     Record(Entry<'a>, usize),
-    /// The mark that no record follows.
-    End,
+    /// The beginning of a record that is not whole.
+    Torn,
     /// Neither.
     Nothing,
 }
@@ -52,74 +74,57 @@ pub(super) const fn size(payload: usize) -> usize {
     (HEADER + payload).next_multiple_of(ALIGN)
 }
 
-/// Writes a record to the start of `out`, which must have [`size`] bytes.
-pub(super) fn write(entry: &Entry<'_>, length: u32, position: Position, out: &mut [u8]) {
+/// Writes a record to the start of `out`, which must have [`size`] bytes. The checksum comes last.
+pub(super) fn write(entry: &Entry<'_>, length: u32, seed: Seed, position: Position, out: &mut [u8]) {
     let end = HEADER + entry.payload.len();
-    out[4..8].copy_from_slice(&length.to_le_bytes());
-    out[8..16].copy_from_slice(&entry.received_ns.to_le_bytes());
-    out[16..32].copy_from_slice(&entry.exporter);
-    out[32..34].copy_from_slice(&entry.port.to_le_bytes());
-    out[34] = entry.path;
-    out[35..HEADER].fill(0);
+    let mut header = [0; HEADER];
+    header[4..8].copy_from_slice(&length.to_le_bytes());
+    header[8..16].copy_from_slice(&entry.received_ns.to_le_bytes());
+    header[16..32].copy_from_slice(&entry.exporter);
+    header[32..34].copy_from_slice(&entry.port.to_le_bytes());
+    header[34] = entry.path;
+    header[36..].copy_from_slice(&seed.mark(position, length).to_le_bytes());
+    out[..HEADER].copy_from_slice(&header);
     out[HEADER..end].copy_from_slice(entry.payload);
     out[end..size(entry.payload.len())].fill(0);
-    let crc = checksum(position, &out[4..end]);
+    let crc = seed.checksum(position, &out[4..end]);
     out[..4].copy_from_slice(&crc.to_le_bytes());
 }
 
-/// Writes the mark that no record follows, if there is room for it; where there is none, none is needed.
-pub(super) fn write_end(position: Position, out: &mut [u8]) {
-    if let Some(mark) = out.get_mut(..ALIGN) {
-        mark[4..].copy_from_slice(&END.to_le_bytes());
-        let crc = checksum(position, &END.to_le_bytes());
-        mark[..4].copy_from_slice(&crc.to_le_bytes());
-    }
-}
-
-/// Reads and checks what stands at the start of `bytes`, which is at `position` of the journal.
-pub(super) fn read(bytes: &[u8], position: Position) -> Found<'_> {
-    match parse(bytes) {
-        Found::Record(entry, size) => {
-            let end = HEADER + entry.payload.len();
-            let is_whole = word(bytes, 0) == Some(checksum(position, &bytes[4..end]));
-            if is_whole { Found::Record(entry, size) } else { Found::Nothing }
-        }
-        Found::End if word(bytes, 0) == Some(checksum(position, &END.to_le_bytes())) => Found::End,
-        Found::End | Found::Nothing => Found::Nothing,
-    }
-}
-
-/// Reads what stands at the start of `bytes` and was written by this process, so that it need not be checked.
-pub(super) fn parse(bytes: &[u8]) -> Found<'_> {
-    let Some(length) = word(bytes, 4) else { return Found::Nothing };
-    if length == END {
-        return Found::End;
-    }
-    let length = length as usize;
-    let (Some(header), Some(payload)) = (bytes.first_chunk::<HEADER>(), bytes.get(HEADER..HEADER + length)) else {
+/// Reads and checks what stands at the start of `bytes`, which is at `position` of the journal. Any bytes will do.
+pub(super) fn read(bytes: &[u8], seed: Seed, position: Position) -> Found<'_> {
+    let (Some(crc), Some(length), Some(mark)) = (word(bytes, 0), word(bytes, 4), word(bytes, 36)) else {
         return Found::Nothing;
     };
-    if length > PAYLOAD_MAX {
+    if mark != seed.mark(position, length) || length > PAYLOAD_MAX as u32 {
         return Found::Nothing;
     }
-    let (mut received, mut exporter, mut port) = ([0; 8], [0; 16], [0; 2]);
+    match parse(bytes) {
+        Some((entry, size)) if crc == seed.checksum(position, &bytes[4..HEADER + entry.payload.len()]) => {
+            Found::Record(entry, size)
+        }
+        _ => Found::Torn,
+    }
+}
+
+/// Reads the record at the start of `bytes`, which this process wrote and so need not check; and its length with padding.
+pub(super) fn parse(bytes: &[u8]) -> Option<(Entry<'_>, usize)> {
+    let length = word(bytes, 4)? as usize;
+    let header = bytes.first_chunk::<HEADER>()?;
+    let payload = bytes.get(HEADER..HEADER.checked_add(length)?)?;
+    let (mut received, mut exporter) = ([0; 8], [0; 16]);
     received.copy_from_slice(&header[8..16]);
     exporter.copy_from_slice(&header[16..32]);
-    port.copy_from_slice(&header[32..34]);
     let entry = Entry {
         received_ns: i64::from_le_bytes(received),
         exporter,
-        port: u16::from_le_bytes(port),
+        port: u16::from_le_bytes([header[32], header[33]]),
         path: header[34],
         payload,
     };
-    Found::Record(entry, size(length))
+    Some((entry, size(length)))
 }
 
 fn word(bytes: &[u8], offset: usize) -> Option<u32> {
     bytes.get(offset..)?.first_chunk().map(|word| u32::from_le_bytes(*word))
-}
-
-fn checksum(position: Position, bytes: &[u8]) -> u32 {
-    crc32c::crc32c_append(crc32c::crc32c(&position.0.to_le_bytes()), bytes)
 }

@@ -1,45 +1,97 @@
-//! Finding the records of a segment that another run of the program left.
+//! Finding the records of a segment whose bytes cannot be trusted.
 //!
 //! Records are checked one after the other. Where one is broken, the next whole one is looked for, and what lies between is
 //! counted; where there is none, the rest is what was never written, or half written when the program ended.
 
+use std::io;
+use std::ops::ControlFlow;
+
 use super::Position;
-use super::record::{self, ALIGN, Found};
-use super::segment::FIRST_RECORD;
+use super::header::{Content, FIRST_RECORD};
+use super::record::{self, ALIGN, Entry, Found, Seed};
 
 /// What a scan found.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Scanned {
-    /// Whole records.
-    pub(super) records: u64,
-    /// End of the last of them.
-    pub(super) used: usize,
+    /// The whole records.
+    pub(super) content: Content,
     /// Gaps between whole records: each lost at least one.
     pub(super) gaps: u64,
     /// Bytes in the gaps.
     pub(super) gap_bytes: u64,
+    /// Records behind the last whole one that were begun and not ended.
+    pub(super) torn: u64,
 }
 
-/// Scans the bytes of a segment whose first byte is at `start`; `found` hears of each whole record's offset.
-pub(super) fn scan(bytes: &[u8], start: Position, mut found: impl FnMut(usize)) -> Scanned {
-    let at = |offset: usize| record::read(bytes.get(offset..).unwrap_or(&[]), Position(start.0 + offset as u64));
-    let mut scanned = Scanned { used: FIRST_RECORD, ..Scanned::default() };
+impl Scanned {
+    pub(super) const EMPTY: Self = Self { content: Content::EMPTY, gaps: 0, gap_bytes: 0, torn: 0 };
+}
+
+/// Bytes of a segment, wherever they lie.
+pub(super) trait Source {
+    /// The bytes from `offset` on: at least a longest record's where there are so many, none behind the end.
+    fn at(&mut self, offset: usize) -> io::Result<&[u8]>;
+
+    /// Whether what was read at `offset` may have been half written then, and is worth another look.
+    fn is_news(&mut self, offset: usize) -> bool;
+}
+
+impl Source for &[u8] {
+    fn at(&mut self, offset: usize) -> io::Result<&[u8]> {
+        Ok(self.get(offset..).unwrap_or(&[]))
+    }
+
+    fn is_news(&mut self, _offset: usize) -> bool {
+        false
+    }
+}
+
+/// Scans a segment that begins at `start`, up to the offset `end`; `visit` sees each whole record with its offset and may stop.
+pub(super) fn scan(
+    source: &mut impl Source,
+    seed: Seed,
+    start: Position,
+    end: usize,
+    mut visit: impl FnMut(&Entry<'_>, usize) -> ControlFlow<()>,
+) -> io::Result<Scanned> {
+    let mut scanned = Scanned::EMPTY;
     let mut offset = FIRST_RECORD;
-    while offset < bytes.len() {
-        match at(offset) {
-            Found::Record(_, size) => {
-                if scanned.used < offset {
-                    scanned.gaps += 1;
-                    scanned.gap_bytes += (offset - scanned.used) as u64;
-                }
-                found(offset);
-                scanned.records += 1;
-                offset += size;
-                scanned.used = offset;
+    let mut torn = 0;
+    let mut confirmed = offset;
+    while offset < end {
+        let bytes = source.at(offset)?;
+        if bytes.is_empty() {
+            break;
+        }
+        let found = record::read(bytes, seed, Position(start.0 + offset as u64));
+        if offset > scanned.content.used && offset != confirmed && matches!(found, Found::Record(..)) {
+            confirmed = offset;
+            // The search may have gone past a record that was being written when it was looked at.
+            if source.is_news(scanned.content.used) {
+                (offset, torn) = (scanned.content.used, 0);
             }
-            Found::End if offset == scanned.used => break,
-            Found::End | Found::Nothing => offset += ALIGN,
+            continue;
+        }
+        match found {
+            Found::Record(entry, size) => {
+                let gap = offset - scanned.content.used;
+                scanned.gaps += u64::from(gap > 0);
+                scanned.gap_bytes += gap as u64;
+                torn = 0;
+                let stop = visit(&entry, offset);
+                scanned.content.add(entry.received_ns, offset + size);
+                offset += size;
+                if stop.is_break() {
+                    return Ok(scanned);
+                }
+            }
+            Found::Torn => {
+                torn += 1;
+                offset += ALIGN;
+            }
+            Found::Nothing => offset += ALIGN,
         }
     }
-    scanned
+    scanned.torn = torn;
+    Ok(scanned)
 }

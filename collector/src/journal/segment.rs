@@ -1,106 +1,123 @@
-//! Segments: preallocated files of equal size that hold records, named after their number.
-//!
-//! | offset | bytes | what |
-//! | --- | --- | --- |
-//! | 0 | 8 | `FLOWJRN1` |
-//! | 8 | 16 | id of the journal |
-//! | 24 | 8 | number of the segment, little-endian |
-//! | 32 | 8 | size of a segment, little-endian |
-//! | 40 | 4 | CRC-32C of the 40 bytes before |
-//! | 64 | | records |
+//! Segments: preallocated files of equal size that hold records.
 
+use std::cell::OnceCell;
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Read as _};
 use std::num::NonZeroUsize;
-use std::os::fd::AsFd as _;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use nix::fcntl::{FallocateFlags, fallocate};
-
-use super::Position;
+use super::allocate::allocate;
+use super::header::{self, Content, FIRST_RECORD};
 use super::mapping::Mapping;
-use super::record::{self, ALIGN, Entry, Found};
+use super::record::{self, ALIGN, Entry, Found, Seed};
+use super::{Id, Position};
 
-/// Where the records begin.
-pub(super) const FIRST_RECORD: usize = 64;
-const MAGIC: [u8; 8] = *b"FLOWJRN1";
 const SUFFIX: &str = "segment";
 
-/// The random name of a journal.
-pub type Id = [u8; 16];
+/// A file that is ready to become a segment: all blocks allocated, all pages in memory.
+#[derive(Debug)]
+pub(super) struct Blank {
+    path: PathBuf,
+    file: Arc<File>,
+    mapping: Mapping,
+}
 
-/// One mapped segment.
+impl Blank {
+    /// Makes `path` ready, which may be an old file or none.
+    pub(super) fn make(path: PathBuf, id: &Id, size: NonZeroUsize, is_synchronised: bool) -> io::Result<Self> {
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path)?;
+        allocate(&file, size.get() as u64)?;
+        let mut mapping = Mapping::of(&file, size)?;
+        let spare = header::header(id, None, size.get() as u64);
+        mapping.bytes_mut()[..spare.len()].copy_from_slice(&spare);
+        mapping.populate();
+        if is_synchronised {
+            file.sync_all()?;
+        }
+        Ok(Self { path, file: Arc::new(file), mapping })
+    }
+
+    /// The file, to synchronise it from another thread.
+    pub(super) fn file(&self) -> Arc<File> {
+        Arc::clone(&self.file)
+    }
+}
+
+/// One segment.
 #[derive(Debug)]
 pub(super) struct Segment {
-    pub(super) number: u64,
     pub(super) path: PathBuf,
-    file: File,
-    mapping: Mapping,
-    /// End of the last record.
-    used: usize,
-    pub(super) records: u64,
-    /// Whether another run of the program wrote it, so that its records have to be checked.
-    is_found: bool,
+    number: u64,
+    start: Position,
+    size: NonZeroUsize,
+    content: Content,
+    /// Present while it is written or read; made again when it is read after that.
+    mapping: OnceCell<Option<Mapping>>,
+    /// Whether all that is mapped was written through this mapping, so that records need no check.
+    is_trusted: bool,
 }
 
 impl Segment {
-    /// Makes a segment of `path`, which may hold an old one: all blocks allocated, header written, no record.
-    pub(super) fn create(path: PathBuf, id: Id, number: u64, size: NonZeroUsize) -> io::Result<Self> {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path)?;
-        let length = i64::try_from(size.get()).map_err(io::Error::other)?;
-        // Blocks and length at once: a full disk is found out here, where it can be said, and not while writing memory.
-        fallocate(file.as_fd(), FallocateFlags::empty(), 0, length)?;
-        if file.metadata()?.len() != size.get() as u64 {
-            file.set_len(size.get() as u64)?;
-        }
-        let mut mapping = Mapping::of(&file, size)?;
-        mapping.populate();
-        write_header(mapping.bytes_mut(), id, number, size);
-        Ok(Self { number, path, file, mapping, used: FIRST_RECORD, records: 0, is_found: false })
+    /// Makes a segment of a blank, without records.
+    pub(super) fn begin(blank: Blank, id: &Id, number: u64) -> Self {
+        let Blank { path, file: _, mut mapping } = blank;
+        let size = mapping.len_bytes();
+        let header = header::header(id, Some(number), size.get() as u64);
+        mapping.bytes_mut()[..header.len()].copy_from_slice(&header);
+        let start = header::start(number, size.get() as u64);
+        let mapping = OnceCell::from(Some(mapping));
+        Self { path, number, start, size, content: Content::EMPTY, mapping, is_trusted: true }
     }
 
-    /// Opens a segment that another run of the program left; `None` if the file is none of this size.
-    pub(super) fn open(path: &Path, size: NonZeroUsize) -> io::Result<Option<(Self, Id)>> {
-        let file = OpenOptions::new().read(true).write(true).open(path)?;
-        // Reading a mapping beyond the end of its file would end the process.
-        if file.metadata()?.len() < size.get() as u64 {
-            return Ok(None);
-        }
-        let mapping = Mapping::of(&file, size)?;
-        let Some((id, number)) = read_header(mapping.bytes(), size) else { return Ok(None) };
-        let path = path.to_path_buf();
-        Ok(Some((Self { number, path, file, mapping, used: FIRST_RECORD, records: 0, is_found: true }, id)))
+    /// A segment that another run of the program left.
+    pub(super) fn found(path: PathBuf, number: u64, size: NonZeroUsize, content: Content) -> Self {
+        let start = header::start(number, size.get() as u64);
+        Self { path, number, start, size, content, mapping: OnceCell::new(), is_trusted: false }
     }
 
     /// Appends a record; `None` if there is no room.
-    pub(super) fn append(&mut self, entry: &Entry<'_>, length: u32) -> Option<Position> {
-        let position = self.position(self.used);
-        let end = self.used.checked_add(record::size(entry.payload.len()))?;
-        let room = self.mapping.bytes_mut().get_mut(self.used..end)?;
-        record::write(entry, length, position, room);
-        self.used = end;
-        self.records += 1;
+    pub(super) fn append(&mut self, entry: &Entry<'_>, length: u32, seed: Seed) -> Option<Position> {
+        let position = self.position(self.content.used);
+        let end = self.content.used.checked_add(record::size(entry.payload.len()))?;
+        let room = self.mapping.get_mut()?.as_mut()?.bytes_mut().get_mut(self.content.used..end)?;
+        record::write(entry, length, seed, position, room);
+        self.content.add(entry.received_ns, end);
         Some(position)
     }
 
-    /// Says that no record follows.
-    pub(super) fn seal(&mut self) {
-        let position = self.position(self.used);
-        if let Some(rest) = self.mapping.bytes_mut().get_mut(self.used..) {
-            record::write_end(position, rest);
+    /// Says in the file what it holds: no record follows.
+    pub(super) fn seal(&mut self, id: &Id) {
+        // A file that cannot be mapped is scanned again next time.
+        let _ = self.bytes();
+        let mapping = self.mapping.get_mut().and_then(Option::as_mut);
+        let Some(front) = mapping.and_then(|mapping| mapping.bytes_mut().first_chunk_mut::<FIRST_RECORD>()) else {
+            return;
+        };
+        header::seal(front, id, self.number, &self.content);
+    }
+
+    /// Says in the file that its content means nothing any more, so that it does not come back with the next start.
+    pub(super) fn void(&mut self, id: &Id) {
+        let header = header::header(id, None, self.size.get() as u64);
+        let mapping = self.mapping.get_mut().and_then(Option::as_mut);
+        if let Some(front) = mapping.and_then(|mapping| mapping.bytes_mut().first_chunk_mut()) {
+            *front = header;
         }
     }
 
     /// The first record at or behind an offset, its offset, and the one behind it.
-    pub(super) fn read(&self, offset: usize) -> Option<(Entry<'_>, usize, usize)> {
-        let written = self.mapping.bytes().get(..self.used)?;
-        if !self.is_found {
-            let Found::Record(entry, size) = record::parse(written.get(offset..)?) else { return None };
+    pub(super) fn read(&self, offset: usize, seed: Seed) -> Option<(Entry<'_>, usize, usize)> {
+        let bytes = self.bytes();
+        let written = bytes.get(..self.content.used.min(bytes.len()))?;
+        let mut offset = offset.max(FIRST_RECORD);
+        if self.is_trusted {
+            let (entry, size) = record::parse(written.get(offset..)?)?;
             return Some((entry, offset, offset + size));
         }
-        let mut offset = offset;
         while let Some(bytes) = written.get(offset..).filter(|bytes| !bytes.is_empty()) {
-            if let Found::Record(entry, size) = record::read(bytes, self.position(offset)) {
+            if let Found::Record(entry, size) = record::read(bytes, seed, self.position(offset)) {
                 return Some((entry, offset, offset + size));
             }
             offset += ALIGN;
@@ -108,60 +125,75 @@ impl Segment {
         None
     }
 
-    /// Takes over what a scan found.
-    pub(super) fn set_found(&mut self, used: usize, records: u64) {
-        (self.used, self.records) = (used, records);
-    }
-
+    /// Its bytes, as many as the file has; none if it cannot be read.
     pub(super) fn bytes(&self) -> &[u8] {
-        self.mapping.bytes()
+        self.mapping.get_or_init(|| self.map().ok().flatten()).as_ref().map_or(&[], Mapping::bytes)
     }
 
-    pub(super) fn used(&self) -> usize {
-        self.used
+    fn map(&self) -> io::Result<Option<Mapping>> {
+        let file = OpenOptions::new().read(true).write(true).open(&self.path)?;
+        // Reading a mapping beyond the end of its file would end the process.
+        let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX).min(self.size.get());
+        NonZeroUsize::new(length).map(|length| Mapping::of(&file, length)).transpose()
+    }
+
+    /// Takes the mapping away, for another thread to undo; it is made again when it is needed.
+    pub(super) fn rest(&mut self) -> Option<Mapping> {
+        self.is_trusted = false;
+        self.mapping.take().flatten()
+    }
+
+    /// Takes over what a scan found.
+    pub(super) fn set_content(&mut self, content: Content) {
+        self.content = content;
+    }
+
+    pub(super) fn content(&self) -> &Content {
+        &self.content
+    }
+
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Where it begins.
+    pub(super) fn start(&self) -> Position {
+        self.start
+    }
+
+    /// Where the next one begins.
+    pub(super) fn end(&self) -> Position {
+        self.position(self.size.get())
     }
 
     /// The position of an offset in it.
     pub(super) fn position(&self, offset: usize) -> Position {
-        Position(self.number * self.bytes().len() as u64 + offset as u64)
-    }
-
-    /// Lets the kernel take its pages: it is not written any more.
-    pub(super) fn rest(&self) {
-        self.mapping.forget_pages();
-    }
-
-    /// A second handle of the file, to synchronise it from another thread.
-    pub(super) fn file(&self) -> io::Result<File> {
-        self.file.try_clone()
+        Position(self.start.0 + offset as u64)
     }
 }
 
-/// The file of a segment.
-pub(super) fn path_of(directory: &Path, number: u64) -> PathBuf {
-    directory.join(format!("{number:016x}.{SUFFIX}"))
+/// Says in a file that its content means nothing any more.
+pub(super) fn void(path: &Path, id: &Id, size: NonZeroUsize) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).open(path)?;
+    file.write_all_at(&header::header(id, None, size.get() as u64), 0)
 }
 
-/// Whether a file is called like a segment.
-pub(super) fn is_segment(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == SUFFIX)
+/// The name of the file of this number among all that were ever made for a journal.
+pub(super) fn path_of(directory: &Path, file: u64) -> PathBuf {
+    directory.join(format!("{file:08}.{SUFFIX}"))
 }
 
-fn write_header(bytes: &mut [u8], id: Id, number: u64, size: NonZeroUsize) {
-    bytes[..FIRST_RECORD].fill(0);
-    bytes[..8].copy_from_slice(&MAGIC);
-    bytes[8..24].copy_from_slice(&id);
-    bytes[24..32].copy_from_slice(&number.to_le_bytes());
-    bytes[32..40].copy_from_slice(&(size.get() as u64).to_le_bytes());
-    let crc = crc32c::crc32c(&bytes[..40]);
-    bytes[40..44].copy_from_slice(&crc.to_le_bytes());
+/// The number in the name of a file; `None` if it is not called like one of ours.
+pub(super) fn file_number(path: &Path) -> Option<u64> {
+    let is_ours = path.extension().is_some_and(|extension| extension == SUFFIX);
+    path.file_stem().filter(|_| is_ours)?.to_str()?.parse().ok()
 }
 
-/// Id and number in a header that is whole and of this size.
-fn read_header(bytes: &[u8], size: NonZeroUsize) -> Option<(Id, u64)> {
-    let is_whole = bytes.get(40..44)? == crc32c::crc32c(bytes.get(..40)?).to_le_bytes();
-    let number = |offset: usize| bytes.get(offset..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
-    let is_ours = bytes.get(..8)? == MAGIC && number(32)? == size.get() as u64;
-    let id = *bytes.get(8..)?.first_chunk::<16>()?;
-    (is_whole && is_ours).then_some((id, number(24)?))
+/// Reads the front of a file; what lies beyond its end is zeros.
+pub(super) fn front(path: &Path) -> io::Result<[u8; FIRST_RECORD]> {
+    let mut front = Vec::with_capacity(FIRST_RECORD);
+    File::open(path)?.take(FIRST_RECORD as u64).read_to_end(&mut front)?;
+    let mut whole = [0; FIRST_RECORD];
+    whole[..front.len()].copy_from_slice(&front);
+    Ok(whole)
 }

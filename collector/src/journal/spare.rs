@@ -1,73 +1,106 @@
 //! Getting files ready before they are needed, and synchronising them: what takes time, on a thread of its own.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 
-use super::segment::{self, Id, Segment};
+use super::Id;
+use super::mapping::Mapping;
+use super::segment::{self, Blank};
 
 /// Between two attempts on a full disk.
 const RETRY: Duration = Duration::from_millis(500);
+/// The thread has nothing to do but what it is told.
+const IDLE: Duration = Duration::from_secs(3600);
+/// Files that are ready at any time, so that the next is there while another is being made.
+const READY: usize = 2;
+/// Old files that are kept to be made ready; more are removed.
+const OLD: usize = 2;
 
 /// The thread, and what it has made ready.
 #[derive(Debug)]
 pub(super) struct Spares {
-    ready: Receiver<Segment>,
-    old: Sender<PathBuf>,
+    ready: Receiver<Blank>,
+    orders: Sender<Order>,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug, Default)]
 struct Shared {
-    stop: AtomicBool,
-    /// Whether the last attempt to make a segment failed.
+    /// Whether the last attempt to make a file ready failed.
     is_failing: AtomicBool,
-    /// The segment that is written now, where it is to be synchronised.
-    active: Mutex<Option<File>>,
+    /// Old files that were given and not used yet.
+    old: AtomicUsize,
+    /// What is to be synchronised: the segment that is written now, before it those that were since the last time.
+    written: Mutex<Vec<Arc<File>>>,
+}
+
+#[derive(Debug)]
+enum Order {
+    /// A file was taken: make another.
+    Taken,
+    /// A file whose content is no longer wanted.
+    Old(PathBuf),
+    /// A mapping that is no longer needed.
+    Unmap(Mapping),
+    Stop,
 }
 
 /// What the thread needs to know.
+#[derive(Debug)]
 pub(super) struct Work {
     pub(super) directory: PathBuf,
     pub(super) id: Id,
-    pub(super) next_number: u64,
+    /// Number in the name of the next new file.
+    pub(super) next_file: u64,
     pub(super) size: NonZeroUsize,
     pub(super) sync_every: Option<Duration>,
 }
 
 impl Spares {
-    /// Starts the thread.
-    pub(super) fn start(work: Work) -> io::Result<Self> {
-        let (is_ready, ready) = bounded(1);
-        let (old, olds) = unbounded();
+    /// Starts the thread, with old files to begin with.
+    pub(super) fn start(work: Work, old: Vec<PathBuf>) -> io::Result<Self> {
+        let (is_ready, ready) = bounded(READY);
+        let (orders, ordered) = unbounded();
         let shared = Arc::new(Shared::default());
-        let thread = std::thread::Builder::new().name("journal".to_owned()).spawn({
-            let shared = Arc::clone(&shared);
-            move || run(work, &is_ready, &olds, &shared)
-        })?;
-        Ok(Self { ready, old, shared, thread: Some(thread) })
+        let mut spares = Self { ready, orders, shared: Arc::clone(&shared), thread: None };
+        old.into_iter().for_each(|path| spares.give(path));
+        let maker = Maker { work, is_ready, shared, old: VecDeque::new() };
+        let thread = std::thread::Builder::new().name("journal".to_owned()).spawn(move || maker.run(&ordered))?;
+        spares.thread = Some(thread);
+        Ok(spares)
     }
 
-    /// A segment that is ready, if there is one; never waits.
-    pub(super) fn take(&self) -> Option<Segment> {
-        let segment = self.ready.try_recv().ok()?;
-        *self.shared.active.lock().unwrap_or_else(PoisonError::into_inner) = segment.file().ok();
-        Some(segment)
+    /// A file that is ready, if there is one; never waits.
+    pub(super) fn take(&self) -> Option<Blank> {
+        self.taken(self.ready.try_recv().ok()?)
     }
 
-    /// Waits for a segment, for tests and for the start.
-    pub(super) fn wait(&self, longest: Duration) -> Option<Segment> {
-        let segment = self.ready.recv_timeout(longest).ok()?;
-        *self.shared.active.lock().unwrap_or_else(PoisonError::into_inner) = segment.file().ok();
-        Some(segment)
+    /// Waits for a file while there is hope: for the start.
+    pub(super) fn wait(&self, longest: Duration) -> Option<Blank> {
+        let end = Instant::now() + longest;
+        loop {
+            match self.ready.recv_timeout(Duration::from_millis(10)) {
+                Ok(blank) => return self.taken(blank),
+                Err(RecvTimeoutError::Timeout) if !self.is_failing() && Instant::now() < end => {}
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return None,
+            }
+        }
+    }
+
+    fn taken(&self, blank: Blank) -> Option<Blank> {
+        self.shared.written.lock().unwrap_or_else(PoisonError::into_inner).push(blank.file());
+        self.order(Order::Taken);
+        Some(blank)
     }
 
     /// Whether the disk refuses.
@@ -75,82 +108,143 @@ impl Spares {
         self.shared.is_failing.load(Ordering::Relaxed)
     }
 
-    /// Gives back a file whose data is no longer wanted.
+    /// Whether an old file would help: the disk refuses, and none is on the way.
+    pub(super) fn is_in_need(&self) -> bool {
+        self.is_failing() && self.shared.old.load(Ordering::Relaxed) == 0
+    }
+
+    /// Whether a file is ready.
+    pub(super) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// Gives back a file whose content is no longer wanted.
     pub(super) fn give(&self, path: PathBuf) {
+        self.shared.old.fetch_add(1, Ordering::Relaxed);
+        self.order(Order::Old(path));
+    }
+
+    /// Has a mapping undone.
+    pub(super) fn unmap(&self, mapping: Mapping) {
+        self.order(Order::Unmap(mapping));
+    }
+
+    fn order(&self, order: Order) {
         // The thread ends only with this value.
-        let _ = self.old.send(path);
+        let _ = self.orders.send(order);
     }
 }
 
 impl Drop for Spares {
     fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::Relaxed);
-        // Makes room, so that a thread that waits to hand over sees the stop.
-        let _ = self.ready.try_recv();
+        self.order(Order::Stop);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }
 }
 
-fn run(mut work: Work, is_ready: &Sender<Segment>, olds: &Receiver<PathBuf>, shared: &Shared) {
-    let pause = work.sync_every.unwrap_or(RETRY).min(RETRY);
-    let mut made: Option<Segment> = None;
-    while !shared.stop.load(Ordering::Relaxed) {
-        if made.is_none() {
-            made = make(&mut work, olds, shared);
-        }
-        let Some(segment) = made.take() else {
-            std::thread::sleep(pause);
-            continue;
-        };
-        // Handing over waits until the one before was taken, which is when the next is due.
-        match is_ready.send_timeout(segment, pause) {
-            Ok(()) => {}
-            Err(crossbeam::channel::SendTimeoutError::Timeout(segment)) => made = Some(segment),
-            Err(crossbeam::channel::SendTimeoutError::Disconnected(_)) => return,
-        }
-        synchronise(&work, shared);
-    }
+/// What the thread has.
+#[derive(Debug)]
+struct Maker {
+    work: Work,
+    is_ready: Sender<Blank>,
+    shared: Arc<Shared>,
+    old: VecDeque<PathBuf>,
 }
 
-/// The next segment, from an old file where there is one.
-fn make(work: &mut Work, olds: &Receiver<PathBuf>, shared: &Shared) -> Option<Segment> {
-    let path = segment::path_of(&work.directory, work.next_number);
-    let renamed = match olds.try_recv() {
-        Ok(old) => std::fs::rename(&old, &path),
-        Err(_) => Ok(()),
-    };
-    let segment = renamed.and_then(|()| Segment::create(path.clone(), work.id, work.next_number, work.size));
-    let was_failing = shared.is_failing.swap(segment.is_err(), Ordering::Relaxed);
-    match segment {
-        Ok(segment) => {
-            if was_failing {
-                tracing::info!(directory = %work.directory.display(), "the journal has room again");
+impl Maker {
+    fn run(mut self, ordered: &Receiver<Order>) {
+        let mut synchronised = Instant::now();
+        loop {
+            while !self.is_ready.is_full() && self.make() {}
+            let failing = if self.shared.is_failing.load(Ordering::Relaxed) { RETRY } else { IDLE };
+            let sync = self.work.sync_every.map_or(IDLE, |every| every.saturating_sub(synchronised.elapsed()));
+            match ordered.recv_timeout(failing.min(sync)) {
+                Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(Order::Old(path)) => self.keep(path),
+                Ok(Order::Unmap(mapping)) => drop(mapping),
+                Ok(Order::Taken) | Err(RecvTimeoutError::Timeout) => {}
             }
-            work.next_number += 1;
-            Some(segment)
+            if self.work.sync_every.is_some_and(|every| synchronised.elapsed() >= every) {
+                synchronised = Instant::now();
+                self.synchronise();
+            } else if self.work.sync_every.is_none() {
+                self.written();
+            }
         }
-        Err(error) => {
-            if !was_failing {
-                tracing::error!(%error, path = %path.display(), "the journal cannot grow: datagrams are not kept until there is room");
-            }
-            // Blocks that could be had are given back, for others.
-            let _ = std::fs::remove_file(&path);
-            None
+        if self.work.sync_every.is_some() {
+            self.synchronise();
         }
     }
-}
 
-fn synchronise(work: &Work, shared: &Shared) {
-    if work.sync_every.is_none() {
-        return;
+    fn keep(&mut self, path: PathBuf) {
+        if let Err(error) = segment::void(&path, &self.work.id, self.work.size) {
+            tracing::warn!(%error, path = %path.display(), "a file of the journal cannot be used again");
+        }
+        self.old.push_back(path);
+        while self.old.len() > OLD {
+            let Some(path) = self.old.pop_front() else { break };
+            self.shared.old.fetch_sub(1, Ordering::Relaxed);
+            if let Err(error) = std::fs::remove_file(&path) {
+                tracing::warn!(%error, path = %path.display(), "a file of the journal that is not needed any more cannot be removed");
+            }
+        }
     }
-    let file =
-        shared.active.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(|file| file.try_clone().ok());
-    if let Some(file) = file
-        && let Err(error) = file.sync_data()
-    {
-        tracing::error!(%error, directory = %work.directory.display(), "the journal could not be synchronised");
+
+    /// Makes a file ready, an old one where there is one; whether that succeeded.
+    fn make(&mut self) -> bool {
+        let old = self.old.pop_front();
+        let is_old = old.is_some();
+        let path = old.unwrap_or_else(|| segment::path_of(&self.work.directory, self.work.next_file));
+        let made = Blank::make(path.clone(), &self.work.id, self.work.size, self.work.sync_every.is_some());
+        let made = made.and_then(|blank| self.enter(blank));
+        if is_old {
+            self.shared.old.fetch_sub(1, Ordering::Relaxed);
+        } else {
+            self.work.next_file += 1;
+        }
+        let was_failing = self.shared.is_failing.swap(made.is_err(), Ordering::Relaxed);
+        match made {
+            Ok(blank) => {
+                if was_failing {
+                    tracing::info!(directory = %self.work.directory.display(), "the journal has room again");
+                }
+                // Only this thread sends, and it saw that there is room.
+                let _ = self.is_ready.try_send(blank);
+                true
+            }
+            Err(error) => {
+                if !was_failing {
+                    tracing::error!(%error, path = %path.display(), "the journal cannot grow: free space on its disk, or give it less to keep");
+                }
+                // Blocks that could be had are given back, for others.
+                let _ = std::fs::remove_file(&path);
+                false
+            }
+        }
+    }
+
+    /// Sees to it that a new file is found after power loss.
+    fn enter(&self, blank: Blank) -> io::Result<Blank> {
+        if self.work.sync_every.is_some() {
+            File::open(&self.work.directory)?.sync_all()?;
+        }
+        Ok(blank)
+    }
+
+    fn synchronise(&self) {
+        for file in self.written() {
+            if let Err(error) = file.sync_data() {
+                tracing::error!(%error, directory = %self.work.directory.display(), "the journal could not be synchronised: power loss would lose it");
+            }
+        }
+    }
+
+    /// The files that were written since the last time; of them, only the last is still written.
+    fn written(&self) -> Vec<Arc<File>> {
+        let mut written = self.shared.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = written.last().cloned();
+        std::mem::replace(&mut *written, last.into_iter().collect())
     }
 }
