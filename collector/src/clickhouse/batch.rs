@@ -151,11 +151,13 @@ pub(super) struct Waiting {
     pub(super) bytes: u64,
     /// What became of the leading tables' rows.
     pub(super) settled: Vec<Outcome>,
+    /// Attempts at the next table that failed.
+    pub(super) attempts: u32,
 }
 
 impl Waiting {
     pub(super) fn new(batch: Batch) -> Self {
-        Self { rows: batch.rows(), bytes: batch.memory_bytes(), settled: Vec::new(), batch }
+        Self { rows: batch.rows(), bytes: batch.memory_bytes(), settled: Vec::new(), attempts: 0, batch }
     }
 
     /// The next table whose rows are to be stored.

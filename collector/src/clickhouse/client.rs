@@ -1,6 +1,6 @@
-//! The client: settings, a probe with errors an operator can act on, queries, and one insert of one block.
+//! The client: settings, a probe with errors an operator can act on, queries.
 //!
-//! Not here: when to insert and what to do after a failure (see [`super::sink`]).
+//! Not here: how an insert is sent (see [`super::insert`]), when, and what to do after a failure (see [`super::inserter`]).
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,11 +11,10 @@ use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::rt::TokioExecutor;
 
 use super::error::{Class, Error, one_line};
-use super::{native, transport};
-use crate::batch::{Part, Table};
+use super::insert::Inserts;
+use super::transport;
+use crate::batch::Part;
 
-/// Bytes that are compressed and sent as one; ClickHouse's own client uses the same size.
-const CHUNK_BYTES: usize = 1 << 20;
 /// How long a connection lies idle before it is closed: below the least that ClickHouse has ever closed it after (3 s).
 const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -87,6 +86,7 @@ pub struct Client {
     /// Sends no database, for the time before it exists.
     server: clickhouse::Client,
     database: clickhouse::Client,
+    inserts: Inserts,
     settings: Settings,
 }
 
@@ -108,7 +108,7 @@ impl Client {
             return Err(Error::new(Class::Settings, message));
         }
         let connector = transport::connector(&settings.url, settings.ca_file.as_deref(), settings.connect_timeout)?;
-        let http = HttpClient::builder(TokioExecutor::new()).pool_idle_timeout(IDLE_TIMEOUT).build(connector);
+        let http = HttpClient::builder(TokioExecutor::new()).pool_idle_timeout(IDLE_TIMEOUT).build(connector.clone());
         let server = clickhouse::Client::with_http_client(http)
             .with_url(&settings.url)
             .with_user(&settings.user)
@@ -116,7 +116,9 @@ impl Client {
             .with_product_info("collector", env!("CARGO_PKG_VERSION"))
             // A query's answer is small, and a proxy may not know ClickHouse's LZ4 encoding.
             .with_compression(clickhouse::Compression::None);
-        Ok(Self { database: server.clone().with_database(&settings.database), server, settings: settings.clone() })
+        let database = server.clone().with_database(&settings.database);
+        let inserts = Inserts::new(connector, IDLE_TIMEOUT, settings.clone());
+        Ok(Self { server, database, inserts, settings: settings.clone() })
     }
 
     /// A client for a ClickHouse that has answered.
@@ -192,7 +194,18 @@ impl Client {
                 format!("the tables in {database} at {url} do not fit: run `collector schema apply` ({what})")
             }
             Class::DiskFull => format!("the disk of ClickHouse at {url} is full, free some space there: {what}"),
-            Class::Busy | Class::Memory | Class::Unavailable | Class::Rejected | Class::Other => {
+            Class::Memory => format!(
+                "ClickHouse at {url} has no memory for an insert: {what}; if this lasts, raise max_memory_usage of user {user} or \
+                 max_server_memory_usage there, or lower block_rows here, which holds for new blocks"
+            ),
+            Class::TooLarge => format!(
+                "an insert is too large for what is in front of ClickHouse at {url}: {what}; raise its limit \
+                 (client_max_body_size in nginx)"
+            ),
+            Class::Settings if error.code.is_some() => format!(
+                "ClickHouse at {url} does not take a setting of an insert from user {user}: {what}; allow it in the user's profile"
+            ),
+            Class::Busy | Class::TooManyParts | Class::Unavailable | Class::Rejected | Class::Other => {
                 format!("ClickHouse at {url}: {what}")
             }
             Class::Settings => what.clone(),
@@ -247,56 +260,13 @@ impl Client {
     /// Inserts the rows of a table as one part; the bytes they were encoded in, before compression. An insert repeated with its
     /// token stores nothing twice.
     ///
-    /// The rows must have passed [`native::check`]. What is in `scratch` is forgotten; its memory is reused.
+    /// The rows must have passed [`super::native::check`]. What is in `scratch` is forgotten; its memory is reused.
     ///
     /// # Errors
     /// See [`Class`]. The rows may be stored nevertheless, when only the answer was lost: repeat with the same token.
     pub async fn insert(&self, part: Part<'_>, token: &str, scratch: &mut BytesMut) -> Result<u64, Error> {
         // An insert that was cut off, or that failed, leaves some behind.
         scratch.clear();
-        self.try_insert(part, token, scratch).await.map_err(Error::from)
+        self.inserts.insert(part, token, scratch).await
     }
-
-    async fn try_insert(
-        &self,
-        part: Part<'_>,
-        token: &str,
-        scratch: &mut BytesMut,
-    ) -> Result<u64, clickhouse::error::Error> {
-        let compression = match self.settings.compression {
-            Compression::Lz4 => clickhouse::Compression::Lz4,
-            Compression::None => clickhouse::Compression::None,
-        };
-        let limit = Some(self.settings.request_timeout);
-        let mut insert = self
-            .database
-            .clone()
-            .with_compression(compression)
-            .insert_formatted_with(insert_sql(part.table()))
-            .with_timeouts(limit, limit)
-            // Acknowledged means stored, and an insert is one part: neither may depend on the server's profile.
-            .with_setting("async_insert", "0")
-            .with_setting("insert_deduplicate", "1")
-            .with_setting("insert_deduplication_token", token);
-        let mut encoded_bytes = 0;
-        native::write_header(part, scratch);
-        for (column, cells) in part.columns() {
-            native::write_column(column, cells, scratch);
-            while scratch.len() >= CHUNK_BYTES {
-                encoded_bytes += CHUNK_BYTES as u64;
-                insert.send(scratch.split_to(CHUNK_BYTES).freeze()).await?;
-            }
-        }
-        if !scratch.is_empty() {
-            encoded_bytes += scratch.len() as u64;
-            insert.send(scratch.split().freeze()).await?;
-        }
-        insert.end().await?;
-        Ok(encoded_bytes)
-    }
-}
-
-fn insert_sql(table: &Table) -> String {
-    let columns: Vec<String> = table.columns.iter().map(|column| format!("`{}`", column.name)).collect();
-    format!("INSERT INTO {} ({}) FORMAT Native", table.name, columns.join(", "))
 }

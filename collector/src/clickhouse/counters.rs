@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use super::endpoints::Endpoints;
 use super::error::Class;
 use crate::metrics::{Counter, Exposition};
 
@@ -72,6 +73,7 @@ pub struct Counters {
     rows_waiting: AtomicU64,
     bytes_waiting: AtomicU64,
     failing: AtomicU64,
+    endpoints: OnceLock<Vec<Arc<Endpoints>>>,
 }
 
 impl Counters {
@@ -151,6 +153,17 @@ impl Counters {
         self.failing.load(Ordering::Relaxed)
     }
 
+    /// Endpoints whose last insert failed in a way that somebody must see to; 0 when all is well.
+    #[must_use]
+    pub fn alarms(&self) -> u64 {
+        self.endpoints.get().into_iter().flatten().map(|shard| shard.alarms()).sum()
+    }
+
+    /// The endpoints to tell about; the first call counts.
+    pub(super) fn watch(&self, shards: &[Arc<Endpoints>]) {
+        drop(self.endpoints.set(shards.to_vec()));
+    }
+
     /// Writes every counter.
     pub fn write(&self, out: &mut Exposition) {
         const PREFIX: &str = "collector_clickhouse";
@@ -190,6 +203,11 @@ impl Counters {
             ("inserters_failing", "Inserters whose last insert failed.", &self.failing),
         ] {
             out.gauge(&format!("{PREFIX}_{name}"), help, &[], value.load(Ordering::Relaxed));
+        }
+        let help = "Endpoints whose last insert failed in a way that somebody must see to.";
+        out.gauge(&format!("{PREFIX}_alarms"), help, &[], self.alarms());
+        for shard in self.endpoints.get().into_iter().flatten() {
+            shard.write(out);
         }
     }
 }

@@ -22,15 +22,17 @@ pub enum Class {
     Timeout,
     /// The TLS handshake failed: unknown CA, wrong name, not TLS.
     Tls,
-    /// What answers is no ClickHouse, or a proxy in front of it that has none to offer.
+    /// What answers is no ClickHouse: another server, a redirect, a proxy's page.
     NotClickHouse,
-    /// Too many queries, too many parts, overload: gone when it has caught up.
+    /// Too many queries, overload: gone when it has caught up.
     Busy,
+    /// A table has too many parts that are not merged yet, which all replicas share.
+    TooManyParts,
     /// No memory for the insert now.
     Memory,
     /// The server's disk is full.
     DiskFull,
-    /// A replica or Keeper is away, the table is read-only for now.
+    /// A replica or Keeper is away, the table is read-only for now, a proxy has no server to offer.
     Unavailable,
     /// Wrong user or password, no privilege, a read-only user.
     Denied,
@@ -38,12 +40,25 @@ pub enum Class {
     NoDatabase,
     /// A table or column is missing or of another type.
     Schema,
+    /// More bytes than a proxy lets through.
+    TooLarge,
     /// The server cannot take these very bytes.
     Rejected,
-    /// The settings make no sense; nothing was sent.
+    /// The settings make no sense, here or to the server.
     Settings,
     /// Any other failure.
     Other,
+}
+
+/// Whose failure it was: what else need not be tried for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Concerns {
+    /// The endpoint: another replica may do.
+    Endpoint,
+    /// The tables, whichever replica is asked.
+    Shard,
+    /// These rows, or nobody knows: other rows, and these elsewhere, may fare better.
+    Batch,
 }
 
 /// What to do about a failed insert.
@@ -59,19 +74,21 @@ pub enum Remedy {
 
 impl Class {
     /// Every class, in the order of its number.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Unreachable,
         Self::Network,
         Self::Timeout,
         Self::Tls,
         Self::NotClickHouse,
         Self::Busy,
+        Self::TooManyParts,
         Self::Memory,
         Self::DiskFull,
         Self::Unavailable,
         Self::Denied,
         Self::NoDatabase,
         Self::Schema,
+        Self::TooLarge,
         Self::Rejected,
         Self::Settings,
         Self::Other,
@@ -87,12 +104,14 @@ impl Class {
             Self::Tls => "tls",
             Self::NotClickHouse => "not_clickhouse",
             Self::Busy => "busy",
+            Self::TooManyParts => "too_many_parts",
             Self::Memory => "memory",
             Self::DiskFull => "disk_full",
             Self::Unavailable => "unavailable",
             Self::Denied => "denied",
             Self::NoDatabase => "no_database",
             Self::Schema => "schema",
+            Self::TooLarge => "too_large",
             Self::Rejected => "rejected",
             Self::Settings => "settings",
             Self::Other => "other",
@@ -107,6 +126,7 @@ impl Class {
             | Self::Network
             | Self::Timeout
             | Self::Busy
+            | Self::TooManyParts
             | Self::Memory
             | Self::Unavailable
             | Self::Other => Remedy::Wait,
@@ -116,42 +136,84 @@ impl Class {
             | Self::Denied
             | Self::NoDatabase
             | Self::Schema
+            | Self::TooLarge
             | Self::Settings => Remedy::Alarm,
             Self::Rejected => Remedy::GiveUp,
         }
+    }
+
+    /// Whose failure it was.
+    #[must_use]
+    pub fn concerns(self) -> Concerns {
+        match self {
+            Self::Unreachable
+            | Self::Network
+            | Self::Timeout
+            | Self::Tls
+            | Self::NotClickHouse
+            | Self::Busy
+            | Self::Memory
+            | Self::DiskFull
+            | Self::Unavailable
+            | Self::Denied
+            | Self::NoDatabase
+            | Self::Schema
+            | Self::TooLarge
+            | Self::Settings => Concerns::Endpoint,
+            Self::TooManyParts => Concerns::Shard,
+            Self::Rejected | Self::Other => Concerns::Batch,
+        }
+    }
+
+    /// Whether a query can tell that it has passed: the server could not be spoken with at all.
+    #[must_use]
+    pub fn is_of_the_connection(self) -> bool {
+        matches!(self, Self::Unreachable | Self::Network | Self::Timeout | Self::Tls | Self::NotClickHouse)
     }
 
     /// The class of one of ClickHouse's codes. A code not known here waits: rows are kept rather than lost.
     #[must_use]
     pub fn of_code(code: u32) -> Self {
         match code {
-            // TIMEOUT_EXCEEDED, TOO_SLOW, SOCKET_TIMEOUT
+            // TIMEOUT_EXCEEDED, TOO_SLOW, SOCKET_TIMEOUT, HTTP's own
             159 | 160 | 209 => Self::Timeout,
-            // NETWORK_ERROR, ALL_CONNECTION_TRIES_FAILED
-            210 | 279 => Self::Network,
-            // QUOTA_EXCEEDED, TOO_MANY_SIMULTANEOUS_QUERIES, NO_FREE_CONNECTION, TOO_MANY_PARTS, LIMIT_EXCEEDED,
-            // QUERY_WAS_CANCELLED, CANNOT_SCHEDULE_TASK, DEADLOCK_AVOIDED, TOO_MANY_MUTATIONS, SERVER_OVERLOADED
-            201 | 202 | 203 | 252 | 290 | 394 | 439 | 473 | 692 | 745 => Self::Busy,
-            // MEMORY_LIMIT_EXCEEDED, CANNOT_ALLOCATE_MEMORY
-            173 | 241 => Self::Memory,
+            // CANNOT_READ_FROM_SOCKET, CANNOT_WRITE_TO_SOCKET, DNS_ERROR, NETWORK_ERROR, ALL_CONNECTION_TRIES_FAILED
+            95 | 96 | 198 | 210 | 279 => Self::Network,
+            // QUOTA_EXCEEDED, TOO_MANY_SIMULTANEOUS_QUERIES, NO_FREE_CONNECTION, QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING,
+            // LIMIT_EXCEEDED, RECEIVED_ERROR_TOO_MANY_REQUESTS, QUERY_WAS_CANCELLED, CANNOT_SCHEDULE_TASK, DEADLOCK_AVOIDED,
+            // SERVER_OVERLOADED
+            201 | 202 | 203 | 216 | 290 | 364 | 394 | 439 | 473 | 745 => Self::Busy,
+            // TOO_MANY_PARTS, TOO_MANY_MUTATIONS
+            252 | 692 => Self::TooManyParts,
+            // CANNOT_ALLOCATE_MEMORY, CANNOT_MREMAP, MEMORY_LIMIT_EXCEEDED
+            173 | 240 | 241 => Self::Memory,
             // CANNOT_WRITE_TO_FILE_DESCRIPTOR, NOT_ENOUGH_SPACE
             75 | 243 => Self::DiskFull,
-            // NO_ZOOKEEPER, ABORTED, TABLE_IS_READ_ONLY, TOO_FEW_LIVE_REPLICAS, UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE,
-            // UNKNOWN_STATUS_OF_INSERT, TABLE_IS_BEING_RESTARTED, KEEPER_EXCEPTION
-            225 | 236 | 242 | 285 | 286 | 319 | 733 | 999 => Self::Unavailable,
-            // UNKNOWN_SETTING, READONLY, UNKNOWN_USER, WRONG_PASSWORD, REQUIRED_PASSWORD, IP_ADDRESS_NOT_ALLOWED,
-            // DATABASE_ACCESS_DENIED, SETTING_CONSTRAINT_VIOLATION, ACCESS_DENIED, AUTHENTICATION_FAILED
-            115 | 164 | 192 | 193 | 194 | 195 | 291 | 452 | 497 | 516 => Self::Denied,
+            // NO_ZOOKEEPER, ABORTED, TABLE_IS_READ_ONLY, UNEXPECTED_ZOOKEEPER_ERROR, NO_ACTIVE_REPLICAS,
+            // TOO_FEW_LIVE_REPLICAS, UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE, REPLICA_IS_NOT_IN_QUORUM, NO_REMOTE_SHARD_FOUND,
+            // SHARD_HAS_NO_CONNECTIONS, UNKNOWN_STATUS_OF_INSERT, PART_IS_TEMPORARILY_LOCKED, ALL_REPLICAS_LOST,
+            // REPLICA_STATUS_CHANGED, S3_ERROR, TABLE_IS_BEING_RESTARTED, KEEPER_EXCEPTION
+            225 | 236 | 242 | 244 | 254 | 285 | 286 | 289 | 296 | 297 | 319 | 384 | 415 | 416 | 499 | 733 | 999 => {
+                Self::Unavailable
+            }
+            // READONLY, UNKNOWN_USER, WRONG_PASSWORD, REQUIRED_PASSWORD, IP_ADDRESS_NOT_ALLOWED, DATABASE_ACCESS_DENIED,
+            // ACCESS_DENIED, UNKNOWN_ROLE, SET_NON_GRANTED_ROLE, AUTHENTICATION_FAILED
+            164 | 192 | 193 | 194 | 195 | 291 | 497 | 511 | 512 | 516 => Self::Denied,
+            // UNKNOWN_SETTING, SETTING_CONSTRAINT_VIOLATION, INVALID_SETTING_VALUE, READONLY_SETTING
+            115 | 452 | 471 | 472 => Self::Settings,
             // UNKNOWN_DATABASE
             81 => Self::NoDatabase,
-            // NOT_FOUND_COLUMN_IN_BLOCK, NO_SUCH_COLUMN_IN_TABLE, NUMBER_OF_COLUMNS_DOESNT_MATCH, UNKNOWN_IDENTIFIER,
-            // NOT_IMPLEMENTED, UNKNOWN_TYPE, TYPE_MISMATCH, UNKNOWN_TABLE, SYNTAX_ERROR, CANNOT_CONVERT_TYPE,
-            // UNKNOWN_FORMAT, TABLE_IS_DROPPED
-            10 | 16 | 20 | 47 | 48 | 50 | 53 | 60 | 62 | 70 | 73 | 218 => Self::Schema,
-            // ATTEMPT_TO_READ_AFTER_EOF, CANNOT_PARSE_TEXT, CANNOT_PARSE_INPUT_ASSERTION_FAILED, CANNOT_READ_ALL_DATA,
-            // CHECKSUM_DOESNT_MATCH, LOGICAL_ERROR, INCORRECT_DATA, TOO_LARGE_ARRAY_SIZE, TOO_LARGE_STRING_SIZE,
-            // CORRUPTED_DATA, CANNOT_DECOMPRESS, UNKNOWN_ELEMENT_OF_ENUM
-            6 | 27 | 32 | 33 | 40 | 49 | 117 | 128 | 131 | 246 | 271 | 691 => Self::Rejected,
+            // THERE_IS_NO_COLUMN, NOT_FOUND_COLUMN_IN_BLOCK, NO_SUCH_COLUMN_IN_TABLE, NUMBER_OF_COLUMNS_DOESNT_MATCH,
+            // ILLEGAL_COLUMN, UNKNOWN_IDENTIFIER, NOT_IMPLEMENTED, UNKNOWN_TYPE, TYPE_MISMATCH, UNKNOWN_TABLE, SYNTAX_ERROR,
+            // CANNOT_CONVERT_TYPE, UNKNOWN_FORMAT, INCOMPATIBLE_COLUMNS, TABLE_IS_DROPPED, METADATA_MISMATCH,
+            // CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN
+            8 | 10 | 16 | 20 | 44 | 47 | 48 | 50 | 53 | 60 | 62 | 70 | 73 | 122 | 218 | 342 | 349 => Self::Schema,
+            // QUERY_IS_TOO_LARGE
+            229 => Self::TooLarge,
+            // CANNOT_PARSE_TEXT, CANNOT_PARSE_INPUT_ASSERTION_FAILED, ATTEMPT_TO_READ_AFTER_EOF, CANNOT_READ_ALL_DATA,
+            // TOO_LARGE_SIZE_COMPRESSED, CHECKSUM_DOESNT_MATCH, LOGICAL_ERROR, INCORRECT_DATA, TOO_LARGE_ARRAY_SIZE,
+            // TOO_LARGE_STRING_SIZE, CORRUPTED_DATA, CANNOT_DECOMPRESS, VIOLATED_CONSTRAINT, UNKNOWN_ELEMENT_OF_ENUM
+            6 | 27 | 32 | 33 | 39 | 40 | 49 | 117 | 128 | 131 | 246 | 271 | 469 | 691 => Self::Rejected,
             _ => Self::Other,
         }
     }
@@ -174,6 +236,28 @@ impl Error {
     #[must_use]
     pub fn new(class: Class, message: impl Into<String>) -> Self {
         Self { class, code: None, message: message.into() }
+    }
+
+    /// What an HTTP answer says that is no acknowledgement: the exception in it, or what its status means. `code` is that of
+    /// `X-ClickHouse-Exception-Code`, `location` where a redirect leads.
+    pub(super) fn of_response(status: u16, code: Option<u32>, location: Option<&str>, text: &str) -> Self {
+        let told = of_answer(text);
+        let code = code.or(told.code);
+        let class = code.map_or_else(|| of_status(status), Class::of_code);
+        let message = match location {
+            Some(location) if (300..400).contains(&status) => {
+                format!("it leads on to {}: name that address", one_line(location))
+            }
+            _ if told.message.is_empty() => format!("status {status} and nothing else"),
+            _ if code.is_none() && status != 200 => format!("status {status}: {}", told.message),
+            _ => told.message,
+        };
+        Self { class, code, message }
+    }
+
+    /// A failed connection, told by the causes below it.
+    pub(super) fn of_transport(error: &(dyn StdError + 'static)) -> Self {
+        of_transport(error)
     }
 
     /// The same failure, told otherwise.
@@ -205,6 +289,19 @@ impl From<clickhouse::error::Error> for Error {
             Class::Other
         };
         Self::new(class, message)
+    }
+}
+
+/// What a status means that comes without a code of ClickHouse's, so most likely from a proxy in front of it.
+fn of_status(status: u16) -> Class {
+    match status {
+        401 | 403 | 407 => Class::Denied,
+        408 | 504 => Class::Timeout,
+        413 => Class::TooLarge,
+        429 => Class::Busy,
+        502 | 503 => Class::Unavailable,
+        500 => Class::Other,
+        _ => Class::NotClickHouse,
     }
 }
 
@@ -296,7 +393,7 @@ mod tests {
                 Some(516),
                 "Code: 516. default: Authentication failed. (AUTHENTICATION_FAILED)",
             ),
-            ("Code: 252", Class::Busy, Some(252), "Code: 252"),
+            ("Code: 252", Class::TooManyParts, Some(252), "Code: 252"),
             ("Code: 33. DB::Exception: x", Class::Rejected, Some(33), "Code: 33. x"),
             ("Code: 64000. DB::Exception: x", Class::Other, Some(64000), "Code: 64000. x"),
             ("<html>\n502 Bad\tGateway\x1b[1m", Class::NotClickHouse, None, "<html> 502 Bad Gateway[1m"),

@@ -2,9 +2,14 @@
 //! acknowledged.
 //!
 //! Each thread runs one small tokio runtime with connections of its own. Waiting between attempts grows to a limit; nothing
-//! but a stop or rows that ClickHouse will never take makes it give up. Not here: who waits (see [`super::queue`]).
+//! but a stop or rows that ClickHouse will never take makes it give up.
+//!
+//! A batch is never split. An attempt that failed may have stored some of its rows nevertheless: the answer may be lost, and a
+//! block of two partitions may have stored one. Only the same rows under the same token find out, today and after a crash, when
+//! nobody knows any more which pieces were tried. So what is too large for ClickHouse waits, is let past by others, and raises
+//! the alarm, while [`super::BatchSender::block_rows`] makes the next blocks smaller.
+//! Not here: who waits (see [`super::queue`]), and which endpoint is next (see [`super::endpoints`]).
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,30 +19,40 @@ use tokio::sync::watch;
 use super::batch::{Outcome, Waiting};
 use super::client::Client;
 use super::counters::{Counters, Loss};
-use super::error::{Class, Error, Remedy};
+use super::endpoints::{Choice, Endpoints, wait_after};
+use super::error::{Class, Concerns, Error, Remedy};
 use super::lock::{self, InsertLock};
 use super::native;
 use super::queue::Queue;
 use crate::batch::Part;
 
-/// First wait after a failed insert; doubles with each.
-const FIRST_WAIT: Duration = Duration::from_millis(200);
-/// Longest wait after a failure that passes by itself.
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
-/// Longest wait after a failure that somebody must see to.
-const LONGEST_WAIT_ALARM: Duration = Duration::from_secs(30);
 /// Longest wait while stopping.
 const LONGEST_WAIT_STOPPING: Duration = Duration::from_millis(250);
+/// How long a lock that the system does not give is waited for.
+const LOCK_WAIT: Duration = Duration::from_secs(10);
 /// Attempts for rows that ClickHouse refuses to read, as the bytes may have been spoilt on the way.
 const ATTEMPTS_REJECTED: u32 = 3;
 /// Attempts for an answer whose code says nothing to us, where other inserts have succeeded meanwhile: then it is the batch.
-const ATTEMPTS_UNKNOWN: u32 = 10;
+/// Minutes pass until then.
+const ATTEMPTS_UNKNOWN: u32 = 50;
+/// Attempts after which others are let past, where the failure may be the batch's own.
+const ATTEMPTS_SET_ASIDE: u32 = 5;
 /// Between two log lines about failures.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
 
+/// How the work on a batch or a table of it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    With(Outcome),
+    /// Others first: it may be the batch that fails.
+    SetAside,
+}
+
 /// One inserting thread.
 pub(super) struct Inserter {
-    pub(super) client: Client,
+    /// One for each endpoint.
+    pub(super) clients: Vec<Client>,
+    pub(super) endpoints: Arc<Endpoints>,
     pub(super) shard: u16,
     pub(super) queue: Arc<Queue>,
     pub(super) counters: Arc<Counters>,
@@ -54,36 +69,44 @@ impl Inserter {
         let queue = Arc::clone(&self.queue);
         while let Some(mut waiting) = queue.next(self.shard).await {
             // A deadline cuts the work off; what is left is accounted for all the same.
-            tokio::select! {
+            let is_set_aside = tokio::select! {
                 biased;
-                () = passed(self.stopping.clone()) => {}
-                () = self.insert_all(&mut waiting) => {}
+                () = passed(self.stopping.clone()) => false,
+                ended = self.insert_all(&mut waiting) => ended == Ended::SetAside,
+            };
+            if is_set_aside {
+                queue.put_back(waiting);
+            } else {
+                queue.done(waiting, Loss::Stopped);
             }
-            queue.done(waiting, Loss::Stopped);
         }
     }
 
     /// Inserts each table's rows that are not stored yet. The lock is held for all of them, so that an exchange of what is stored
     /// never finds one table of a block without the others.
-    async fn insert_all(&mut self, waiting: &mut Waiting) {
+    async fn insert_all(&mut self, waiting: &mut Waiting) -> Ended {
         let (queue, lock) = (Arc::clone(&self.queue), self.lock.clone());
         let _held = match &lock {
             Some(lock) => Some(hold(lock).await),
             None => None,
         };
+        let mut attempts = waiting.attempts;
         while let Some(part) = waiting.next() {
-            let outcome = if part.is_empty() {
-                Outcome::Stored
+            let ended = if part.is_empty() {
+                Ended::With(Outcome::Stored)
             } else {
-                let inserted = self.insert(part, &waiting.batch.token_of(part)).await;
-                inserted.map_or_else(Outcome::Lost, |()| Outcome::Stored)
+                self.insert(part, &waiting.batch.token_of(part), &mut attempts).await
             };
+            waiting.attempts = attempts;
+            let Ended::With(outcome) = ended else { return ended };
             queue.settle(waiting, outcome);
+            attempts = 0;
         }
+        Ended::With(Outcome::Stored)
     }
 
-    /// Inserts one table's rows, as often as it takes.
-    async fn insert(&mut self, part: Part<'_>, token: &str) -> Result<(), Loss> {
+    /// Inserts one table's rows, as often as it takes. `attempts` counts those that failed.
+    async fn insert(&mut self, part: Part<'_>, token: &str, attempts: &mut u32) -> Ended {
         let (table, rows) = (part.table().name, part.len());
         if let Err(fault) = native::check(part) {
             self.counters.blocks_at_fault.add(1);
@@ -93,26 +116,20 @@ impl Inserter {
                 reason = fault.label(),
                 "a block was given up, which is a fault of this program: {fault}"
             );
-            return Err(Loss::Block);
+            return Ended::With(Outcome::Lost(Loss::Block));
         }
-        let mut attempt = 0;
         let inserts_before = self.counters.inserts.get();
+        let mut avoid = None;
         loop {
-            let begun = Instant::now();
-            let error = match self.client.insert(part, token, &mut self.scratch).await {
-                Ok(encoded_bytes) => {
-                    self.counters.acknowledged(encoded_bytes, begun.elapsed());
-                    self.recovered();
-                    return Ok(());
-                }
+            let index = self.endpoint(avoid).await;
+            let error = match self.attempt(index, part, token).await {
+                Ok(()) => return Ended::With(Outcome::Stored),
                 Err(error) => error,
             };
-            self.failed(error.clone());
-            attempt += 1;
-            let is_rejected = error.class.remedy() == Remedy::GiveUp && attempt >= ATTEMPTS_REJECTED;
+            *attempts += 1;
+            let is_rejected = error.class.remedy() == Remedy::GiveUp && *attempts >= ATTEMPTS_REJECTED;
             let is_the_batch = error.class == Class::Other
-                && error.code.is_some()
-                && attempt >= ATTEMPTS_UNKNOWN
+                && *attempts >= ATTEMPTS_UNKNOWN
                 && self.counters.inserts.get() > inserts_before;
             if is_rejected || is_the_batch {
                 tracing::error!(
@@ -121,13 +138,76 @@ impl Inserter {
                     code = error.code,
                     "rows were given up: ClickHouse does not take them: {error}"
                 );
-                return Err(Loss::Rejected);
+                return Ended::With(Outcome::Lost(Loss::Rejected));
             }
-            self.pause(attempt, error.class.remedy()).await;
+            let is_too_much = matches!(error.class, Class::Memory | Class::TooLarge);
+            if is_too_much && *attempts == 1 {
+                self.queue.block_size.shrink();
+            }
+            if is_too_much || error.class.concerns() == Concerns::Batch {
+                avoid = Some(index);
+                if attempts.is_multiple_of(ATTEMPTS_SET_ASIDE) && self.queue.has_waiting(self.shard) {
+                    return Ended::SetAside;
+                }
+            }
+            if error.class.concerns() == Concerns::Batch {
+                let until = Instant::now() + wait_after(*attempts, error.class.remedy());
+                self.wait_until(until).await;
+            }
         }
     }
 
-    fn failed(&mut self, error: Error) {
+    async fn attempt(&mut self, index: usize, part: Part<'_>, token: &str) -> Result<(), Error> {
+        let begun = Instant::now();
+        let endpoints = Arc::clone(&self.endpoints);
+        let in_flight = endpoints.begin(index);
+        let inserted = self.clients[index].insert(part, token, &mut self.scratch).await;
+        drop(in_flight);
+        match inserted {
+            Ok(encoded_bytes) => {
+                self.counters.acknowledged(encoded_bytes, begun.elapsed());
+                self.queue.block_size.stored();
+                endpoints.succeeded(index);
+                self.recovered();
+                Ok(())
+            }
+            Err(error) => {
+                endpoints.failed(index, error.class, begun, Instant::now());
+                self.failed(index, error.clone());
+                Err(error)
+            }
+        }
+    }
+
+    /// An endpoint that works; waits while all rest, though not for long while stopping.
+    async fn endpoint(&mut self, avoid: Option<usize>) -> usize {
+        loop {
+            let now = Instant::now();
+            let until = match self.endpoints.choose(now, avoid) {
+                Choice::Go(index) => return index,
+                Choice::Wait(until) => until,
+            };
+            let was_stopping = self.stopping.borrow().is_some();
+            self.wait_until(until).await;
+            if was_stopping && Instant::now() < until {
+                return self.endpoints.first_to_wake(now).0;
+            }
+        }
+    }
+
+    /// Waits until then, or an endpoint recovers, or a stop begins; while stopping, not for long.
+    async fn wait_until(&mut self, until: Instant) {
+        let is_stopping = self.stopping.borrow_and_update().is_some();
+        let longest = Instant::now() + LONGEST_WAIT_STOPPING;
+        let until = if is_stopping { until.min(longest) } else { until };
+        tokio::select! {
+            () = tokio::time::sleep_until(until.into()) => {}
+            () = self.endpoints.recovered.notified() => {}
+            _ = self.stopping.changed(), if !is_stopping => {}
+        }
+    }
+
+    fn failed(&mut self, index: usize, error: Error) {
         self.counters.failed(error.class);
         if !self.failing {
             self.failing = true;
@@ -138,7 +218,7 @@ impl Inserter {
             return;
         }
         let (reason, rows_waiting) = (error.class.label(), self.counters.rows_waiting());
-        let error = self.client.explain(error);
+        let error = self.clients[index].explain(error);
         match error.class.remedy() {
             Remedy::Wait => tracing::warn!(reason, rows_waiting, "rows wait for ClickHouse: {error}"),
             Remedy::Alarm => tracing::error!(reason, rows_waiting, "rows wait for ClickHouse: {error}"),
@@ -157,24 +237,6 @@ impl Inserter {
             tracing::info!(rows_waiting = self.counters.rows_waiting(), "ClickHouse takes rows again");
         }
     }
-
-    /// Waits before the next attempt: exponential, between half and all of it, cut short when a stop begins.
-    async fn pause(&mut self, attempt: u32, remedy: Remedy) {
-        let stopping = self.stopping.borrow_and_update().is_some();
-        let longest = match remedy {
-            _ if stopping => LONGEST_WAIT_STOPPING,
-            Remedy::Alarm => LONGEST_WAIT_ALARM,
-            Remedy::Wait | Remedy::GiveUp => LONGEST_WAIT,
-        };
-        let pause = FIRST_WAIT.saturating_mul(1 << attempt.saturating_sub(1).min(16)).min(longest);
-        // Several collectors that lost the same server must not come back as one.
-        let jitter = RandomState::new().hash_one(attempt) as u32;
-        let pause = pause.mul_f64(0.5 + 0.5 * f64::from(jitter) / f64::from(u32::MAX));
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            _ = self.stopping.changed(), if !stopping => {}
-        }
-    }
 }
 
 /// The lock, shared. A system that has no lock to give is waited for: rows are late rather than in the way of an exchange.
@@ -184,7 +246,7 @@ async fn hold(lock: &InsertLock) -> lock::Held<'_> {
             Ok(held) => return held,
             Err(error) => tracing::error!(%error, "rows wait: the lock of inserts in state_dir cannot be had"),
         }
-        tokio::time::sleep(LONGEST_WAIT).await;
+        tokio::time::sleep(LOCK_WAIT).await;
     }
 }
 

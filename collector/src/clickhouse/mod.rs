@@ -5,12 +5,18 @@
 
 /// The rows that are stored as one.
 mod batch;
+/// How large the next blocks are to be.
+mod block_size;
 /// The client: settings, probe, queries, one insert.
 pub mod client;
 /// What is counted.
 pub mod counters;
+/// Which endpoint of a shard an insert goes to.
+mod endpoints;
 /// What went wrong, in classes that say what to do about it.
 pub mod error;
+/// One insert: its request and its answer.
+mod insert;
 /// The threads that insert.
 mod inserter;
 /// The lock between inserts and an exchange of what is stored.
@@ -19,6 +25,8 @@ pub mod lock;
 pub mod native;
 /// Who is told what becomes of rows.
 mod observer;
+/// Whether endpoints that failed are back.
+mod prober;
 /// Batches that wait for their insert, within a bound.
 mod queue;
 /// The tables and their migrations.

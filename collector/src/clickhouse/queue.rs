@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::batch::{Batch, Outcome, Waiting, datagram_rows};
+use super::block_size::BlockSize;
 use super::counters::{Counters, Loss};
 use super::observer::Observer;
 use crate::batch::Pool;
@@ -100,6 +101,7 @@ pub(super) struct Queue {
     changed: Box<[Notify]>,
     done: Condvar,
     has_room: AtomicBool,
+    pub(super) block_size: BlockSize,
     bound: Bound,
     pool: Arc<Pool>,
     counters: Arc<Counters>,
@@ -126,7 +128,8 @@ impl Queue {
         };
         let changed = numbers.map(|_| Notify::new()).collect();
         let (state, done, has_room) = (Mutex::new(state), Condvar::new(), AtomicBool::new(true));
-        Self { state, changed, done, has_room, bound, pool, counters, observer }
+        let block_size = BlockSize::default();
+        Self { state, changed, done, has_room, block_size, bound, pool, counters, observer }
     }
 
     /// How many shards there are.
@@ -208,6 +211,21 @@ impl Queue {
             }
             changed.await;
         }
+    }
+
+    /// Puts a batch that was taken behind those that wait.
+    pub(super) fn put_back(&self, waiting: Waiting) {
+        let mut state = self.lock();
+        let shard = usize::from(waiting.batch.shard()) % state.shards.len();
+        state.shards[shard].waiting.push_back(waiting);
+        state.under_way -= 1;
+        drop(state);
+        self.changed[shard].notify_one();
+    }
+
+    /// Whether batches of a shard wait.
+    pub(super) fn has_waiting(&self, shard: u16) -> bool {
+        !self.lock().shards[usize::from(shard)].waiting.is_empty()
     }
 
     /// It is known what became of the rows of a batch's next table.

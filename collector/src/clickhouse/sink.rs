@@ -13,10 +13,12 @@ use tokio::sync::watch;
 use super::batch::Batch;
 use super::client::{self, Client};
 use super::counters::Counters;
+use super::endpoints::Endpoints;
 use super::error::{Class, Error};
 use super::inserter::{Complaint, Inserter};
 use super::lock::InsertLock;
 use super::observer::Observer;
+use super::prober::Prober;
 use super::queue::{Bound, Queue};
 use crate::batch::Pool;
 
@@ -60,6 +62,7 @@ pub struct Sink {
     counters: Arc<Counters>,
     stop_at: watch::Sender<Option<Instant>>,
     inserters: Vec<JoinHandle<()>>,
+    prober: Option<Prober>,
 }
 
 /// Hands batches to a [`Sink`].
@@ -85,6 +88,13 @@ impl BatchSender {
     #[must_use]
     pub fn shards(&self) -> u16 {
         self.queue.shards()
+    }
+
+    /// Rows at which the next block is to be handed on: `configured`, or less after ClickHouse had no memory for a batch. What was
+    /// sent once is never split, so it is the next blocks that are smaller.
+    #[must_use]
+    pub fn block_rows(&self, configured: usize) -> usize {
+        self.queue.block_size.rows(configured)
     }
 
     /// The shard with the least that waits: the one for the next batch. A shard that fails is given nothing more while others
@@ -114,6 +124,9 @@ impl Sink {
             return Err(Error::new(Class::Settings, message));
         }
         let shards = if settings.shards.is_empty() { vec![vec![client.url.clone()]] } else { settings.shards.clone() };
+        if shards.iter().any(Vec::is_empty) {
+            return Err(Error::new(Class::Settings, "a shard without a URL: name one of its servers"));
+        }
         let count = u16::try_from(shards.len()).map_err(|_| Error::new(Class::Settings, "more than 65535 shards"))?;
         let (stop_at, stopping) = watch::channel(None);
         let mut sink = Self {
@@ -121,13 +134,18 @@ impl Sink {
             counters: Arc::clone(&counters),
             stop_at,
             inserters: Vec::new(),
+            prober: None,
         };
-        for (shard, urls) in (0..count).zip(shards) {
-            let client = client::Settings { url: urls.into_iter().next().unwrap_or_default(), ..client.clone() };
+        let shards: Vec<Arc<Endpoints>> =
+            (0..count).zip(&shards).map(|(shard, urls)| Arc::new(Endpoints::new(shard, urls))).collect();
+        counters.watch(&shards);
+        for (shard, endpoints) in (0..count).zip(&shards) {
             let complaint = Arc::new(Mutex::new(Complaint::default()));
             for number in 0..settings.inserters.max(1) {
+                let one = |url: &str| Client::new(&client::Settings { url: url.to_owned(), ..client.clone() });
                 let inserter = Inserter {
-                    client: Client::new(&client)?,
+                    clients: endpoints.urls().map(one).collect::<Result<_, _>>()?,
+                    endpoints: Arc::clone(endpoints),
                     shard,
                     queue: Arc::clone(&sink.queue),
                     counters: Arc::clone(&counters),
@@ -139,6 +157,9 @@ impl Sink {
                 };
                 sink.inserters.push(spawn(inserter, shard, number)?);
             }
+        }
+        if shards.iter().any(|shard| shard.urls().count() > 1) {
+            sink.prober = Some(Prober::start(client, &shards)?);
         }
         Ok(sink)
     }
@@ -188,6 +209,7 @@ impl Sink {
             }
         }
         self.queue.give_up_rest();
+        drop(self.prober.take());
         begun.until(&self.counters)
     }
 }

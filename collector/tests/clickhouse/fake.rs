@@ -1,23 +1,30 @@
 //! A server that speaks just enough HTTP to fail on command, and remembers what it was asked.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
-use std::collections::HashMap;
+use axum::response::Response;
 use tokio::sync::oneshot;
 
 /// What the server does with one request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Answer {
-    /// 200 with this text.
+    /// 200 with this text, as ClickHouse answers.
     Fine(&'static str),
     /// This status and text.
     Fail(u16, &'static str),
+    /// This status, nothing else but ClickHouse's code in a header.
+    Coded(u16, &'static str),
+    /// This status, and where to go instead.
+    Redirect(u16, &'static str),
+    /// 200 as ClickHouse answers, and the connection breaks in the middle of the text.
+    Half,
     /// Nothing, for ever.
     Silence,
 }
@@ -104,7 +111,7 @@ async fn answer(
     State(shared): State<Arc<Mutex<Shared>>>,
     Query(parameters): Query<HashMap<String, String>>,
     body: Bytes,
-) -> (StatusCode, &'static str) {
+) -> Response {
     let answer = {
         let mut shared = shared.lock().unwrap();
         shared.requests += 1;
@@ -113,9 +120,28 @@ async fn answer(
         }
         shared.script.pop_front().or(shared.otherwise)
     };
-    match answer {
-        Some(Answer::Fine(text)) => (StatusCode::OK, text),
-        Some(Answer::Fail(status, text)) => (StatusCode::from_u16(status).unwrap(), text),
+    let (status, header, body) = match answer {
+        Some(Answer::Fine(text)) => (200, ("X-ClickHouse-Summary", "{}"), Body::from(text)),
+        Some(Answer::Fail(status, text)) => (status, ("X-Fake", "fail"), Body::from(text)),
+        Some(Answer::Coded(status, code)) => (status, ("X-ClickHouse-Exception-Code", code), Body::empty()),
+        Some(Answer::Redirect(status, location)) => (status, ("Location", location), Body::empty()),
+        Some(Answer::Half) => (200, ("X-ClickHouse-Summary", "{}"), Body::new(Broken)),
         Some(Answer::Silence) | None => std::future::pending().await,
+    };
+    Response::builder().status(status).header(header.0, header.1).body(body).unwrap()
+}
+
+/// A body that promises more than comes.
+struct Broken;
+
+impl http_body::Body for Broken {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, std::io::Error>>> {
+        Poll::Ready(Some(Err(std::io::ErrorKind::BrokenPipe.into())))
     }
 }

@@ -95,7 +95,7 @@ fn an_insert_is_repeated_with_its_token_until_it_is_acknowledged() {
             "{query}"
         );
     }
-    for class in [Class::Busy, Class::Memory, Class::Denied, Class::Schema, Class::NotClickHouse] {
+    for class in [Class::TooManyParts, Class::Memory, Class::Denied, Class::Schema, Class::Unavailable] {
         assert_eq!(running.counters.errors(class), 1, "{}", class.label());
     }
     assert_eq!((running.counters.rows_waiting(), running.counters.failing()), (0, 0));

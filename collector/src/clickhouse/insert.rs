@@ -1,0 +1,276 @@
+//! One insert: the request, its body as it is encoded, and the answer, which counts only if it is surely ClickHouse's.
+//!
+//! The `clickhouse` crate takes any status 200 for an acknowledgement, be it a proxy's page; an insert that is not stored would be
+//! forgotten. Not here: when to insert and what to do after a failure (see [`super::inserter`]).
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body::Frame;
+use hyper::header::{HeaderValue, LOCATION, USER_AGENT};
+use hyper::{Request, Response, StatusCode};
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::Client as HttpClient;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use tokio::sync::mpsc;
+
+use super::client::{Compression, Settings};
+use super::error::{Class, Error};
+use super::native;
+use crate::batch::{Part, Table};
+use crate::store::frames;
+
+/// Bytes that are compressed and sent as one; ClickHouse's own client uses the same size.
+const CHUNK_BYTES: usize = 1 << 20;
+/// Bytes of an answer that are read: exceptions are shorter, and what is longer is none.
+const ANSWER_BYTES: usize = 64 << 10;
+/// What marks an exception that ClickHouse found after it had sent the status.
+const EXCEPTION: &[u8] = b"Exception: ";
+
+/// Sends inserts over connections of its own.
+#[derive(Clone)]
+pub(super) struct Inserts {
+    http: HttpClient<HttpsConnector<HttpConnector>, Body>,
+    settings: Settings,
+}
+
+impl Inserts {
+    pub(super) fn new(connector: HttpsConnector<HttpConnector>, idle_timeout: Duration, settings: Settings) -> Self {
+        let http = HttpClient::builder(TokioExecutor::new()).pool_idle_timeout(idle_timeout).build(connector);
+        Self { http, settings }
+    }
+
+    /// Inserts a part under a token; the bytes it was encoded in, before compression. See [`super::Client::insert`].
+    pub(super) async fn insert(&self, part: Part<'_>, token: &str, scratch: &mut BytesMut) -> Result<u64, Error> {
+        let limit = self.settings.request_timeout;
+        let (sender, pieces) = mpsc::channel(1);
+        let request = self.request(part.table(), token, Body { pieces, is_complete: false })?;
+        let mut answer = std::pin::pin!(self.http.request(request));
+        let sent = {
+            let mut rows = std::pin::pin!(self.send(part, &sender, scratch));
+            tokio::select! {
+                biased;
+                early = &mut answer => {
+                    let refused = acknowledged(early.map_err(|error| Error::of_transport(&error))?).await;
+                    let message = "an answer that came before the rows were sent";
+                    return Err(refused.err().unwrap_or_else(|| Error::new(Class::NotClickHouse, message)));
+                }
+                sent = &mut rows => sent,
+            }
+        };
+        let whole = async {
+            // A server that will not read on has said why, or has gone.
+            let answer = answer.await.map_err(|error| Error::of_transport(&error))?;
+            acknowledged(answer).await
+        };
+        let outcome = match sent {
+            Err(NotSent::Stalled) => Err(Error::new(Class::Timeout, "the rows were not taken in time")),
+            Ok(_) | Err(NotSent::Refused) => match tokio::time::timeout(limit, whole).await {
+                Ok(outcome) => outcome,
+                Err(_elapsed) => Err(Error::new(Class::Timeout, "no answer in time")),
+            },
+        };
+        outcome?;
+        sent.map_err(|_not_sent| Error::new(Class::NotClickHouse, "an answer that came before the rows were sent"))
+    }
+
+    fn request(&self, table: &Table, token: &str, body: Body) -> Result<Request<Body>, Error> {
+        let Settings { url, database, user, password, .. } = &self.settings;
+        let query = insert_sql(table);
+        let decompress = match self.settings.compression {
+            Compression::Lz4 => "1",
+            Compression::None => "0",
+        };
+        let parameters = [
+            ("database", database.as_str()),
+            ("query", query.as_str()),
+            ("decompress", decompress),
+            // Acknowledged means stored, and an insert is one part of each partition: neither may depend on the server's profile.
+            ("async_insert", "0"),
+            ("insert_deduplicate", "1"),
+            ("insert_deduplication_token", token),
+            // The status is sent once the insert is done, not before.
+            ("wait_end_of_query", "1"),
+            ("send_progress_in_http_headers", "0"),
+            // A batch that is refused for what an exporter wrote into it would be refused for ever.
+            ("max_partitions_per_insert_block", "0"),
+        ];
+        let mut target = url.split(['?', '#']).next().unwrap_or_default().to_owned();
+        for (index, (name, value)) in parameters.iter().enumerate() {
+            target.push(if index == 0 { '?' } else { '&' });
+            target.push_str(name);
+            target.push('=');
+            percent_encode(value, &mut target);
+        }
+        let mut key = HeaderValue::from_bytes(password.as_bytes()).map_err(unusable)?;
+        key.set_sensitive(true);
+        Request::post(target)
+            .header(USER_AGENT, concat!("collector/", env!("CARGO_PKG_VERSION")))
+            .header("X-ClickHouse-User", HeaderValue::from_bytes(user.as_bytes()).map_err(unusable)?)
+            .header("X-ClickHouse-Key", key)
+            .body(body)
+            .map_err(unusable)
+    }
+
+    /// Hands over the rows piece by piece, as fast as they are taken.
+    async fn send(&self, part: Part<'_>, to: &mpsc::Sender<Piece>, scratch: &mut BytesMut) -> Result<u64, NotSent> {
+        let mut encoded_bytes = 0;
+        native::write_header(part, scratch);
+        for (column, cells) in part.columns() {
+            native::write_column(column, cells, scratch);
+            while scratch.len() >= CHUNK_BYTES {
+                encoded_bytes += CHUNK_BYTES as u64;
+                self.hand_over(Piece::Data(self.packed(scratch.split_to(CHUNK_BYTES))), to).await?;
+            }
+        }
+        if !scratch.is_empty() {
+            encoded_bytes += scratch.len() as u64;
+            self.hand_over(Piece::Data(self.packed(scratch.split())), to).await?;
+        }
+        self.hand_over(Piece::End, to).await?;
+        Ok(encoded_bytes)
+    }
+
+    async fn hand_over(&self, piece: Piece, to: &mpsc::Sender<Piece>) -> Result<(), NotSent> {
+        let handed_over = tokio::time::timeout(self.settings.request_timeout, to.send(piece)).await;
+        handed_over.map_err(|_elapsed| NotSent::Stalled)?.map_err(|_closed| NotSent::Refused)
+    }
+
+    fn packed(&self, data: BytesMut) -> Bytes {
+        match self.settings.compression {
+            Compression::None => data.freeze(),
+            Compression::Lz4 => {
+                let mut packed = Vec::new();
+                frames::write(&data, &mut packed);
+                packed.into()
+            }
+        }
+    }
+}
+
+/// Why the rows were not sent to the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NotSent {
+    /// Nothing was taken for too long.
+    Stalled,
+    /// The other side takes nothing more.
+    Refused,
+}
+
+/// A part of a request's body.
+enum Piece {
+    Data(Bytes),
+    /// Nothing follows.
+    End,
+}
+
+/// A request's body. One whose sender is gone before the end fails, so that what is cut off never looks whole.
+pub(super) struct Body {
+    pieces: mpsc::Receiver<Piece>,
+    is_complete: bool,
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = CutOff;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        if self.is_complete {
+            return Poll::Ready(None);
+        }
+        self.pieces.poll_recv(context).map(|piece| match piece {
+            Some(Piece::Data(data)) => Some(Ok(Frame::data(data))),
+            Some(Piece::End) => {
+                self.is_complete = true;
+                None
+            }
+            None => Some(Err(CutOff)),
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.is_complete
+    }
+}
+
+/// The rows were not sent to the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the insert was cut off")]
+pub(super) struct CutOff;
+
+/// Whether the insert is done: status 200 of a ClickHouse, no exception in headers or body, the answer whole.
+async fn acknowledged(answer: Response<hyper::body::Incoming>) -> Result<(), Error> {
+    let (head, mut body) = answer.into_parts();
+    let code = head.headers.get("X-ClickHouse-Exception-Code").and_then(|code| code.to_str().ok()?.parse().ok());
+    let (text, is_whole) = read(&mut body).await;
+    if head.status != StatusCode::OK || code.is_some() {
+        let location = head.headers.get(LOCATION).and_then(|location| location.to_str().ok());
+        return Err(Error::of_response(head.status.as_u16(), code, location, &String::from_utf8_lossy(&text)));
+    }
+    if let Err(error) = is_whole {
+        let message = format!("half an answer: {error}");
+        return Err(error.told(message));
+    }
+    if text.windows(EXCEPTION.len()).any(|window| window == EXCEPTION) {
+        return Err(Error::of_response(200, None, None, &String::from_utf8_lossy(&text)));
+    }
+    let is_clickhouse = head.headers.keys().any(|name| name.as_str().starts_with("x-clickhouse-"));
+    if !is_clickhouse || !text.is_empty() {
+        let text = String::from_utf8_lossy(&text);
+        return Err(Error::of_response(200, None, None, &format!("status 200, but not for an insert: {text}")));
+    }
+    Ok(())
+}
+
+/// What there is of an answer's body, and whether that is all of it.
+async fn read(body: &mut hyper::body::Incoming) -> (Vec<u8>, Result<(), Error>) {
+    let mut text = Vec::new();
+    loop {
+        let frame = std::future::poll_fn(|context| http_body::Body::poll_frame(Pin::new(&mut *body), context)).await;
+        match frame {
+            None => return (text, Ok(())),
+            Some(Err(error)) => return (text, Err(Error::of_transport(&error))),
+            Some(Ok(frame)) => text.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data)),
+        }
+        if text.len() > ANSWER_BYTES {
+            return (text, Ok(()));
+        }
+    }
+}
+
+fn insert_sql(table: &Table) -> String {
+    let columns: Vec<String> = table.columns.iter().map(|column| format!("`{}`", column.name)).collect();
+    format!("INSERT INTO {} ({}) FORMAT Native", table.name, columns.join(", "))
+}
+
+fn percent_encode(text: &str, out: &mut String) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+}
+
+fn unusable(error: impl std::fmt::Display) -> Error {
+    Error::new(Class::Settings, format!("URL, user or password cannot be sent: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_plain_is_encoded() {
+        let mut out = String::new();
+        percent_encode("a-1_.~ `é&=%", &mut out);
+        assert_eq!(out, "a-1_.~%20%60%C3%A9%26%3D%25");
+    }
+}
