@@ -220,6 +220,8 @@ mod tests {
             origin.city.resize(rows);
             origin.asn.resize(rows, 0);
             origin.as_name.resize(rows);
+            origin.network.resize(rows);
+            origin.customer.resize(rows);
         }
         block
     }

@@ -64,7 +64,7 @@ fn twin(rollup: usize) -> Twin {
             bucket_ms: MINUTE_MS,
             subjects: &[("if_index", "end_if"), ("if_name", "end_name"), ("direction", "end_direction")],
             join: "ARRAY JOIN [in_if, out_if] AS end_if, [in_if_name, out_if_name] AS end_name, \
-                   CAST(['in', 'out'], 'Array(Enum8(\'in\' = 0, \'out\' = 1))') AS end_direction ",
+                   CAST(['in', 'out'], 'Array(Enum8(\\'in\\' = 0, \\'out\\' = 1))') AS end_direction ",
         },
         1 => made_of_one(
             5 * MINUTE_MS,
@@ -85,7 +85,7 @@ fn twin(rollup: usize) -> Twin {
             bucket_ms: 60 * MINUTE_MS,
             subjects: &[("address", "end_address"), ("direction", "end_direction")],
             join: "ARRAY JOIN [src_addr, dst_addr] AS end_address, \
-                   CAST(['sent', 'received'], 'Array(Enum8(\'sent\' = 0, \'received\' = 1))') AS end_direction ",
+                   CAST(['sent', 'received'], 'Array(Enum8(\\'sent\\' = 0, \\'received\\' = 1))') AS end_direction ",
         },
     }
 }

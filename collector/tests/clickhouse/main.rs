@@ -10,6 +10,8 @@ mod fake;
 mod nat;
 /// Each way a ClickHouse can fail to be there.
 mod probe;
+/// Rollups, and their twins in SQL.
+mod rollups;
 /// What comes back of each column.
 mod round_trip;
 /// Blocks with random and extreme values.

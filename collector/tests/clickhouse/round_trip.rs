@@ -1,7 +1,7 @@
 //! Inserts blocks and reads each column back in another format (RowBinary), byte for byte.
 
 use bytes::BytesMut;
-use collector::batch::{Block, Cells, Rows as _, TABLES};
+use collector::batch::{Block, Cells, DECODED, Rows as _};
 use collector::clickhouse::client::Compression;
 use collector::clickhouse::{native, schema};
 
@@ -30,7 +30,7 @@ fn check(engine: &Engine, compression: Compression, blocks: &[Block]) {
         schema::apply(&client).await.unwrap();
         let mut scratch = BytesMut::new();
         for (number, block) in blocks.iter().enumerate() {
-            for part in block.parts() {
+            for part in block.decoded_parts() {
                 native::check(part).unwrap();
                 let sent = client.insert(part, &format!("round trip {number}"), &mut scratch).await.unwrap();
                 let mut whole = BytesMut::new();
@@ -38,7 +38,7 @@ fn check(engine: &Engine, compression: Compression, blocks: &[Block]) {
                 assert_eq!((sent, scratch.len()), (whole.len() as u64, 0));
             }
         }
-        for (index, table) in TABLES.iter().enumerate() {
+        for (index, table) in DECODED.iter().enumerate() {
             for (number, column) in table.columns.iter().enumerate() {
                 // The column that counts the rows on.
                 let order = ["application_id", "pool_id", "if_speed"][index];

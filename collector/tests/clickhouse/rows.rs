@@ -18,7 +18,7 @@ impl Numbers {
     }
 
     /// All zero and all one as often as anything else: the extremes of every type cut from it.
-    fn cell(&mut self) -> u64 {
+    pub(crate) fn cell(&mut self) -> u64 {
         match self.next() % 4 {
             0 => 0,
             1 => u64::MAX,
@@ -64,7 +64,9 @@ pub(crate) fn block(first_id: u64, rows: usize, names: u64, numbers: &mut Number
     }
     for origin in [&mut block.src, &mut block.dst] {
         origin.asn.resize_with(rows, || numbers.cell() as u32);
-        for text in [&mut origin.country, &mut origin.city, &mut origin.as_name] {
+        for text in
+            [&mut origin.country, &mut origin.city, &mut origin.as_name, &mut origin.network, &mut origin.customer]
+        {
             fill(text, rows, names, numbers);
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use collector::batch::{Cells, Column, Part, Rows, TABLES, Table};
+use collector::batch::{Cells, Column, DECODED, Part, Rows, Table};
 use collector::clickhouse::counters::Loss;
 use collector::clickhouse::{Batch, Client, Observer, schema, sink};
 
@@ -186,7 +186,7 @@ fn rows_of_every_table_reach_the_engine_once() {
     let rows = 3 * (1000 + 100 + 50);
     assert_eq!((running.counters.rows_inserted.get(), running.counters.rows_given_up_total()), (rows, 0));
     assert_eq!(running.counters.table("notes").inserted, 3);
-    for (table, rows) in TABLES.iter().zip([3000, 300, 150]) {
+    for (table, rows) in DECODED.iter().zip([3000, 300, 150]) {
         let count = block_on(client.query(&format!("SELECT count() FROM {}", table.name), "TSV")).unwrap();
         assert_eq!(count, format!("{rows}\n"), "{}", table.name);
     }
