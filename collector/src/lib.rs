@@ -25,6 +25,8 @@ pub mod metrics;
 pub mod pcap;
 /// Prefixes of addresses, and what is known by prefix.
 pub mod prefix;
+/// A past period, decoded again from the journal.
+pub mod repair;
 /// Small tables of sums, each for a question, computed from each block.
 pub mod rollup;
 /// The XDP program: loading, attaching, its maps and verdict counters.

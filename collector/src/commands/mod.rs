@@ -17,6 +17,8 @@ mod logging;
 pub mod moment;
 /// Standard output that may be closed by its reader.
 mod output;
+/// `collector repair`.
+pub mod repair;
 /// `collector replay`.
 pub mod replay;
 /// `collector run`.
@@ -78,6 +80,8 @@ Examples:
   collector decode flows.pcap              see the flows in a capture, no database, no root
   collector replay flows.pcap --to 127.0.0.1:2055
                                            send the datagrams of a capture again
+  collector repair --from -6h --to -1h     decode what is in the journal again, after the
+                                           configuration was corrected
 
 Settings come from flags, then the environment, then the configuration file,
 then defaults. deploy/collector.toml documents every setting; it belongs to
@@ -95,6 +99,7 @@ enum Command {
     Schema(schema::SchemaArgs),
     Decode(decode::DecodeArgs),
     Replay(replay::ReplayArgs),
+    Repair(repair::RepairArgs),
     Exporters(exporters::ExportersArgs),
     Templates(templates::TemplatesArgs),
 }
@@ -155,6 +160,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
             cli.start_log(&config::written::Log::default())?;
             replay::run(args)
         }
+        Command::Repair(args) => repair::run(args, &cli),
         Command::Exporters(args) => exporters::run(args, &cli),
         Command::Templates(args) => templates::run(args, &cli),
     }

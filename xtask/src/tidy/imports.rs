@@ -22,6 +22,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("enrich", &["batch", "metrics", "prefix"]),
     ("rollup", &["batch", "metrics"]),
     ("clickhouse", &["batch", "metrics"]),
+    ("repair", &["batch", "clickhouse", "enrich", "journal", "prefix", "rollup", "templates"]),
     ("store", &["metrics"]),
     ("console", &["clickhouse", "metrics", "templates"]),
     ("ledger", &["batch", "metrics"]),
