@@ -21,7 +21,7 @@ pub mod journal;
 pub mod ledger;
 /// Counters of every part, and their Prometheus text.
 pub mod metrics;
-/// Capture files: pcap and pcapng in, datagrams out.
+/// Capture files: datagrams out of pcap and pcapng, and into pcapng.
 pub mod pcap;
 /// Prefixes of addresses, and what is known by prefix.
 pub mod prefix;

@@ -1,7 +1,7 @@
 //! The subcommands of the command line: what can be asked for, and who does it.
 //!
 //! One file for each subcommand: its arguments and the call into the part that does the work. Not here: the work itself
-//! (but for `decode`, `replay` and `check`, which exist for the command line alone), and exit codes.
+//! (but for `decode`, `replay`, `check`, `journal` and `export`, which exist for the command line alone), and exit codes.
 
 /// Capture files named on the command line.
 mod capture_file;
@@ -9,8 +9,12 @@ mod capture_file;
 pub mod check;
 /// `collector decode`.
 pub mod decode;
+/// `collector export`.
+pub mod export;
 /// `collector exporters`.
 pub mod exporters;
+/// `collector journal`.
+pub mod journal;
 /// Log lines on standard error.
 mod logging;
 /// Points in time.
@@ -80,6 +84,9 @@ Examples:
   collector decode flows.pcap              see the flows in a capture, no database, no root
   collector replay flows.pcap --to 127.0.0.1:2055
                                            send the datagrams of a capture again
+  collector journal status                 what waits to be stored, what is kept as evidence
+  collector export --from '2h ago' -o evidence.pcapng
+                                           the datagrams themselves, as a capture
   collector repair --from -6h --to -1h     decode what is in the journal again, after the
                                            configuration was corrected
 
@@ -102,6 +109,8 @@ enum Command {
     Repair(repair::RepairArgs),
     Exporters(exporters::ExportersArgs),
     Templates(templates::TemplatesArgs),
+    Journal(journal::JournalArgs),
+    Export(export::ExportArgs),
 }
 
 /// Why the program ends without having done what it was asked for.
@@ -163,6 +172,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Repair(args) => repair::run(args, &cli),
         Command::Exporters(args) => exporters::run(args, &cli),
         Command::Templates(args) => templates::run(args, &cli),
+        Command::Journal(args) => journal::run(args, &cli),
+        Command::Export(args) => export::run(args, &cli),
     }
 }
 

@@ -26,6 +26,8 @@ mod mapping;
 mod open;
 /// How far storing has come.
 mod progress;
+/// Reading from outside.
+mod reader;
 /// Records: layout and checksum.
 mod record;
 /// Finding records among bytes that cannot be trusted.
@@ -34,11 +36,14 @@ mod scan;
 mod segment;
 /// Getting files ready before they are needed.
 mod spare;
+/// The bytes of a file, a part at a time.
+mod window;
 
 pub use error::{Error, Refused};
 pub use log::{Journal, Status};
 pub use open::Recovered;
 pub use progress::{Progress, Range};
+pub use reader::{Reader, SegmentInfo, Verified, Walked};
 pub use record::Entry;
 
 use std::path::PathBuf;

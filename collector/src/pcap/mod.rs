@@ -1,7 +1,7 @@
-//! Capture files: pcap and pcapng in, UDP datagrams out.
+//! Capture files: pcap and pcapng in, UDP datagrams out; and UDP datagrams into pcapng.
 //!
 //! Every byte of a capture file may be hostile: lengths are checked before anything is read or kept, what is kept is bounded,
-//! and what is passed over is counted by reason. Not here: what the datagrams mean, live capture, and writing captures.
+//! and what is passed over is counted by reason. Not here: what the datagrams mean, and live capture.
 
 /// Blocks of pcapng files.
 mod blocks;
@@ -17,7 +17,10 @@ mod link;
 mod network;
 /// Packets of a capture file.
 pub mod reader;
+/// Writing capture files.
+pub mod writer;
 
 pub use datagrams::{Datagram, Datagrams, Ports, Skipped};
 pub use error::PcapError;
 pub use reader::{Packet, Reader};
+pub use writer::Writer;
