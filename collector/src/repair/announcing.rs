@@ -14,10 +14,8 @@ const ENTERPRISE: u16 = 1 << 15;
 pub(super) fn values(saved: &SavedOptions) -> Vec<OptionValue> {
     let rates =
         saved.sampling.iter().map(|saved| OptionValue::Sampling { scope: saved.scope.into(), rate: saved.rate });
-    let applications = saved
-        .applications
-        .iter()
-        .map(|(id, name)| OptionValue::Application { id: *id, name: name.as_str().into() });
+    let applications =
+        saved.applications.iter().map(|(id, name)| OptionValue::Application { id: *id, name: name.as_str().into() });
     let interfaces = saved
         .interface_names
         .iter()
@@ -97,12 +95,23 @@ mod tests {
         let own = vec![field(8, 0, 4), field(1001, 9, 65_535), field(2, 0, 4)];
         let v9_options = vec![field(2, 0, 4), field(48, 0, 1), field(50, 0, 4)];
         let options = vec![field(149, 0, 4), field(305, 0, 4)];
-        for (version, scope_fields, fields) in
-            [(9, None, data.clone()), (10, None, data), (10, None, own), (9, Some(1), v9_options), (10, Some(1), options)]
-        {
+        for (version, scope_fields, fields) in [
+            (9, None, data.clone()),
+            (10, None, data),
+            (10, None, own),
+            (9, Some(1), v9_options),
+            (10, Some(1), options),
+        ] {
             let domain = SavedDomain { exporter: [1; 16], version, domain: 7 };
-            let saved =
-                SavedTemplate { domain, id: 300, scope_fields, fields: fields.clone(), learned_at: 0, seen_at: 0, used_at: 0 };
+            let saved = SavedTemplate {
+                domain,
+                id: 300,
+                scope_fields,
+                fields: fields.clone(),
+                learned_at: 0,
+                seen_at: 0,
+                used_at: 0,
+            };
             let mut cache = Templates::new(Settings::default()).cache();
             let payload = template(&saved);
             let datagram = Datagram { payload: &payload, exporter: [1; 16], received_ms: 0 };

@@ -118,7 +118,10 @@ impl<'a> Decoding<'a> {
         let mut used = 0;
         for saved in &snapshot.templates {
             let key = TemplateKey { domain: saved.domain.into(), id: saved.id };
-            if !self.period.is_of(&key.domain.exporter) || !self.cache.is_held(&key) || self.cache.template(&key).is_some() {
+            if !self.period.is_of(&key.domain.exporter)
+                || !self.cache.is_held(&key)
+                || self.cache.template(&key).is_some()
+            {
                 continue;
             }
             let waiting = self.templates.held_sets();
@@ -171,6 +174,7 @@ impl<'a> Decoding<'a> {
 }
 
 fn has_rows_of(block: &Block, period: &Period) -> bool {
-    let received = (0..DECODED.len()).filter_map(|table| Some(block.decoded_parts().nth(table)?.provenance()?.received_ms));
+    let received =
+        (0..DECODED.len()).filter_map(|table| Some(block.decoded_parts().nth(table)?.provenance()?.received_ms));
     received.flatten().any(|ms| period.holds_ms(*ms))
 }

@@ -25,13 +25,17 @@ pub enum Error {
     #[error("there is no journal in {}: repair on the machine that collected, with the configuration of its collector", .0.display())]
     NoJournal(PathBuf),
     /// The journal has forgotten a part of the period.
-    #[error("the journal retains nothing from before {retained}: repair from then on, or take --partial, which does so; [journal] retain_bytes and retain_hours make it keep more")]
+    #[error(
+        "the journal retains nothing from before {retained}: repair from then on, or take --partial, which does so; [journal] retain_bytes and retain_hours make it keep more"
+    )]
     NotRetained {
         /// From when on everything is retained.
         retained: String,
     },
     /// The journal forgot a part of the period while it was read.
-    #[error("the journal forgot datagrams while they were read: repair from a later time on, or raise [journal] retain_bytes and retain_hours")]
+    #[error(
+        "the journal forgot datagrams while they were read: repair from a later time on, or raise [journal] retain_bytes and retain_hours"
+    )]
     Forgotten,
     /// The period is empty, or not over.
     #[error("the period from {from} to {to} {fault}: give a --from before --to, and a --to that is past")]
@@ -47,7 +51,9 @@ pub enum Error {
     #[error("another repair is under way with {}: wait for its end", .0.display())]
     Busy(PathBuf),
     /// The tables are not those of a single server.
-    #[error("table {table} is of the engine {engine}: a repair exchanges partitions of MergeTree tables of a single server; on a cluster, leave it to each shard's server")]
+    #[error(
+        "table {table} is of the engine {engine}: a repair exchanges partitions of MergeTree tables of a single server; on a cluster, leave it to each shard's server"
+    )]
     Engine {
         /// Which table.
         table: String,
@@ -58,7 +64,9 @@ pub enum Error {
     #[error("datagrams of the period wait to be stored, after {} s still: start the collector, or look into its log, and repair again then", .0.as_secs())]
     Waiting(Duration),
     /// Data sets of the period may still be decoded by the running collector.
-    #[error("{sets} data sets of the period still wait for their template, until {until} at the latest: repair again after that, or take --partial to leave them to the collector")]
+    #[error(
+        "{sets} data sets of the period still wait for their template, until {until} at the latest: repair again after that, or take --partial to leave them to the collector"
+    )]
     Held {
         /// How many.
         sets: u64,
@@ -66,7 +74,9 @@ pub enum Error {
         until: String,
     },
     /// The journal gives fewer rows than are stored.
-    #[error("{table} has {stored} rows of exporter {exporter} in the period, the journal gives {decoded}: another collector may have stored them; take --exporter for those of this one, or --allow-fewer to lose the others")]
+    #[error(
+        "{table} has {stored} rows of exporter {exporter} in the period, the journal gives {decoded}: another collector may have stored them; take --exporter for those of this one, or --allow-fewer to lose the others"
+    )]
     Fewer {
         /// Which table.
         table: &'static str,
@@ -81,7 +91,9 @@ pub enum Error {
     #[error("an insert of the collector has not ended for {} s, so its tables were left as they are: see in its log what ClickHouse lacks, and repair again", .0.as_secs())]
     Inserting(Duration),
     /// Somebody else writes into the partition.
-    #[error("partition {partition} of {table} changed while inserts were kept off, so it was left as it is: stop whatever else writes into it or drops partitions, and repair again")]
+    #[error(
+        "partition {partition} of {table} changed while inserts were kept off, so it was left as it is: stop whatever else writes into it or drops partitions, and repair again"
+    )]
     Foreign {
         /// Which table.
         table: &'static str,
@@ -89,7 +101,9 @@ pub enum Error {
         partition: String,
     },
     /// The partition that was put together is not what it must be.
-    #[error("partition {partition} of {table} came to {found} rows instead of {expected}, so it was left as it is: repair again, and report this if it happens again")]
+    #[error(
+        "partition {partition} of {table} came to {found} rows instead of {expected}, so it was left as it is: repair again, and report this if it happens again"
+    )]
     Rows {
         /// Which table.
         table: &'static str,

@@ -48,7 +48,9 @@ impl Journals {
     pub(super) fn find(directory: &Path) -> Result<Self, Error> {
         let listed = match fs::read_dir(directory) {
             Ok(listed) => listed,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(Error::NoJournal(directory.into())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(Error::NoJournal(directory.into()));
+            }
             Err(error) => return Err(Error::system("list the journals")(error)),
         };
         let mut directories = Vec::new();
@@ -152,7 +154,8 @@ struct Stream {
 impl Reading {
     /// The next datagram.
     pub(super) fn next(&mut self) -> Result<Option<Found>, Error> {
-        let waiting = self.streams.iter().enumerate().filter_map(|(at, stream)| Some((stream.next.as_ref()?.received_ns, at)));
+        let waiting =
+            self.streams.iter().enumerate().filter_map(|(at, stream)| Some((stream.next.as_ref()?.received_ns, at)));
         let Some((_, earliest)) = waiting.min() else { return Ok(None) };
         let found = self.streams.get_mut(earliest).and_then(|stream| stream.next.take());
         self.advance(earliest)?;

@@ -152,7 +152,8 @@ pub fn run(settings: &Settings, enricher: Enricher, request: &Request, tell: &dy
     }
     let staging = Staging::new(new_id());
     let audit = Audit::begin(&database, staging.id(), &request.period, &settings.state_dir)?;
-    let mut repair = Repair { settings, request: &request, journals: &journals, staging: &staging, tell, report: Report::default() };
+    let mut repair =
+        Repair { settings, request: &request, journals: &journals, staging: &staging, tell, report: Report::default() };
     let done = repair.run(&mut database, enricher);
     let report = repair.report;
     // What was begun is finished, and the tables go, however it ended; where that fails too, the next repair does it.
@@ -192,8 +193,7 @@ impl Repair<'_> {
         let hold_ms = i64::try_from(self.settings.templates.held.age.as_millis()).unwrap_or(i64::MAX);
         let snapshot = self.snapshot();
         let period = &self.request.period;
-        let mut decoding =
-            Decoding::new(self.settings, enricher, period, self.staging, database, snapshot.as_ref());
+        let mut decoding = Decoding::new(self.settings, enricher, period, self.staging, database, snapshot.as_ref());
         let mut reading =
             self.journals.read(from_ms.saturating_sub(WARM_UP_MS), to_ms.saturating_add(hold_ms), period)?;
         let mut needed = self.journals.nothing_needed();
@@ -363,9 +363,7 @@ fn alone(path: &std::path::Path) -> Result<File, Error> {
 }
 
 fn wait_until_over(period: &Period) -> Result<(), Error> {
-    let refuse = |fault| {
-        Err(Error::Period { from: moment(period.from_ms), to: moment(period.to_ms), fault })
-    };
+    let refuse = |fault| Err(Error::Period { from: moment(period.from_ms), to: moment(period.to_ms), fault });
     if period.from_ms >= period.to_ms {
         return refuse("is empty");
     }

@@ -35,7 +35,8 @@ impl Period {
     /// The prefix as it can be read again; empty without one.
     #[must_use]
     pub fn prefix_text(&self) -> String {
-        self.exporters.map_or_else(String::new, |prefix| format!("{}/{}", Ipv6Addr::from(prefix.first()), prefix.bits()))
+        self.exporters
+            .map_or_else(String::new, |prefix| format!("{}/{}", Ipv6Addr::from(prefix.first()), prefix.bits()))
     }
 
     /// The same in SQL, on the columns `time_received` and `exporter_address`.

@@ -21,12 +21,7 @@ const SUMS: [&str; 5] = ["bytes", "packets", "raw_bytes", "raw_packets", "flows"
 const HOSTS: u32 = 1000;
 
 /// Computes what the exchange of a partition of flows adds: the old rows are those of the linked copy.
-pub(super) fn compute(
-    database: &Database,
-    staging: &Staging,
-    period: &Period,
-    partition: &str,
-) -> Result<(), Error> {
+pub(super) fn compute(database: &Database, staging: &Staging, period: &Period, partition: &str) -> Result<(), Error> {
     let condition = period.condition();
     let of_partition = format!("{condition} AND _partition_id = '{partition}'");
     // Whoever finds the sums later must not take these for those of the partition before.
@@ -55,9 +50,8 @@ fn note(database: &Database, staging: &Staging, partition: &str) -> Result<(), E
 /// The partition of flows that the sums were computed for last.
 pub(super) fn partition(database: &Database, staging: &Staging) -> Result<String, Error> {
     let sums = staging.sums(rollup::TABLES[0]);
-    let comments = database.column(&format!(
-        "SELECT comment FROM system.tables WHERE database = currentDatabase() AND name = '{sums}'"
-    ))?;
+    let comments = database
+        .column(&format!("SELECT comment FROM system.tables WHERE database = currentDatabase() AND name = '{sums}'"))?;
     Ok(comments.into_iter().next().unwrap_or_default())
 }
 
@@ -102,9 +96,14 @@ fn difference(table: &Table, old: &str, new: &str) -> String {
 fn hosts(table: &Table, old: &str, new: &str) -> String {
     let group = "time, exporter_address, direction";
     let tagged = |tag: &str, from: &str| {
-        let cell = |kind: &str, sum: &str| if kind == tag { format!("{sum} AS {kind}_{sum}") } else { format!("0 AS {kind}_{sum}") };
+        let cell = |kind: &str, sum: &str| {
+            if kind == tag { format!("{sum} AS {kind}_{sum}") } else { format!("0 AS {kind}_{sum}") }
+        };
         let cells = ["old", "new", "stored"].map(|kind| each(|sum| cell(kind, sum))).join(", ");
-        format!("SELECT {group}, address AS host, {cells}, toUInt8({}) AS is_stored FROM ({from})", u8::from(tag == "stored"))
+        format!(
+            "SELECT {group}, address AS host, {cells}, toUInt8({}) AS is_stored FROM ({from})",
+            u8::from(tag == "stored")
+        )
     };
     // Only hosts that change are looked up.
     let stored = format!(
@@ -114,7 +113,8 @@ fn hosts(table: &Table, old: &str, new: &str) -> String {
         name = table.name
     );
     let all = [tagged("old", old), tagged("new", new), tagged("stored", &stored)].join(" UNION ALL ");
-    let cells = ["old", "new", "stored"].map(|kind| each(|sum| format!("sum({kind}_{sum}) AS sum_{kind}_{sum}"))).join(", ");
+    let cells =
+        ["old", "new", "stored"].map(|kind| each(|sum| format!("sum({kind}_{sum}) AS sum_{kind}_{sum}"))).join(", ");
     let ranks = ["bytes", "packets", "flows"]
         .map(|sum| format!("row_number() OVER (PARTITION BY {group} ORDER BY sum_new_{sum} DESC, host) <= {HOSTS}"))
         .join(" OR ");
@@ -122,8 +122,9 @@ fn hosts(table: &Table, old: &str, new: &str) -> String {
         let change = format!("toInt64(sum_new_{sum}) - toInt64(least(sum_stored_{sum}, sum_old_{sum}))");
         format!("if(is_named, toUInt64({change}), toUInt64(0)) AS named_{sum}")
     };
-    let rest =
-        |sum: &str| format!("toUInt64(toInt64(sum_new_{sum}) - toInt64(sum_old_{sum}) - toInt64(named_{sum})) AS rest_{sum}");
+    let rest = |sum: &str| {
+        format!("toUInt64(toInt64(sum_new_{sum}) - toInt64(sum_old_{sum}) - toInt64(named_{sum})) AS rest_{sum}")
+    };
     format!(
         "SELECT time, exporter_address, if(part = 1, host, toIPv6('::')) AS address, direction, {sums} \
          FROM (SELECT {group}, host, arrayJoin([1, 2]) AS part, {named}, {rest} \
