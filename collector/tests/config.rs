@@ -206,6 +206,7 @@ fn what_waits_for_a_restart_is_named() {
             "[capture]\nports = [1]\npin = false\n[log]\nlevel = \"debug\"",
             &["capture.ports", "capture.pin", "log.level"],
         ),
+        ("[names]\nnetworks = \"/x.csv\"", &[]),
         ("[clickhouse]\npassword = \"x\"", &["clickhouse.password"]),
     ] {
         let after = Written::parse(text, "t").expect("valid");
@@ -214,7 +215,7 @@ fn what_waits_for_a_restart_is_named() {
     // Every section is compared: each of its keys is known to be one that changes at once or at a restart.
     let sections = collector::config::known_keys().into_iter().map(|(section, _)| section);
     let sections: std::collections::BTreeSet<&str> = sections.filter(|section| !section.is_empty()).collect();
-    assert_eq!(sections.len(), 10, "a new section must be compared in changed_for_restart: {sections:?}");
+    assert_eq!(sections.len(), 11, "a new section must be compared in changed_for_restart: {sections:?}");
 }
 
 #[test]
@@ -222,4 +223,21 @@ fn the_environments_password_stands_above_the_files() {
     let written = Written::parse("[clickhouse]\npassword = \"written\"", "t").expect("valid");
     let config = Config::resolve(written, Some(Secret::new("environment".to_owned()))).expect("meant");
     assert_eq!(config.clickhouse.password.reveal(), "environment");
+}
+
+#[test]
+fn networks_are_read_with_the_file() {
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/networks.csv");
+    let of = |path: &str| Written::parse(&format!("[names]\nnetworks = \"{path}\""), "t").expect("valid");
+    let config = Config::resolve(of(example), None).expect("the example is sound");
+    assert_eq!(config.networks.prefixes(), 6);
+    let broken = std::env::temp_dir().join(format!("collector-networks-{}.csv", std::process::id()));
+    std::fs::write(&broken, "10.0.0.0/8,ten\n10.0.0.0/99,more\n").expect("a file");
+    let errors = [broken.to_str().expect("text"), "/nowhere.csv"].map(|path| {
+        let error = Config::resolve(of(path), None).expect_err("this cannot be meant").to_string();
+        assert!(error.starts_with(&format!("reading networks from {path}: ")) && !error.contains('\n'), "{error}");
+        error
+    });
+    std::fs::remove_file(&broken).expect("it was made");
+    assert!(errors[0].contains("line 2: \"10.0.0.0/99\" is no address and no prefix"), "{}", errors[0]);
 }

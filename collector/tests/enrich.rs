@@ -8,7 +8,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use collector::batch::Block;
-use collector::enrich::{Enricher, Geo, Names, Published, PublishedRates, Sampling, SamplingRates, Watcher, watcher};
+use collector::enrich::{
+    Enricher, Geo, Names, Networks, Published, PublishedRates, Sampling, SamplingRates, Watcher, watcher,
+};
 use collector::metrics::Exposition;
 use netflow::columns::Address;
 
@@ -100,6 +102,33 @@ fn rows_are_filled_once_and_blocks_keep_their_dictionaries_apart() {
     add(&mut one, &[("192.0.2.1", "1.0.0.1", "81.2.69.161"), ("10.0.0.1", "81.2.69.160", "::")]);
     enricher.enrich(&mut one);
     check(&one, &[&google, &london_row]);
+}
+
+#[test]
+fn networks_are_filled_and_replaced() {
+    let parse = |text: &str| Networks::parse(text).expect("sound");
+    let networks = Published::new(parse("10.0.0.0/8,ten,us\n10.1.0.0/16,one,them"));
+    let none: [PathBuf; 0] = [];
+    let geo = Published::new(Geo::open(&none).expect("no file is no fault"));
+    let mut enricher = Enricher::new(&geo, &names()).with_networks(&networks);
+    let of = |block: &Block| {
+        let end = |origin: &collector::batch::Origin, row| {
+            format!("{}/{}", origin.network.get(row), origin.customer.get(row))
+        };
+        (0..block.len()).map(|row| format!("{} {}", end(&block.src, row), end(&block.dst, row))).collect::<Vec<_>>()
+    };
+    let mut block = Block::default();
+    add(&mut block, &[("::1", "10.1.2.3", "10.2.2.3"), ("::1", "192.0.2.1", "::"), ("::1", "10.2.2.3", "10.1.2.3")]);
+    enricher.enrich(&mut block);
+    assert_eq!(of(&block), ["one/them ten/us", "/ /", "ten/us one/them"]);
+    networks.replace(parse("10.1.0.0/16,one,\n::/0,rest,all"));
+    add(&mut block, &[("::1", "10.1.2.3", "10.2.2.3"), ("::1", "::", "192.0.2.1")]);
+    enricher.enrich(&mut block);
+    assert_eq!(of(&block)[3..], ["one/ rest/all", "/ rest/all"]);
+    block.clear();
+    add(&mut block, &[("::1", "10.2.2.3", "10.1.2.3")]);
+    enricher.enrich(&mut block);
+    assert_eq!(of(&block), ["rest/all one/"]);
 }
 
 #[test]

@@ -55,6 +55,16 @@ pub enum ConfigError {
         /// What the system said.
         cause: std::io::Error,
     },
+    /// The file of networks could not be read, or has a line that is not as it must be.
+    #[error(
+        "reading networks from {path}: {cause}: check the path and the file (see names.networks in deploy/collector.toml)"
+    )]
+    Networks {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said, or what is wrong in which line.
+        cause: std::io::Error,
+    },
 }
 
 impl ConfigError {

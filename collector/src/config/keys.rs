@@ -24,13 +24,14 @@ pub(super) fn top() -> &'static [&'static str] {
 }
 
 /// Every section.
-pub(super) fn sections() -> [Section; 10] {
+pub(super) fn sections() -> [Section; 11] {
     [
         Section { name: "capture", keys: of::<written::Capture>() },
         Section { name: "front_door", keys: of::<written::FrontDoor>() },
         Section { name: "templates", keys: of::<written::Templates>() },
         Section { name: "decode", keys: of::<written::Decode>() },
         Section { name: "geoip", keys: of::<written::GeoIp>() },
+        Section { name: "names", keys: of::<written::Names>() },
         Section { name: "clickhouse", keys: of::<written::ClickHouse>() },
         Section { name: "store", keys: of::<written::Store>() },
         Section { name: "metrics", keys: of::<written::Metrics>() },

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::written::{Attach, Bind, CaptureMode, Compression, LogFormat, Spread, Written};
-use crate::enrich::Sampling;
+use crate::enrich::{Networks, Sampling};
 use crate::front_door::Limit;
 use crate::prefix::Prefix;
 use crate::templates::HeldBounds;
@@ -26,6 +26,8 @@ pub struct Config {
     pub decode: Decode,
     /// MaxMind files.
     pub geoip: GeoIp,
+    /// Networks by prefix, as their file has them.
+    pub networks: Networks,
     /// Where rows go.
     pub clickhouse: ClickHouse,
     /// The embedded ClickHouse; used where `clickhouse.url` is absent.

@@ -1,7 +1,7 @@
 //! From written to meant: every rule a setting has to keep, each broken one an error with the remedy.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::ConfigError;
@@ -9,6 +9,7 @@ use super::exporters::exporters;
 use super::front_door::front_door;
 use super::meant::{Capture, ClickHouse, Config, Decode, GeoIp, Log, Metrics, Secret, Store, Templates};
 use super::written::{self, CaptureMode, Written};
+use crate::enrich::Networks;
 use crate::templates::HeldBounds;
 
 /// The longest name an interface can have: `IFNAMSIZ` less its NUL, `include/uapi/linux/if.h`.
@@ -18,7 +19,7 @@ impl Config {
     /// Validates what was written. `password` is the one from the environment; it stands above the file's.
     ///
     /// # Errors
-    /// [`ConfigError::Meaning`] for the first setting that cannot be meant, [`ConfigError::PasswordFile`].
+    /// [`ConfigError::Meaning`] for the first setting that cannot be meant, [`ConfigError::PasswordFile`], [`ConfigError::Networks`].
     pub fn resolve(written: Written, password: Option<Secret>) -> Result<Self, ConfigError> {
         let as_written = written.clone();
         let state_dir = written.state_dir;
@@ -32,6 +33,7 @@ impl Config {
             templates: templates(&written.templates, &state_dir)?,
             decode: Decode { keep_unknown: written.decode.keep_unknown },
             geoip: GeoIp { files: written.geoip.files },
+            networks: networks(written.names.networks)?,
             clickhouse: clickhouse(written.clickhouse, password)?,
             store: store(written.store, &state_dir)?,
             metrics: Metrics { listen: optional_address("metrics.listen", &written.metrics.listen)? },
@@ -126,6 +128,11 @@ fn templates(written: &written::Templates, state_dir: &Path) -> Result<Templates
         snapshot: state_dir.join("templates.snapshot"),
         held,
     })
+}
+
+fn networks(file: Option<PathBuf>) -> Result<Networks, ConfigError> {
+    let Some(path) = file else { return Ok(Networks::default()) };
+    Networks::read(&path).map_err(|cause| ConfigError::Networks { path, cause })
 }
 
 fn clickhouse(written: written::ClickHouse, password: Option<Secret>) -> Result<ClickHouse, ConfigError> {

@@ -48,6 +48,7 @@ section! {
         templates: Templates = Templates::default(),
         decode: Decode = Decode::default(),
         geoip: GeoIp = GeoIp::default(),
+        names: Names = Names::default(),
         clickhouse: ClickHouse = ClickHouse::default(),
         store: Store = Store::default(),
         metrics: Metrics = Metrics::default(),
@@ -108,6 +109,13 @@ section! {
     /// `[geoip]`: MaxMind files.
     GeoIp {
         files: Vec<PathBuf> = Vec::new(),
+    }
+}
+
+section! {
+    /// `[names]`: what the operator calls things.
+    Names {
+        networks: Option<PathBuf> = None,
     }
 }
 
@@ -248,7 +256,8 @@ pub enum LogFormat {
 }
 
 /// Keys that take effect while the collector runs.
-const LIVE: [&str; 4] = ["front_door.allowed", "front_door.datagrams_per_second", "front_door.burst", "exporters"];
+const LIVE: [&str; 5] =
+    ["front_door.allowed", "front_door.datagrams_per_second", "front_door.burst", "exporters", "names.networks"];
 
 impl Written {
     /// Keys, with their sections, that `other` has other values for and that do not take effect before a restart.
@@ -260,6 +269,7 @@ impl Written {
             ("templates", self.templates.changed(&other.templates)),
             ("decode", self.decode.changed(&other.decode)),
             ("geoip", self.geoip.changed(&other.geoip)),
+            ("names", self.names.changed(&other.names)),
             ("clickhouse", self.clickhouse.changed(&other.clickhouse)),
             ("store", self.store.changed(&other.store)),
             ("metrics", self.metrics.changed(&other.metrics)),

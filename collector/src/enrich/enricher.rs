@@ -4,8 +4,9 @@ use netflow::Text;
 use netflow::columns::Address;
 
 use super::geo::{Geo, PlaceId};
-use super::memo::{ExporterMemo, PlaceKeys, PlaceMemo};
+use super::memo::{ExporterMemo, NetworkKeys, NetworkMemo, PlaceKeys, PlaceMemo};
 use super::names::Names;
+use super::networks::Networks;
 use super::published::{Current, Published};
 use super::sampling::{CurrentRates, PublishedRates};
 use crate::batch::{Block, Origin};
@@ -18,10 +19,13 @@ const TABLES: usize = 3;
 pub struct Enricher {
     geo: Current,
     names: Current<Names>,
+    networks: Current<Networks>,
     rates: CurrentRates,
     places: Vec<PlaceId>,
     src: PlaceMemo,
     dst: PlaceMemo,
+    src_networks: NetworkMemo,
+    dst_networks: NetworkMemo,
     exporters: [ExporterMemo; TABLES],
     /// What the memos are valid for.
     valid_for: Option<Dictionaries>,
@@ -32,11 +36,12 @@ pub struct Enricher {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Dictionaries {
     tables: u64,
-    /// Where the names lie: those that memos were made from are held until others are looked at.
+    /// Where names and networks lie: those that memos were made from are held until others are looked at.
     names: usize,
+    networks: usize,
     rows: [usize; TABLES],
     /// Address and length of each.
-    texts: [(usize, usize); 9],
+    texts: [(usize, usize); 13],
 }
 
 impl Enricher {
@@ -46,10 +51,13 @@ impl Enricher {
         Self {
             geo: published.current(),
             names: names.current(),
+            networks: Published::new(Networks::default()).current(),
             rates: PublishedRates::default().current(),
             places: Vec::new(),
             src: PlaceMemo::new(),
             dst: PlaceMemo::new(),
+            src_networks: NetworkMemo::default(),
+            dst_networks: NetworkMemo::default(),
             exporters: std::array::from_fn(|_| ExporterMemo::new()),
             valid_for: None,
         }
@@ -61,17 +69,25 @@ impl Enricher {
         Self { rates: rates.current(), ..self }
     }
 
+    /// The same enrichment with configured networks.
+    #[must_use]
+    pub fn with_networks(self, networks: &Published<Networks>) -> Self {
+        Self { networks: networks.current(), ..self }
+    }
+
     /// Fills the enriched columns of the rows that were added since they were last filled.
     pub fn enrich(&mut self, block: &mut Block) {
-        let (geo, names) = (self.geo.load(), self.names.load());
+        let (geo, names, networks) = (self.geo.load(), self.names.load(), self.networks.load());
         let done = done(block);
         let rows = [block.decoded.flows.len(), block.decoded.nat_events.len(), block.decoded.interface_counters.len()];
         if done.iter().zip(rows).all(|(done, rows)| *done >= rows) {
             return;
         }
-        if done == [0; TABLES] || self.valid_for != Some(Dictionaries::of(block, geo, names)) {
+        if done == [0; TABLES] || self.valid_for != Some(Dictionaries::of(block, geo, names, networks)) {
             self.src.clear();
             self.dst.clear();
+            self.src_networks.clear(networks.count());
+            self.dst_networks.clear(networks.count());
             self.exporters.iter_mut().for_each(ExporterMemo::clear);
         }
         let [of_flows, of_nat_events, of_counters] = &mut self.exporters;
@@ -85,7 +101,10 @@ impl Enricher {
         fill_places(&self.places, geo, &mut self.src, &mut block.src);
         find_places(&block.decoded.flows.dst_addr[first..], geo, &mut self.places);
         fill_places(&self.places, geo, &mut self.dst, &mut block.dst);
-        self.valid_for = Some(Dictionaries::of(block, geo, names));
+        let flows = &block.decoded.flows;
+        fill_networks(&flows.src_addr[first..], networks, &mut self.src_networks, &mut block.src);
+        fill_networks(&flows.dst_addr[first..], networks, &mut self.dst_networks, &mut block.dst);
+        self.valid_for = Some(Dictionaries::of(block, geo, names, networks));
     }
 }
 
@@ -96,7 +115,7 @@ fn done(block: &Block) -> [usize; TABLES] {
 }
 
 impl Dictionaries {
-    fn of(block: &Block, geo: &Geo, names: &Names) -> Self {
+    fn of(block: &Block, geo: &Geo, names: &Names, networks: &Networks) -> Self {
         let texts = [
             &block.exporter_name,
             &block.nat_exporter_name,
@@ -104,12 +123,17 @@ impl Dictionaries {
             &block.src.country,
             &block.src.city,
             &block.src.as_name,
+            &block.src.network,
+            &block.src.customer,
             &block.dst.country,
             &block.dst.city,
             &block.dst.as_name,
+            &block.dst.network,
+            &block.dst.customer,
         ];
         let texts = texts.map(|text| (text.values().as_ptr().addr(), text.values().len()));
-        Self { tables: geo.serial(), names: std::ptr::from_ref(names).addr(), rows: done(block), texts }
+        let (names, networks) = (std::ptr::from_ref(names).addr(), std::ptr::from_ref(networks).addr());
+        Self { tables: geo.serial(), names, networks, rows: done(block), texts }
     }
 }
 
@@ -143,5 +167,17 @@ fn fill_places(places: &[PlaceId], geo: &Geo, memo: &mut PlaceMemo, origin: &mut
         origin.city.push(keys.city);
         origin.asn.push(keys.asn);
         origin.as_name.push(keys.as_name);
+    }
+}
+
+fn fill_networks(addresses: &[Address], networks: &Networks, memo: &mut NetworkMemo, origin: &mut Origin) {
+    for address in addresses {
+        let number = networks.number(address);
+        let keys = memo.get(number, || {
+            let network = networks.network(number);
+            NetworkKeys { network: origin.network.key(&network.name), customer: origin.customer.key(&network.customer) }
+        });
+        origin.network.push(keys.network);
+        origin.customer.push(keys.customer);
     }
 }

@@ -22,6 +22,17 @@ pub(super) struct PlaceKeys {
 #[derive(Debug)]
 pub(super) struct PlaceMemo(Box<[Option<(PlaceId, PlaceKeys)>]>);
 
+/// A network as a block's columns have it: keys of two dictionaries.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NetworkKeys {
+    pub(super) network: u32,
+    pub(super) customer: u32,
+}
+
+/// The keys of networks seen in this block, by their number.
+#[derive(Debug, Default)]
+pub(super) struct NetworkMemo(Vec<Option<NetworkKeys>>);
+
 /// The keys of exporters' names in this block.
 #[derive(Debug)]
 pub(super) struct ExporterMemo(Box<[Option<(Address, u32)>]>);
@@ -44,6 +55,23 @@ impl PlaceMemo {
 
     pub(super) fn clear(&mut self) {
         self.0.fill(None);
+    }
+}
+
+impl NetworkMemo {
+    /// The keys of a network, made by `make` if they are not known.
+    #[inline]
+    pub(super) fn get(&mut self, number: u32, make: impl FnOnce() -> NetworkKeys) -> NetworkKeys {
+        match &mut self.0[number as usize] {
+            Some(keys) => *keys,
+            unknown => *unknown.insert(make()),
+        }
+    }
+
+    /// Forgets them and makes room for `networks`.
+    pub(super) fn clear(&mut self, networks: usize) {
+        self.0.clear();
+        self.0.resize(networks, None);
     }
 }
 

@@ -1,4 +1,5 @@
-//! What the exporter did not say: places and autonomous systems of both ends, names of exporters, configured sampling rates.
+//! What the exporter did not say: places, autonomous systems and networks of both ends, names of exporters, configured sampling
+//! rates.
 //!
 //! Files are loaded on threads of their own ([`geo::Geo::open`], [`watcher::Watcher`]); workers fill the columns of their blocks
 //! from the tables in force ([`Enricher`]) and never wait. Missing knowledge never drops a row: the column says "unknown".
@@ -24,6 +25,8 @@ mod merge;
 mod mmdb;
 /// Names of exporters.
 pub mod names;
+/// Networks and whose they are.
+pub mod networks;
 /// The tables in force.
 mod published;
 /// Sampling rates from the configuration.
@@ -40,6 +43,7 @@ pub use enricher::Enricher;
 pub use error::Error;
 pub use geo::Geo;
 pub use names::Names;
+pub use networks::Networks;
 pub use published::Published;
 pub use sampling::{PublishedRates, Sampling, SamplingRates};
 pub use watcher::Watcher;

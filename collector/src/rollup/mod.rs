@@ -40,5 +40,5 @@ mod sql;
 mod sums;
 
 pub use crate::batch::rollups::TABLES;
-pub use roller::{Roller, SPARE_BUCKETS};
+pub use roller::{Roller, SPARE_BUCKETS, Spent};
 pub use sql::sql;

@@ -1,5 +1,7 @@
 //! One worker's rollups: what all tables need of a block, then table by table.
 
+use std::time::{Duration, Instant};
+
 use netflow::FlowColumns;
 use netflow::columns::Address;
 
@@ -19,6 +21,16 @@ pub struct Roller {
     shared: Shared,
     linear: Linear,
     hosts: Hosts,
+    spent: Spent,
+}
+
+/// Time that rollups have taken, all blocks together.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Spent {
+    /// On what every table needs.
+    pub shared: Duration,
+    /// On each table, in the order of [`super::TABLES`].
+    pub tables: [Duration; 6],
 }
 
 /// What every table needs of each flow.
@@ -43,16 +55,34 @@ impl Roller {
         block.rollups = rollups;
     }
 
+    /// Time that was taken so far.
+    #[must_use]
+    pub fn spent(&self) -> Spent {
+        self.spent
+    }
+
     fn roll_into(&mut self, block: &Block, rollups: &mut Rollups) {
-        let Self { shared, linear, hosts } = self;
+        let Self { shared, linear, hosts, spent } = self;
         let flows = &block.decoded.flows;
+        let mut begun = Instant::now();
+        let mut lap = |spent: &mut Duration| {
+            let now = Instant::now();
+            *spent += now.duration_since(std::mem::replace(&mut begun, now));
+        };
         shared.take(flows);
+        lap(&mut spent.shared);
         linear.interfaces(shared, flows, &mut rollups.interface_1m);
+        lap(&mut spent.tables[0]);
         linear.autonomous_systems(shared, block, &mut rollups.as_5m);
+        lap(&mut spent.tables[1]);
         linear.countries(shared, block, &mut rollups.country_5m);
+        lap(&mut spent.tables[2]);
         linear.services(shared, flows, &mut rollups.service_5m);
+        lap(&mut spent.tables[3]);
         linear.networks(shared, block, &mut rollups.network_5m);
+        lap(&mut spent.tables[4]);
         hosts.fill(shared, flows, &mut rollups.hosts_1h);
+        lap(&mut spent.tables[5]);
     }
 }
 

@@ -4,7 +4,7 @@
 //! gets its handle in [`Live`] and its line there, and its keys in `config::written::LIVE`.
 
 use crate::config::{Config, ConfigError};
-use crate::enrich::{Names, Published, PublishedRates};
+use crate::enrich::{Names, Networks, Published, PublishedRates};
 use crate::front_door::FrontDoor;
 use crate::steering;
 
@@ -17,6 +17,7 @@ pub type Reread<'r> = &'r dyn Fn() -> Result<Config, ConfigError>;
 pub(super) struct Live {
     pub(super) front_door: FrontDoor,
     pub(super) names: Published<Names>,
+    pub(super) networks: Published<Networks>,
     pub(super) rates: PublishedRates,
 }
 
@@ -53,6 +54,7 @@ impl Live {
         }
         self.front_door.replace(rules);
         self.names.replace(config.names());
+        self.networks.replace(config.networks.clone());
         self.rates.replace(config.sampling_rates());
         Ok(())
     }

@@ -63,6 +63,7 @@ impl Running {
         let published = Published::new(Geo::open(&config.geoip.files)?);
         let watcher = Watcher::start(enrich::watcher::Settings::new(config.geoip.files.clone()), published.clone())?;
         let names = Published::new(config.names());
+        let networks = Published::new(config.networks.clone());
         let rates = PublishedRates::new(config.sampling_rates());
         let front_door = FrontDoor::new(config.rules(), config.front_door.exporters as usize);
         let templates = restore_templates(&config.templates);
@@ -100,7 +101,7 @@ impl Running {
         let settings =
             pipeline::Settings { block_rows: config.clickhouse.block_rows, block_age: config.clickhouse.block_age };
         let pipelines = std::mem::take(&mut captured.sources).into_iter().enumerate().map(|(index, sources)| {
-            let enricher = Enricher::new(&published, &names).with_rates(&rates);
+            let enricher = Enricher::new(&published, &names).with_rates(&rates).with_networks(&networks);
             let hand_on = hand_on(stdout.as_ref().map(stdout::Writer::tap), tokens.clone(), sink.sender());
             let books = Books::new(index, account.clone(), exporters.clone());
             let (templates, pool) = (templates.cache(), Arc::clone(&pool));
@@ -150,7 +151,7 @@ impl Running {
             sink,
             templates,
             store,
-            live: Live { front_door, names, rates },
+            live: Live { front_door, names, networks, rates },
         })
     }
 

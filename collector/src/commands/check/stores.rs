@@ -22,6 +22,11 @@ const SPACE_NEEDED_BYTES: u64 = 256 << 20;
 pub(super) fn findings(config: &Config) -> Vec<Finding> {
     let mut findings = state_directory(&config.state_dir);
     findings.extend(geoip(config));
+    if let Some(path) = &config.written.names.networks {
+        // The file was read, and so found sound, with the configuration.
+        let text = format!("{}: {} prefixes", path.display(), config.networks.prefixes());
+        findings.push(Finding::ok("networks", text));
+    }
     match &config.clickhouse.url {
         Some(url) => findings.push(clickhouse(config, url)),
         None => findings.extend(embedded(config)),
