@@ -108,6 +108,13 @@ fn values_that_cannot_be_meant_say_what_to_write() {
     check("[clickhouse]\nurl = \"http://\"", "write http://HOST:8123");
     check("[clickhouse]\nurl = \"http://host:port\"", "write http://HOST:8123");
     check("[clickhouse]\nurl = \"http://me:secret@host:8123\"", "take them out of the URL");
+    let urls = |keys: &str| format!("[clickhouse]\n{keys}");
+    check(&urls("urls = [\"http://a\", \"b:8123\"]"), "clickhouse.urls is \"b:8123\": write http://HOST:8123");
+    check(&urls("urls = [\"http://a\", \"http://a\"]"), "clickhouse.urls is \"http://a\" twice: name each server once");
+    check(&urls("url = \"http://a\"\nurls = [\"http://b\"]"), "keep one of url, urls and [[clickhouse.shards]]");
+    check(&urls("[[clickhouse.shards]]\nurls = []"), "clickhouse.shards is a shard without urls: name at least one");
+    check(&urls("[[clickhouse.shards]]\nurl = \"http://a\""), "file.toml:3: unknown field `url`");
+    check("[clickhouse]\nblock_rows = 524289", "clickhouse.block_rows is 524289: use a number from 1 to 524288");
     check("[clickhouse]\ndatabase = \"a-b\"", "clickhouse.database is \"a-b\"");
     check("[clickhouse]\npassword = \"a\"\npassword_file = \"b\"", "keep one of the two");
     check("[clickhouse]\npassword_file = \"/nonexistent/file\"", "reading password file /nonexistent/file");
@@ -240,4 +247,26 @@ fn networks_are_read_with_the_file() {
     });
     std::fs::remove_file(&broken).expect("it was made");
     assert!(errors[0].contains("line 2: \"10.0.0.0/99\" is no address and no prefix"), "{}", errors[0]);
+}
+
+#[test]
+fn servers_are_named_in_one_of_three_ways() {
+    for (keys, expected) in [
+        ("", &[&["http://127.0.0.1:8123"][..]][..]),
+        ("url = \"http://a:1\"", &[&["http://a:1"]]),
+        ("urls = [\"http://a:1\", \"https://b:2\"]", &[&["http://a:1", "https://b:2"]]),
+        (
+            "[[clickhouse.shards]]\nurls = [\"http://a:1\", \"http://b:1\"]\n[[clickhouse.shards]]\nurls = [\"http://c:1\"]",
+            &[&["http://a:1", "http://b:1"], &["http://c:1"]],
+        ),
+    ] {
+        let written = Written::parse(&format!("[clickhouse]\n{keys}"), "file.toml").expect("valid TOML");
+        let config = Config::resolve(written, None).expect("it can be meant");
+        let urls: Vec<Vec<String>> =
+            config.clients().into_iter().map(|shard| shard.into_iter().map(|client| client.url).collect()).collect();
+        assert_eq!(urls, expected, "{keys}");
+        assert_eq!(config.client().url, urls[0][0], "{keys}");
+        let shards = config.sink().shards;
+        assert!(if keys.is_empty() { shards.is_empty() } else { shards == urls }, "{keys}");
+    }
 }

@@ -134,7 +134,10 @@ impl Endpoints {
         match class.concerns() {
             Concerns::Batch => {}
             Concerns::Endpoint => self.rest(index, class, begun, now),
-            Concerns::Shard => (0..self.all.len()).for_each(|index| self.rest(index, class, begun, now)),
+            Concerns::Shard => {
+                self.rest(index, class, begun, now);
+                self.others_rest_with(index);
+            }
         }
     }
 
@@ -168,6 +171,15 @@ impl Endpoints {
         state.failures = state.failures.saturating_add(1);
         state.rests_until = Some(now + wait_after(state.failures, class.remedy()));
         state.needs_probe = class.is_of_the_connection() && !is_alone;
+    }
+
+    /// No endpoint is asked before this one.
+    fn others_rest_with(&self, index: usize) {
+        let until = self.all[index].lock().rests_until;
+        for other in &self.all {
+            let mut state = other.lock();
+            state.rests_until = state.rests_until.max(until);
+        }
     }
 
     /// Endpoints whose last failure somebody must see to.

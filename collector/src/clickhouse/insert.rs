@@ -19,9 +19,8 @@ use tokio::sync::mpsc;
 
 use super::client::{Compression, Settings};
 use super::error::{Class, Error};
-use super::native;
+use super::{frames, native};
 use crate::batch::{Part, Table};
-use crate::store::frames;
 
 /// Bytes that are compressed and sent as one; ClickHouse's own client uses the same size.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -90,6 +89,7 @@ impl Inserts {
             ("decompress", decompress),
             // Acknowledged means stored, and an insert is one part of each partition: neither may depend on the server's profile.
             ("async_insert", "0"),
+            ("max_insert_block_size", "1048449"),
             ("insert_deduplicate", "1"),
             ("insert_deduplication_token", token),
             // The status is sent once the insert is done, not before.
@@ -142,11 +142,7 @@ impl Inserts {
     fn packed(&self, data: BytesMut) -> Bytes {
         match self.settings.compression {
             Compression::None => data.freeze(),
-            Compression::Lz4 => {
-                let mut packed = Vec::new();
-                frames::write(&data, &mut packed);
-                packed.into()
-            }
+            Compression::Lz4 => frames::lz4(&data),
         }
     }
 }

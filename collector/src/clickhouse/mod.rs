@@ -15,6 +15,8 @@ pub mod counters;
 mod endpoints;
 /// What went wrong, in classes that say what to do about it.
 pub mod error;
+/// Compression framing.
+mod frames;
 /// One insert: its request and its answer.
 mod insert;
 /// The threads that insert.
@@ -29,6 +31,8 @@ mod observer;
 mod prober;
 /// Batches that wait for their insert, within a bound.
 mod queue;
+/// The schema on every endpoint.
+pub mod rollout;
 /// The tables and their migrations.
 pub mod schema;
 /// Takes batches, and stops.

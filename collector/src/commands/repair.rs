@@ -94,7 +94,9 @@ pub(super) fn run(args: &RepairArgs, cli: &Cli) -> anyhow::Result<()> {
 fn enricher(config: &Config) -> anyhow::Result<Enricher> {
     let geo = Published::new(Geo::open(&config.geoip.files)?);
     let names = Published::new(config.names());
-    Ok(Enricher::new(&geo, &names).with_rates(&PublishedRates::new(config.sampling_rates())))
+    let rates = PublishedRates::new(config.sampling_rates());
+    let networks = Published::new(config.networks.clone());
+    Ok(Enricher::new(&geo, &names).with_rates(&rates).with_networks(&networks))
 }
 
 fn settings(config: &Config) -> Settings {

@@ -133,6 +133,8 @@ impl ClickHouseFlags {
         replace(&mut settings.user, self.user.as_ref());
         if self.clickhouse_url.is_some() {
             settings.url.clone_from(&self.clickhouse_url);
+            settings.urls.clear();
+            settings.shards.clear();
         }
         if self.password_file.is_none() {
             return password;

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use super::output::Output;
 use super::run::ClickHouseFlags;
 use super::{Cli, password_of_environment};
-use crate::clickhouse::{Client, schema};
+use crate::clickhouse::{rollout, schema};
 use crate::config::Config;
 
 /// Print or apply the tables in ClickHouse
@@ -46,14 +46,15 @@ fn apply(flags: &ClickHouseFlags, cli: &Cli, out: &mut Output) -> anyhow::Result
     let mut written = cli.written()?;
     cli.start_log(&written.log)?;
     let password = flags.stand_above(&mut written, password_of_environment());
-    let settings = Config::resolve(written, password)?.client();
+    let config = Config::resolve(written, password)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting tokio")?;
-    let applied = runtime.block_on(async { schema::apply(&Client::new(&settings)?).await })?;
-    let (url, database) = (&settings.url, &settings.database);
-    if applied.from == applied.to {
-        writeln!(out, "{url}: database {database} has schema version {} already", applied.to)?;
-    } else {
-        writeln!(out, "{url}: database {database} went from schema version {} to {}", applied.from, applied.to)?;
+    let database = &config.clickhouse.database;
+    for (url, applied) in runtime.block_on(rollout::apply(&config.clients()))? {
+        if applied.from == applied.to {
+            writeln!(out, "{url}: database {database} has schema version {} already", applied.to)?;
+        } else {
+            writeln!(out, "{url}: database {database} went from schema version {} to {}", applied.from, applied.to)?;
+        }
     }
     Ok(())
 }

@@ -125,8 +125,10 @@ pub struct GeoIp {
 /// Where rows go.
 #[derive(Debug, Clone)]
 pub struct ClickHouse {
-    /// A ClickHouse server; `None` for the embedded store.
+    /// The first server of the first shard; `None` for the embedded store.
     pub url: Option<String>,
+    /// Servers of every shard; none for the embedded store.
+    pub shards: Vec<Vec<String>>,
     /// Database of the flows table.
     pub database: String,
     /// User name.

@@ -25,12 +25,21 @@ impl Config {
         }
     }
 
+    /// Settings for every server, by shard.
+    #[must_use]
+    pub fn clients(&self) -> Vec<Vec<client::Settings>> {
+        let one = self.client();
+        let of = |url: &String| client::Settings { url: url.clone(), ..one.clone() };
+        let shards: Vec<Vec<_>> = self.clickhouse.shards.iter().map(|urls| urls.iter().map(of).collect()).collect();
+        if shards.is_empty() { vec![vec![one]] } else { shards }
+    }
+
     /// Settings of the sink.
     #[must_use]
     pub fn sink(&self) -> sink::Settings {
         let ClickHouse { pending_rows, pending_bytes, inserters, .. } = self.clickhouse;
         let lock_file = Some(self.state_dir.join("inserting.lock"));
-        sink::Settings { pending_rows, pending_bytes, inserters, shards: Vec::new(), lock_file }
+        sink::Settings { pending_rows, pending_bytes, inserters, shards: self.clickhouse.shards.clone(), lock_file }
     }
 
     /// Settings of the embedded store as a child of this process, which ends with it.

@@ -12,6 +12,9 @@ use super::written::{self, CaptureMode, Written};
 use crate::enrich::Networks;
 use crate::templates::HeldBounds;
 
+/// A block is inserted as one, and ClickHouse cuts what has more than `max_insert_block_size` (1 048 449) rows into several parts.
+/// Half of that leaves room for the rows that one datagram, or data sets that were held, put on top.
+const MOST_BLOCK_ROWS: u64 = 1 << 19;
 /// The longest name an interface can have: `IFNAMSIZ` less its NUL, `include/uapi/linux/if.h`.
 const INTERFACE_NAME_BYTES: usize = 15;
 
@@ -136,9 +139,7 @@ fn networks(file: Option<PathBuf>) -> Result<Networks, ConfigError> {
 }
 
 fn clickhouse(written: written::ClickHouse, password: Option<Secret>) -> Result<ClickHouse, ConfigError> {
-    if let Some(url) = &written.url {
-        check_url(url)?;
-    }
+    let shards = shards(&written)?;
     let identifier = written.database.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
         && written.database.chars().all(|character| character.is_ascii_alphanumeric() || character == '_');
     if !identifier {
@@ -155,7 +156,7 @@ fn clickhouse(written: written::ClickHouse, password: Option<Secret>) -> Result<
             "keep one of the two",
         ));
     }
-    in_range("clickhouse.block_rows", written.block_rows as u64, 1..=16 << 20)?;
+    in_range("clickhouse.block_rows", written.block_rows as u64, 1..=MOST_BLOCK_ROWS)?;
     in_range("clickhouse.block_age_ms", written.block_age_ms, 1..=600_000)?;
     in_range("clickhouse.pending_rows", written.pending_rows, written.block_rows as u64..=1 << 32)?;
     in_range("clickhouse.pending_bytes", written.pending_bytes, 1 << 20..=1 << 48)?;
@@ -168,7 +169,8 @@ fn clickhouse(written: written::ClickHouse, password: Option<Secret>) -> Result<
         (None, None) => written.password.unwrap_or_default(),
     };
     Ok(ClickHouse {
-        url: written.url,
+        url: shards.first().and_then(|urls| urls.first()).cloned(),
+        shards,
         database: written.database,
         user: written.user,
         password,
@@ -184,6 +186,37 @@ fn clickhouse(written: written::ClickHouse, password: Option<Secret>) -> Result<
     })
 }
 
+/// The servers by shard, from whichever key names them.
+fn shards(written: &written::ClickHouse) -> Result<Vec<Vec<String>>, ConfigError> {
+    let mut ways = Vec::new();
+    ways.extend(written.url.iter().map(|url| ("clickhouse.url", vec![vec![url.clone()]])));
+    if !written.urls.is_empty() {
+        ways.push(("clickhouse.urls", vec![written.urls.clone()]));
+    }
+    if !written.shards.is_empty() {
+        let shards = written.shards.iter().map(|shard| shard.urls.clone()).collect();
+        ways.push(("clickhouse.shards", shards));
+    }
+    if let [_, (key, _), ..] = ways[..] {
+        let remedy = "keep one of url, urls and [[clickhouse.shards]]";
+        return Err(ConfigError::meaning(key, "given together with other servers", remedy));
+    }
+    let Some((key, shards)) = ways.pop() else { return Ok(Vec::new()) };
+    let mut known = std::collections::BTreeSet::new();
+    for urls in &shards {
+        if urls.is_empty() {
+            return Err(ConfigError::meaning(key, "a shard without urls", "name at least one of its servers"));
+        }
+        for url in urls {
+            check_url(key, url)?;
+            if !known.insert(url) {
+                return Err(ConfigError::meaning(key, format_args!("\"{url}\" twice"), "name each server once"));
+            }
+        }
+    }
+    Ok(shards)
+}
+
 /// Reads a file that holds a password on its first line.
 fn read_password(path: &Path) -> Result<Secret, ConfigError> {
     let text =
@@ -192,12 +225,12 @@ fn read_password(path: &Path) -> Result<Secret, ConfigError> {
 }
 
 /// A URL is `http://host[:port][/path]` or `https://...`; user and password do not belong into it, because URLs are logged.
-fn check_url(url: &str) -> Result<(), ConfigError> {
+fn check_url(key: &'static str, url: &str) -> Result<(), ConfigError> {
     let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
     let authority = rest.and_then(|rest| rest.split(['/', '?', '#']).next()).unwrap_or_default();
     if authority.contains('@') {
         return Err(ConfigError::meaning(
-            "clickhouse.url",
+            key,
             "carrying a user or password",
             "take them out of the URL; set clickhouse.user and clickhouse.password_file",
         ));
@@ -215,7 +248,7 @@ fn check_url(url: &str) -> Result<(), ConfigError> {
     });
     if host.is_empty() || url.contains(char::is_whitespace) {
         return Err(ConfigError::meaning(
-            "clickhouse.url",
+            key,
             format_args!("\"{url}\""),
             "write http://HOST:8123 or https://HOST:8443",
         ));

@@ -123,6 +123,8 @@ section! {
     /// `[clickhouse]`: where rows go.
     ClickHouse {
         url: Option<String> = None,
+        urls: Vec<String> = Vec::new(),
+        shards: Vec<Shard> = Vec::new(),
         database: String = "collector".to_owned(),
         user: String = "default".to_owned(),
         password: Option<Secret> = None,
@@ -137,6 +139,14 @@ section! {
         connect_timeout_seconds: u64 = 5,
         request_timeout_seconds: u64 = 60,
     }
+}
+
+/// `[[clickhouse.shards]]`: the servers of one shard.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shard {
+    /// Key `urls`.
+    pub urls: Vec<String>,
 }
 
 section! {

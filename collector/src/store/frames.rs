@@ -17,7 +17,7 @@ const WRITTEN_BYTES: usize = 1 << 20;
 const READ_LIMIT_BYTES: usize = 1 << 30;
 
 /// Appends `data` to `out` as frames.
-pub(crate) fn write(data: &[u8], out: &mut Vec<u8>) {
+pub(super) fn write(data: &[u8], out: &mut Vec<u8>) {
     for piece in data.chunks(WRITTEN_BYTES) {
         let packed = lz4_flex::block::compress(piece);
         let start = out.len();

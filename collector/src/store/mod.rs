@@ -19,7 +19,7 @@ mod errors;
 /// Output formats.
 mod formats;
 /// ClickHouse's native compression framing.
-pub(crate) mod frames;
+mod frames;
 /// The HTTP interface.
 mod http;
 /// The C interface of the library.

@@ -77,7 +77,7 @@ impl Running {
             compression: if store.is_some() { Compression::None } else { config.client().compression },
             ..config.client()
         };
-        apply_schema(&client)?;
+        apply_schema(&config.clients())?;
         let mut captured = capture::open(
             &config.capture,
             &capture::DoorSettings { rules: config.rules(), exporters: config.front_door.exporters },
@@ -277,14 +277,15 @@ fn save_templates(templates: &Templates, settings: &config::Templates) {
     }
 }
 
-fn apply_schema(settings: &clickhouse::Settings) -> Result<(), Error> {
+fn apply_schema(shards: &[Vec<clickhouse::Settings>]) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(Error::system("start a runtime for the schema"))?;
-    let applied = runtime.block_on(async { clickhouse::schema::apply(&clickhouse::Client::new(settings)?).await })?;
-    if applied.from != applied.to {
-        tracing::info!(from = applied.from, to = applied.to, "brought the schema up to date");
+    for (url, applied) in runtime.block_on(clickhouse::rollout::apply(shards))? {
+        if applied.from != applied.to {
+            tracing::info!(url, from = applied.from, to = applied.to, "brought the schema up to date");
+        }
     }
     Ok(())
 }

@@ -17,6 +17,8 @@ use tokio::sync::oneshot;
 pub(crate) enum Answer {
     /// 200 with this text, as ClickHouse answers.
     Fine(&'static str),
+    /// Inserts are acknowledged, probes answered.
+    Works,
     /// This status and text.
     Fail(u16, &'static str),
     /// This status, nothing else but ClickHouse's code in a header.
@@ -84,6 +86,12 @@ impl Fake {
     pub(crate) fn inserts(&self) -> Vec<Insert> {
         self.shared.lock().unwrap().inserts.clone()
     }
+
+    /// Tokens of the inserts, in their order.
+    pub(crate) fn tokens(&self) -> Vec<String> {
+        let token = |insert: Insert| insert.parameters.get("insert_deduplication_token").cloned();
+        self.inserts().into_iter().filter_map(token).collect()
+    }
 }
 
 impl Fake {
@@ -116,12 +124,16 @@ async fn answer(
         let mut shared = shared.lock().unwrap();
         shared.requests += 1;
         if parameters.contains_key("query") {
-            shared.inserts.push(Insert { parameters, body });
+            shared.inserts.push(Insert { parameters: parameters.clone(), body });
         }
         shared.script.pop_front().or(shared.otherwise)
     };
+    let is_insert = parameters.contains_key("insert_deduplication_token");
     let (status, header, body) = match answer {
         Some(Answer::Fine(text)) => (200, ("X-ClickHouse-Summary", "{}"), Body::from(text)),
+        Some(Answer::Works) => {
+            (200, ("X-ClickHouse-Summary", "{}"), Body::from(if is_insert { "" } else { "26.5.1.1\t0\n" }))
+        }
         Some(Answer::Fail(status, text)) => (status, ("X-Fake", "fail"), Body::from(text)),
         Some(Answer::Coded(status, code)) => (status, ("X-ClickHouse-Exception-Code", code), Body::empty()),
         Some(Answer::Redirect(status, location)) => (status, ("Location", location), Body::empty()),

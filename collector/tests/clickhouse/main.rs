@@ -2,10 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test as tests do")]
 
+/// Several servers: failover, shards.
+mod endpoints;
 /// A real engine behind ClickHouse's HTTP interface.
 mod engine;
+/// Each way an insert can fail, and what is done about it.
+mod failures;
 /// A server that fails on command.
 mod fake;
+/// Acknowledgements that are lost on the way.
+mod lost;
 /// Who had which address.
 mod nat;
 /// Each way a ClickHouse can fail to be there.

@@ -31,7 +31,7 @@ pub(crate) struct Running {
     pool: Arc<Pool>,
 }
 
-fn start(client: &Settings, settings: &sink::Settings) -> Running {
+pub(crate) fn start(client: &Settings, settings: &sink::Settings) -> Running {
     start_observed(client, settings, Arc::new(()))
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn at(address: std::net::SocketAddr) -> Settings {
     Settings { url: format!("http://{address}"), compression: Compression::None, ..Settings::default() }
 }
 
-fn batch(number: u64, rows: usize) -> Batch {
+pub(crate) fn batch(number: u64, rows: usize) -> Batch {
     batch_of(flows_only(1000 * number, rows, 10, &mut Numbers(number)), number)
 }
 

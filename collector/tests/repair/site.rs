@@ -165,7 +165,9 @@ impl Site {
         let geo = Published::new(Geo::open(&config.geoip.files).expect("GeoIP files"));
         let names = Published::new(config.names());
         let rates = PublishedRates::new(config.sampling_rates());
-        Writer { client: self.client(), enricher: Enricher::new(&geo, &names).with_rates(&rates), roller: Roller::default() }
+        let networks = Published::new(config.networks.clone());
+        let enricher = Enricher::new(&geo, &names).with_rates(&rates).with_networks(&networks);
+        Writer { client: self.client(), enricher, roller: Roller::default() }
     }
 
     /// The command, not started.

@@ -28,7 +28,7 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
         findings.push(Finding::ok("networks", text));
     }
     match &config.clickhouse.url {
-        Some(url) => findings.push(clickhouse(config, url)),
+        Some(_) => findings.extend(config.clients().iter().flatten().map(|settings| clickhouse(config, settings))),
         None => findings.extend(embedded(config)),
     }
     if let Some(address) = config.metrics.listen {
@@ -99,14 +99,14 @@ fn geoip(config: &Config) -> Vec<Finding> {
     config.geoip.files.iter().map(open).collect()
 }
 
-fn clickhouse(config: &Config, url: &str) -> Finding {
-    let subject = "ClickHouse";
+fn clickhouse(config: &Config, settings: &clickhouse::Settings) -> Finding {
+    let (subject, url) = ("ClickHouse", &settings.url);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return Finding::unknown(subject, error.to_string(), "check again with fewer programs running"),
     };
     let asked = runtime.block_on(async {
-        let client = Client::new(&config.client())?;
+        let client = Client::new(settings)?;
         let version = match client.probe().await {
             Err(error) if error.class == Class::NoDatabase => None,
             other => Some(other?),
