@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: hostile datagrams and captures, made up for as long as asked, against their readers.
+//! `cargo xtask fuzz`: hostile datagrams, captures and journals, made up for as long as asked, against their readers.
 //!
 //! The targets are a package of their own outside the workspace, for they need a nightly compiler and `cargo-fuzz`.
 
@@ -8,8 +8,9 @@ use anyhow::{Context, Result};
 
 use crate::programs;
 
-/// The targets: one datagram, a sequence of them with the template state kept, sFlow from within, a capture file.
-const TARGETS: [&str; 4] = ["datagram", "sequence", "sflow", "pcap"];
+/// The targets: one datagram, a sequence of them with the template state kept, sFlow from within, a capture file, the files
+/// of a journal.
+const TARGETS: [&str; 5] = ["datagram", "sequence", "sflow", "pcap", "journal"];
 /// The version of `cargo-fuzz` that the targets were written with.
 const VERSION: &str = "0.13.2";
 const FOLDER: &str = "collector/netflow/fuzz";

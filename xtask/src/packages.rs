@@ -48,13 +48,15 @@ const PMACCT: Package =
 const FPROBE: Package = Package { name: "fprobe", program: "fprobe", services: &["fprobe"] };
 /// A decoder of others to compare with.
 const NFDUMP: Package = Package { name: "nfdump", program: "nfcapd", services: &["nfdump"] };
+/// Another reader of the captures that are written.
+const TSHARK: Package = package("tshark", "tshark");
 
 /// What fetching the ClickHouse engine needs.
 pub const ENGINE: &[Package] = &[NPM];
 /// What `cargo xtask demo` needs.
 pub const DEMO: &[Package] = &[COMPILER, IPROUTE2, PING, ETHTOOL, SOFTFLOWD, PMACCT];
 /// What `cargo xtask test` needs.
-pub const TEST: &[Package] = &[COMPILER, IPROUTE2, CURL, PING, ETHTOOL, SOFTFLOWD, PMACCT, FPROBE, NFDUMP];
+pub const TEST: &[Package] = &[COMPILER, IPROUTE2, CURL, PING, ETHTOOL, SOFTFLOWD, PMACCT, FPROBE, NFDUMP, TSHARK];
 
 /// Sees to it that the programs of `packages` are there.
 ///

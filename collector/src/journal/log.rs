@@ -89,7 +89,8 @@ impl Journal {
     fn turn(&mut self, now_ns: i64) -> Result<(), Refused> {
         let Some(blank) = self.spares.take() else {
             self.tend(now_ns);
-            return Err(if self.spares.is_failing() { Refused::Disk } else { Refused::Slow });
+            // A stored segment may be on its way to be used again.
+            return Err(if self.spares.is_in_need() { Refused::Disk } else { Refused::Slow });
         };
         if let Some(full) = self.segments.back_mut() {
             full.seal(&self.id);

@@ -26,6 +26,17 @@ pub struct Reader {
     progress: Option<progress::Loaded>,
 }
 
+/// How often a directory is listed where segments are missing between others.
+const LISTINGS: usize = 5;
+
+/// The files of a directory.
+#[derive(Debug, Default)]
+struct Listed {
+    /// Ascending by number.
+    segments: Vec<(PathBuf, Id, u64, u64, Option<Content>)>,
+    strangers: Vec<PathBuf>,
+}
+
 /// One segment, as far as it was written when it was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SegmentInfo {
@@ -86,25 +97,21 @@ impl Reader {
     /// # Errors
     /// The directory cannot be listed.
     pub fn open(directory: &Path) -> Result<Self, Error> {
-        let listed = std::fs::read_dir(directory).map_err(Error::system("list", directory))?;
         let progress = progress::load(directory);
-        let mut segments = Vec::new();
-        let mut strangers = Vec::new();
-        for file in listed {
-            let path = file.map_err(Error::system("list", directory))?.path();
-            if segment::file_number(&path).is_none() {
-                continue;
+        let mut listed = list(directory)?;
+        // A file that was a spare when it was looked at may be a segment when a later one is: then one is missing between others.
+        for _ in 0..LISTINGS {
+            if !listed.has_holes() {
+                break;
             }
-            match segment::front(&path).map(|front| header::read(&front)) {
-                Ok(Front::Segment { id, number, size, content }) => segments.push((path, id, number, size, content)),
-                Ok(Front::Spare) => {}
-                Ok(Front::Stranger) => strangers.push(path),
-                // Taken away since it was listed.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(Error::system("read", path)(error)),
+            let again = list(directory)?;
+            let is_same = again.segments == listed.segments;
+            listed = again;
+            if is_same {
+                break;
             }
         }
-        segments.sort_by_key(|(_, _, number, _, _)| *number);
+        let Listed { segments, mut strangers } = listed;
         let newest = segments.last().map(|(_, id, ..)| *id);
         let id = progress.as_ref().map(|loaded| loaded.identity.id).or(newest).unwrap_or_default();
         let (ours, others): (Vec<_>, Vec<_>) = segments.into_iter().partition(|(_, of, ..)| *of == id);
@@ -327,4 +334,31 @@ impl Reader {
         let Ok(front) = segment::front(&info.path) else { return false };
         matches!(header::read(&front), Front::Segment { id, number, .. } if id == self.id && number == info.number)
     }
+}
+
+impl Listed {
+    fn has_holes(&self) -> bool {
+        self.segments.windows(2).any(|pair| pair[1].2 > pair[0].2 + 1)
+    }
+}
+
+fn list(directory: &Path) -> Result<Listed, Error> {
+    let files = std::fs::read_dir(directory).map_err(Error::system("list", directory))?;
+    let mut listed = Listed::default();
+    for file in files {
+        let path = file.map_err(Error::system("list", directory))?.path();
+        if segment::file_number(&path).is_none() {
+            continue;
+        }
+        match segment::front(&path).map(|front| header::read(&front)) {
+            Ok(Front::Segment { id, number, size, content }) => listed.segments.push((path, id, number, size, content)),
+            Ok(Front::Spare) => {}
+            Ok(Front::Stranger) => listed.strangers.push(path),
+            // Taken away since it was listed.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::system("read", path)(error)),
+        }
+    }
+    listed.segments.sort_by_key(|(_, _, number, _, _)| *number);
+    Ok(listed)
 }

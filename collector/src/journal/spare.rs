@@ -157,10 +157,12 @@ impl Maker {
     fn run(mut self, ordered: &Receiver<Order>) {
         let mut synchronised = Instant::now();
         loop {
-            while !self.is_ready.is_full() && self.make() {}
+            // What was given back is used before anything new is made.
+            let is_waiting = ordered.is_empty() && (self.is_ready.is_full() || !self.make());
             let failing = if self.shared.is_failing.load(Ordering::Relaxed) { RETRY } else { IDLE };
             let sync = self.work.sync_every.map_or(IDLE, |every| every.saturating_sub(synchronised.elapsed()));
-            match ordered.recv_timeout(failing.min(sync)) {
+            let wait = if is_waiting { failing.min(sync) } else { Duration::ZERO };
+            match ordered.recv_timeout(wait) {
                 Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(Order::Old(path)) => self.keep(path),
                 Ok(Order::Unmap(mapping)) => drop(mapping),

@@ -8,6 +8,8 @@ mod check;
 mod corpus;
 /// Capture formats, link types, fragments.
 mod formats;
+/// `collector journal` and `collector export`.
+mod journal;
 /// Records before their template.
 mod late;
 /// `collector replay`.

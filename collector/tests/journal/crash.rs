@@ -108,7 +108,8 @@ fn run(journal: &mut Journal, folder: &Folder, steps: &[Step]) -> Account {
             Step::Begin => {}
             Step::Settle(index) => {
                 if !account.ranges.is_empty() {
-                    let (range, is_settled) = index.get_mut(&mut account.ranges);
+                    let index = index.index(account.ranges.len());
+                    let (range, is_settled) = &mut account.ranges[index];
                     progress.settle(*range);
                     *is_settled = true;
                 }
@@ -119,16 +120,6 @@ fn run(journal: &mut Journal, folder: &Folder, steps: &[Step]) -> Account {
     }
     account.stored = progress.stored();
     account
-}
-
-trait GetMut {
-    fn get_mut<'a, T>(&self, of: &'a mut [T]) -> &'a mut T;
-}
-
-impl GetMut for prop::sample::Index {
-    fn get_mut<'a, T>(&self, of: &'a mut [T]) -> &'a mut T {
-        &mut of[self.index(of.len())]
-    }
 }
 
 fn is_segment(path: &Path) -> bool {
