@@ -115,7 +115,7 @@ impl Exchange<'_> {
     /// Links the partition's parts into an empty table; the parts, of one moment.
     fn link(&self, copy: &str) -> Result<Vec<String>, Error> {
         for _ in 0..ATTEMPTS {
-            self.database.execute(&format!("TRUNCATE TABLE {copy} SYNC"))?;
+            self.database.execute(&format!("TRUNCATE TABLE {copy}"))?;
             let before = self.parts()?;
             if before.is_empty() {
                 return Ok(before);

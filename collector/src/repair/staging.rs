@@ -60,7 +60,7 @@ impl Staging {
         let tables = DECODED.iter().flat_map(|table| [self.copy(table), self.decoded(table)]);
         let tables = tables.chain(rollup::TABLES.iter().map(|table| self.sums(table)));
         for name in tables {
-            database.execute(&format!("DROP TABLE IF EXISTS {name} SYNC"))?;
+            database.execute(&format!("DROP TABLE IF EXISTS {name}"))?;
         }
         Ok(())
     }

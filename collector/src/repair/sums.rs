@@ -36,7 +36,7 @@ pub(super) fn compute(database: &Database, staging: &Staging, period: &Period, p
         let is_of_hosts = std::ptr::eq(table, rollups::TABLES[rollups::TABLES.len() - 1]);
         let select = if is_of_hosts { hosts(table, &old, &new) } else { difference(table, &old, &new) };
         let sums = staging.sums(table);
-        database.execute(&format!("TRUNCATE TABLE {sums} SYNC"))?;
+        database.execute(&format!("TRUNCATE TABLE {sums}"))?;
         database.execute(&format!("INSERT INTO {sums} {select} SETTINGS insert_deduplicate = 0"))?;
     }
     note(database, staging, partition)
