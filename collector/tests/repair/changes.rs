@@ -68,7 +68,8 @@ fn everything_is_as_if_it_had_been_right_from_the_start() {
     assert!(told.contains(&format!("flows: {rows} rows before, {rows} after")), "{told}");
     assert_eq!(site.contents(), expected.contents(), "{told}");
     site.assert_tidy();
-    let audit = "SELECT outcome, rows_before['flows'], rows_after['flows'], datagrams, length(partitions) FROM repairs FINAL";
+    let audit =
+        "SELECT outcome, rows_before['flows'], rows_after['flows'], datagrams, length(partitions) FROM repairs FINAL";
     let datagrams = 40 + 4;
     assert_eq!(site.sql(audit), format!("done\t{rows}\t{rows}\t{datagrams}\t2\n"));
 

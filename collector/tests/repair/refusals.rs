@@ -2,7 +2,7 @@
 
 use std::fs::File;
 
-use crate::datagrams::{V5_RECORDS, V9_RECORDS, v5, v9_data};
+use crate::datagrams::{V5_RECORDS, v5, v9_data};
 use crate::site::{Engine, Site, midnight_ms, now_ms, text};
 
 const MINUTE_MS: i64 = 60_000;
@@ -56,7 +56,6 @@ fn what_another_collector_stored_is_not_lost() {
     let begin_ms = midnight_ms();
     site.receive(EXPORTER, begin_ms, &v5(begin_ms, 500));
     site.collect();
-    site.sql("SELECT 1");
     let other = "INSERT INTO flows (time_received, exporter_address) SELECT time_received + 1, toIPv6('203.0.113.9') FROM flows";
     site.sql(other);
     site.configure(RIGHT);
@@ -83,7 +82,6 @@ fn data_that_may_still_be_decoded_is_waited_for() {
     let told = site.repaired(at_ms, to_ms, &["--partial"]);
     assert!(told.contains("1 data sets of the period without a template"), "{told}");
     assert_eq!(site.count("SELECT count() FROM flows WHERE exporter_name = 'lab'"), V5_RECORDS);
-    assert_eq!(V9_RECORDS, 3);
 }
 
 #[test]

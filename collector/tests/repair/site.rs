@@ -12,7 +12,7 @@ use collector::batch::{Block, TABLES};
 use collector::clickhouse::{Client, schema};
 use collector::config::{Config, Written};
 use collector::enrich::{Enricher, Geo, Published, PublishedRates};
-use collector::journal::{Durability, Entry, Journal, Position, Range, SEGMENT_BYTES_MIN, Settings};
+use collector::journal::{Durability, Entry, Journal, Position, Range, Refused, SEGMENT_BYTES_MIN, Settings};
 use collector::rollup::Roller;
 use collector::store::{self, Child, locate};
 use collector::templates::{Cache, Templates};
@@ -122,7 +122,11 @@ impl Site {
     pub(crate) fn receive(&mut self, exporter: &str, received_ms: i64, payload: &[u8]) {
         let entry =
             Entry { received_ns: received_ms * 1_000_000, exporter: mapped(exporter), port: 4242, path: 0, payload };
-        self.journal.append(&entry).expect("room");
+        // Segments are made ready by a thread that a burst may outrun.
+        while let Err(refused) = self.journal.append(&entry) {
+            assert_eq!(refused, Refused::Slow);
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// The collector hears a datagram that its journal forgets at once.
