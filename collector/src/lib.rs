@@ -29,6 +29,8 @@ pub mod pcap;
 pub mod prefix;
 /// Questions about the stored flows, and their answers.
 pub mod query;
+/// A past period, decoded again from the journal.
+pub mod repair;
 /// Small tables of sums, each for a question, computed from each block.
 pub mod rollup;
 /// The lexical rules of ClickHouse's SQL.

@@ -23,6 +23,8 @@ pub mod moment;
 mod output;
 /// `collector query`.
 pub mod query;
+/// `collector repair`.
+pub mod repair;
 /// `collector replay`.
 pub mod replay;
 /// `collector run`.
@@ -88,6 +90,8 @@ Examples:
   collector journal status                 what waits to be stored, what is kept as evidence
   collector export --from '2h ago' -o evidence.pcapng
                                            the datagrams themselves, as a capture
+  collector repair --from -6h --to -1h     decode what is in the journal again, after the
+                                           configuration was corrected
 
 Settings come from flags, then the environment, then the configuration file,
 then defaults. deploy/collector.toml documents every setting; it belongs to
@@ -105,6 +109,7 @@ enum Command {
     Schema(schema::SchemaArgs),
     Decode(decode::DecodeArgs),
     Replay(replay::ReplayArgs),
+    Repair(repair::RepairArgs),
     Exporters(exporters::ExportersArgs),
     Templates(templates::TemplatesArgs),
     Journal(journal::JournalArgs),
@@ -168,6 +173,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
             cli.start_log(&config::written::Log::default())?;
             replay::run(args)
         }
+        Command::Repair(args) => repair::run(args, &cli),
         Command::Exporters(args) => exporters::run(args, &cli),
         Command::Templates(args) => templates::run(args, &cli),
         Command::Journal(args) => journal::run(args, &cli),

@@ -90,7 +90,9 @@ mod tests {
 
     #[test]
     fn a_flow_is_in_the_minutes_it_lived_in() {
-        let cases: [(&str, i64, i64, u64, &[(i64, u64, u64)]); 9] = [
+        // What it is, start, end, bytes; and of each minute its number, bytes and flows.
+        type Case = (&'static str, i64, i64, u64, &'static [(i64, u64, u64)]);
+        let cases: [Case; 9] = [
             ("an instant", NOW, NOW, 10, &[(0, 10, 1)]),
             ("up to a full minute", NOW - 60_000, NOW, 10, &[(-1, 10, 1)]),
             ("a millisecond more", NOW - 60_000, NOW + 1, 10, &[(-1, 9, 1), (0, 1, 0)]),

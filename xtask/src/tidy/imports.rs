@@ -26,6 +26,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("store", &["metrics", "sql_tokens"]),
     ("query", &["clickhouse", "prefix"]),
     ("dictionaries", &["clickhouse", "enrich", "prefix"]),
+    ("repair", &["batch", "clickhouse", "enrich", "journal", "prefix", "rollup", "templates"]),
     ("console", &["clickhouse", "metrics", "templates"]),
     ("ledger", &["batch", "metrics"]),
     ("exporters", &["batch", "front_door", "ledger", "metrics"]),
