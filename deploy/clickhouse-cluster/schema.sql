@@ -248,6 +248,227 @@ COMMENT 'What became of every datagram, per exporter, observation domain and min
 
 INSERT INTO schema_version_local (version, binary_version) VALUES (3, '0.1.0');
 
+ALTER TABLE collector.ledger_local ON CLUSTER `flows`
+    ADD COLUMN IF NOT EXISTS `journal_refused` UInt64 COMMENT 'Datagrams that the journal had no room for' CODEC(ZSTD(1)) AFTER `received_udp_bytes`,
+    ADD COLUMN IF NOT EXISTS `journal_refused_bytes` UInt64 COMMENT 'Payload bytes of these' CODEC(ZSTD(1)) AFTER `journal_refused`,
+    ADD COLUMN IF NOT EXISTS `journal_given_up` UInt64 COMMENT 'Datagrams given up in the journal because more waited for ClickHouse than may' CODEC(ZSTD(1)) AFTER `journal_refused_bytes`,
+    ADD COLUMN IF NOT EXISTS `journal_given_up_bytes` UInt64 COMMENT 'Payload bytes of these' CODEC(ZSTD(1)) AFTER `journal_given_up`,
+    ADD COLUMN IF NOT EXISTS `journal_corrupt` UInt64 COMMENT 'Places in the journal that a fault of the disk made unreadable before they were decoded: a datagram each, or more' CODEC(ZSTD(1)) AFTER `journal_given_up_bytes`,
+    ADD COLUMN IF NOT EXISTS `journal_corrupt_bytes` UInt64 COMMENT 'Bytes of the journal there' CODEC(ZSTD(1)) AFTER `journal_corrupt`;
+
+ALTER TABLE collector.ledger ON CLUSTER `flows`
+    ADD COLUMN IF NOT EXISTS `journal_refused` UInt64 COMMENT 'Datagrams that the journal had no room for' CODEC(ZSTD(1)) AFTER `received_udp_bytes`,
+    ADD COLUMN IF NOT EXISTS `journal_refused_bytes` UInt64 COMMENT 'Payload bytes of these' CODEC(ZSTD(1)) AFTER `journal_refused`,
+    ADD COLUMN IF NOT EXISTS `journal_given_up` UInt64 COMMENT 'Datagrams given up in the journal because more waited for ClickHouse than may' CODEC(ZSTD(1)) AFTER `journal_refused_bytes`,
+    ADD COLUMN IF NOT EXISTS `journal_given_up_bytes` UInt64 COMMENT 'Payload bytes of these' CODEC(ZSTD(1)) AFTER `journal_given_up`,
+    ADD COLUMN IF NOT EXISTS `journal_corrupt` UInt64 COMMENT 'Places in the journal that a fault of the disk made unreadable before they were decoded: a datagram each, or more' CODEC(ZSTD(1)) AFTER `journal_given_up_bytes`,
+    ADD COLUMN IF NOT EXISTS `journal_corrupt_bytes` UInt64 COMMENT 'Bytes of the journal there' CODEC(ZSTD(1)) AFTER `journal_corrupt`;
+
+INSERT INTO schema_version_local (version, binary_version) VALUES (4, '0.1.0');
+
+ALTER TABLE collector.flows_local ON CLUSTER `flows`
+    ADD COLUMN IF NOT EXISTS `src_network` LowCardinality(String) COMMENT 'Network of the source address, from the configuration' CODEC(ZSTD(1)) AFTER `dst_as_name`,
+    ADD COLUMN IF NOT EXISTS `dst_network` LowCardinality(String) COMMENT 'Network of the destination address, from the configuration' CODEC(ZSTD(1)) AFTER `src_network`,
+    ADD COLUMN IF NOT EXISTS `src_customer` LowCardinality(String) COMMENT 'Customer of the source address, from the configuration' CODEC(ZSTD(1)) AFTER `dst_network`,
+    ADD COLUMN IF NOT EXISTS `dst_customer` LowCardinality(String) COMMENT 'Customer of the destination address, from the configuration' CODEC(ZSTD(1)) AFTER `src_customer`;
+
+ALTER TABLE collector.flows ON CLUSTER `flows`
+    ADD COLUMN IF NOT EXISTS `src_network` LowCardinality(String) COMMENT 'Network of the source address, from the configuration' CODEC(ZSTD(1)) AFTER `dst_as_name`,
+    ADD COLUMN IF NOT EXISTS `dst_network` LowCardinality(String) COMMENT 'Network of the destination address, from the configuration' CODEC(ZSTD(1)) AFTER `src_network`,
+    ADD COLUMN IF NOT EXISTS `src_customer` LowCardinality(String) COMMENT 'Customer of the source address, from the configuration' CODEC(ZSTD(1)) AFTER `dst_network`,
+    ADD COLUMN IF NOT EXISTS `dst_customer` LowCardinality(String) COMMENT 'Customer of the destination address, from the configuration' CODEC(ZSTD(1)) AFTER `src_customer`;
+
+CREATE TABLE IF NOT EXISTS collector.interface_1m_local ON CLUSTER `flows`
+(
+    `time` DateTime('UTC') COMMENT 'Start of the minute' CODEC(Delta(4), ZSTD(1)),
+    `exporter_address` IPv6 COMMENT 'Address the datagrams came from' CODEC(ZSTD(1)),
+    `if_index` UInt32 COMMENT 'ifIndex; 0 where the exporter does not say' CODEC(ZSTD(1)),
+    `if_name` LowCardinality(String) COMMENT 'Name of the interface, as the exporter says' CODEC(ZSTD(1)),
+    `direction` Enum8('in' = 0, 'out' = 1) COMMENT 'in: flows whose input interface it is; out: whose output interface it is' CODEC(ZSTD(1)),
+    `bytes` UInt64 COMMENT 'Octets, multiplied by the sampling rate' CODEC(T64, ZSTD(1)),
+    `packets` UInt64 COMMENT 'Packets, multiplied by the sampling rate' CODEC(T64, ZSTD(1)),
+    `raw_bytes` UInt64 COMMENT 'Octets as counted by the exporter' CODEC(T64, ZSTD(1)),
+    `raw_packets` UInt64 COMMENT 'Packets as counted by the exporter' CODEC(T64, ZSTD(1)),
+    `flows` UInt64 COMMENT 'Flows, each in the first minute it lived in' CODEC(T64, ZSTD(1))
+)
+ENGINE = ReplicatedSummingMergeTree('/clickhouse/tables/flows/{shard}/collector/interface_1m_local', '{replica}')
+PARTITION BY toYYYYMM(time)
+ORDER BY (toDate(time), exporter_address, if_index, direction, if_name, time)
+SETTINGS index_granularity = 8192, replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 31536000
+COMMENT 'Traffic of interfaces per minute. A flow is in every bucket it lived in, by time. Ask for sums';
+
+CREATE TABLE IF NOT EXISTS collector.interface_1m ON CLUSTER `flows` AS collector.interface_1m_local
+ENGINE = Distributed('flows', 'collector', 'interface_1m_local')
+COMMENT 'Traffic of interfaces per minute. A flow is in every bucket it lived in, by time. Ask for sums';
+
+CREATE TABLE IF NOT EXISTS collector.as_5m_local ON CLUSTER `flows`
+(
+    `time` DateTime('UTC') COMMENT 'Start of the 5 minutes' CODEC(Delta(4), ZSTD(1)),
+    `exporter_address` IPv6 COMMENT 'Address the datagrams came from' CODEC(ZSTD(1)),
+    `src_as` UInt32 COMMENT 'Source AS: what the exporter says, or GeoIP where it says 0' CODEC(T64, ZSTD(1)),
+    `dst_as` UInt32 COMMENT 'Destination AS: what the exporter says, or GeoIP where it says 0' CODEC(T64, ZSTD(1)),
+    `bytes` UInt64 COMMENT 'Octets, multiplied by the sampling rate' CODEC(T64, ZSTD(1)),
+    `packets` UInt64 COMMENT 'Packets, multiplied by the sampling rate' CODEC(T64, ZSTD(1)),
+    `raw_bytes` UInt64 COMMENT 'Octets as counted by the exporter' CODEC(T64, ZSTD(1)),
+    `raw_packets` UInt64 COMMENT 'Packets as counted by the exporter' CODEC(T64, ZSTD(1)),
+    `flows` UInt64 COMMENT 'Flows, each in the first 5 minutes it lived in' CODEC(T64, ZSTD(1))
+)
+ENGINE = ReplicatedSummingMergeTree('/clickhouse/tables/flows/{shard}/collector/as_5m_local', '{replica}')
+PARTITION BY toYYYYMM(time)
+ORDER BY (toDate(time), src_as, dst_as, exporter_address, time)
+SETTINGS index_granularity = 8192, replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 31536000
+COMMENT 'Traffic between autonomous systems per 5 minutes. A flow is in every bucket it lived in, by time. Ask for sums';
+
+CREATE TABLE IF NOT EXISTS collector.as_5m ON CLUSTER `flows` AS collector.as_5m_local
+ENGINE = Distributed('flows', 'collector', 'as_5m_local')
+COMMENT 'Traffic between autonomous systems per 5 minutes. A flow is in every bucket it lived in, by time. Ask for sums';
+
+CREATE TABLE IF NOT EXISTS collector.country_5m_local ON CLUSTER `flows`
+(
+    `time` DateTime('UTC') COMMENT 'Start of the 5 minutes' CODEC(Delta(4), ZSTD(1)),
+    `exporter_address` IPv6 COMMENT 'Address the datagrams came from' CODEC(ZSTD(1)),
+    `src_country` LowCardinality(String) COMMENT 'Country of the source addresses' CODEC(ZSTD(1)),
+    `dst_country` LowCardinality(String) COMMENT 'Country of the destination addresses' CODEC(ZSTD(1)),
+    `bytes` UInt64 COMMENT 'Octets, multiplied by the sampling rate' CODEC(T64, ZSTD(1)),
+    `packets` UInt64 COMMENT 'Packets, multiplied by the sampling rate' CODEC(T64, ZSTD(1)),
+    `raw_bytes` UInt64 COMMENT 'Octets as counted by the exporter' CODEC(T64, ZSTD(1)),
+    `raw_packets` UInt64 COMMENT 'Packets as counted by the exporter' CODEC(T64, ZSTD(1)),
+    `flows` UInt64 COMMENT 'Flows, each in the first 5 minutes it lived in' CODEC(T64, ZSTD(1))
+)
+ENGINE = ReplicatedSummingMergeTree('/clickhouse/tables/flows/{shard}/collector/country_5m_local', '{replica}')
+PARTITION BY toYYYYMM(time)
+ORDER BY (toDate(time), src_country, dst_country, exporter_address, time)
+SETTINGS index_granularity = 8192, replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 31536000
+COMMENT 'Traffic between countries per 5 minutes. A flow is in every bucket it lived in, by time. Ask for sums';
+
+CREATE TABLE IF NOT EXISTS collector.country_5m ON CLUSTER `flows` AS collector.country_5m_local
+ENGINE = Distributed('flows', 'collector', 'country_5m_local')
+COMMENT 'Traffic between countries per 5 minutes. A flow is in every bucket it lived in, by time. Ask for sums';
+
+CREATE TABLE IF NOT EXISTS collector.service_5m_local ON CLUSTER `flows`
+(
+    `time` DateTime('UTC') COMMENT 'Start of the 5 minutes' CODEC(Delta(4), ZSTD(1)),
+    `exporter_address` IPv6 COMMENT 'Address the datagrams came from' CODEC(ZSTD(1)),
+    `protocol` UInt8 COMMENT 'IP protocol number' CODEC(ZSTD(1)),
+    `port` UInt16 COMMENT 'The lower port of both ends that is not 0, for TCP, UDP, DCCP, SCTP and UDP-Lite; else 0' CODEC(ZSTD(1)),
+    `bytes` UInt64 COMMENT 'Octets, multiplied by the sampling rate' CODEC(T64, ZSTD(1)),
+    `packets` UInt64 COMMENT 'Packets, multiplied by the sampling rate' CODEC(T64, ZSTD(1)),
+    `raw_bytes` UInt64 COMMENT 'Octets as counted by the exporter' CODEC(T64, ZSTD(1)),
+    `raw_packets` UInt64 COMMENT 'Packets as counted by the exporter' CODEC(T64, ZSTD(1)),
+    `flows` UInt64 COMMENT 'Flows, each in the first 5 minutes it lived in' CODEC(T64, ZSTD(1))
+)
+ENGINE = ReplicatedSummingMergeTree('/clickhouse/tables/flows/{shard}/collector/service_5m_local', '{replica}')
+PARTITION BY toYYYYMM(time)
+ORDER BY (toDate(time), protocol, port, exporter_address, time)
+SETTINGS index_granularity = 8192, replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 31536000
+COMMENT 'Traffic of protocols and ports per 5 minutes. A flow is in every bucket it lived in, by time. Ask for sums';
+
+CREATE TABLE IF NOT EXISTS collector.service_5m ON CLUSTER `flows` AS collector.service_5m_local
+ENGINE = Distributed('flows', 'collector', 'service_5m_local')
+COMMENT 'Traffic of protocols and ports per 5 minutes. A flow is in every bucket it lived in, by time. Ask for sums';
+
+CREATE TABLE IF NOT EXISTS collector.network_5m_local ON CLUSTER `flows`
+(
+    `time` DateTime('UTC') COMMENT 'Start of the 5 minutes' CODEC(Delta(4), ZSTD(1)),
+    `exporter_address` IPv6 COMMENT 'Address the datagrams came from' CODEC(ZSTD(1)),
+    `src_customer` LowCardinality(String) COMMENT 'Customer of the source network; empty outside of all' CODEC(ZSTD(1)),
+    `src_network` LowCardinality(String) COMMENT 'Source network; empty outside of all' CODEC(ZSTD(1)),
+    `dst_customer` LowCardinality(String) COMMENT 'Customer of the destination network; empty outside of all' CODEC(ZSTD(1)),
+    `dst_network` LowCardinality(String) COMMENT 'Destination network; empty outside of all' CODEC(ZSTD(1)),
+    `bytes` UInt64 COMMENT 'Octets, multiplied by the sampling rate' CODEC(T64, ZSTD(1)),
+    `packets` UInt64 COMMENT 'Packets, multiplied by the sampling rate' CODEC(T64, ZSTD(1)),
+    `raw_bytes` UInt64 COMMENT 'Octets as counted by the exporter' CODEC(T64, ZSTD(1)),
+    `raw_packets` UInt64 COMMENT 'Packets as counted by the exporter' CODEC(T64, ZSTD(1)),
+    `flows` UInt64 COMMENT 'Flows, each in the first 5 minutes it lived in' CODEC(T64, ZSTD(1))
+)
+ENGINE = ReplicatedSummingMergeTree('/clickhouse/tables/flows/{shard}/collector/network_5m_local', '{replica}')
+PARTITION BY toYYYYMM(time)
+ORDER BY (toDate(time), src_customer, src_network, dst_customer, dst_network, exporter_address, time)
+SETTINGS index_granularity = 8192, replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 31536000
+COMMENT 'Traffic between networks and customers per 5 minutes. A flow is in every bucket it lived in, by time. Ask for sums';
+
+CREATE TABLE IF NOT EXISTS collector.network_5m ON CLUSTER `flows` AS collector.network_5m_local
+ENGINE = Distributed('flows', 'collector', 'network_5m_local')
+COMMENT 'Traffic between networks and customers per 5 minutes. A flow is in every bucket it lived in, by time. Ask for sums';
+
+CREATE TABLE IF NOT EXISTS collector.hosts_1h_local ON CLUSTER `flows`
+(
+    `time` DateTime('UTC') COMMENT 'Start of the hour' CODEC(Delta(4), ZSTD(1)),
+    `exporter_address` IPv6 COMMENT 'Address the datagrams came from' CODEC(ZSTD(1)),
+    `address` IPv6 COMMENT 'The host, IPv4 mapped; :: for all that were not among the busiest of their block' CODEC(ZSTD(1)),
+    `direction` Enum8('sent' = 0, 'received' = 1) COMMENT 'sent: flows whose source it is; received: whose destination it is' CODEC(ZSTD(1)),
+    `bytes` UInt64 COMMENT 'Octets, multiplied by the sampling rate' CODEC(T64, ZSTD(1)),
+    `packets` UInt64 COMMENT 'Packets, multiplied by the sampling rate' CODEC(T64, ZSTD(1)),
+    `raw_bytes` UInt64 COMMENT 'Octets as counted by the exporter' CODEC(T64, ZSTD(1)),
+    `raw_packets` UInt64 COMMENT 'Packets as counted by the exporter' CODEC(T64, ZSTD(1)),
+    `flows` UInt64 COMMENT 'Flows, each in the first hour it lived in' CODEC(T64, ZSTD(1))
+)
+ENGINE = ReplicatedSummingMergeTree('/clickhouse/tables/flows/{shard}/collector/hosts_1h_local', '{replica}')
+PARTITION BY toYYYYMM(time)
+ORDER BY (toDate(time), address, exporter_address, direction, time)
+SETTINGS index_granularity = 8192, replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 31536000
+COMMENT 'Traffic of hosts per hour: of each block the 1000 with most bytes, packets or flows, the others under ::, so what a host has is a lower bound and the sum of all exact. A flow is in every bucket it lived in, by time. Ask for sums';
+
+CREATE TABLE IF NOT EXISTS collector.hosts_1h ON CLUSTER `flows` AS collector.hosts_1h_local
+ENGINE = Distributed('flows', 'collector', 'hosts_1h_local')
+COMMENT 'Traffic of hosts per hour: of each block the 1000 with most bytes, packets or flows, the others under ::, so what a host has is a lower bound and the sum of all exact. A flow is in every bucket it lived in, by time. Ask for sums';
+
+INSERT INTO interface_1m_local (time, exporter_address, if_index, if_name, direction, bytes, packets, raw_bytes, raw_packets, flows)
+SELECT toDateTime(bucket * 60, 'UTC') AS time, exporter_address, subject_if_index AS if_index, subject_if_name AS if_name, subject_direction AS direction, sum(toUInt64(intDiv(value_bytes * elapsed_at_end, lived) - intDiv(value_bytes * elapsed_at_start, lived))) AS bytes, sum(toUInt64(intDiv(value_packets * elapsed_at_end, lived) - intDiv(value_packets * elapsed_at_start, lived))) AS packets, sum(toUInt64(intDiv(value_raw_bytes * elapsed_at_end, lived) - intDiv(value_raw_bytes * elapsed_at_start, lived))) AS raw_bytes, sum(toUInt64(intDiv(value_raw_packets * elapsed_at_end, lived) - intDiv(value_raw_packets * elapsed_at_start, lived))) AS raw_packets, sum(toUInt64(bucket = first_bucket)) AS flows
+FROM (SELECT exporter_address, end_if AS subject_if_index, end_name AS subject_if_name, end_direction AS subject_direction, toUnixTimestamp64Milli(time_received) AS received, toUnixTimestamp64Milli(time_end) AS told, least(greatest(if(abs(told - received) <= 86400000, told, received), 0), 4294967295998) AS last, greatest(last - least(greatest(told - toUnixTimestamp64Milli(time_start), 0), 86400000), 0) AS began, greatest(last, began + 1) AS ended, toUInt128(ended - began) AS lived, toUInt32(intDiv(began, 60000)) AS first_bucket, arrayJoin(range(first_bucket, toUInt32(intDiv(ended - 1, 60000)) + 1)) AS bucket, toUInt128(greatest(least(toInt64(bucket) * 60000, ended), began) - began) AS elapsed_at_start, toUInt128(greatest(least(toInt64(bucket) * 60000 + 60000, ended), began) - began) AS elapsed_at_end, bytes AS value_raw_bytes, packets AS value_raw_packets, bytes * greatest(sampling_rate, 1) AS value_bytes, packets * greatest(sampling_rate, 1) AS value_packets
+FROM flows_local ARRAY JOIN [in_if, out_if] AS end_if, [in_if_name, out_if_name] AS end_name, CAST(['in', 'out'], 'Array(Enum8(\'in\' = 0, \'out\' = 1))') AS end_direction WHERE time_received < (SELECT min(applied_at) FROM schema_version_local WHERE version = (SELECT max(version) FROM schema_version_local WHERE version < 5)))
+GROUP BY bucket, exporter_address, subject_if_index, subject_if_name, subject_direction
+HAVING bytes != 0 OR packets != 0 OR raw_bytes != 0 OR raw_packets != 0 OR flows != 0
+ORDER BY ALL
+SETTINGS insert_deduplication_token = 'backfill of version 5', max_insert_threads = 1, max_bytes_before_external_group_by = 1000000000, max_bytes_before_external_sort = 1000000000;
+
+INSERT INTO as_5m_local (time, exporter_address, src_as, dst_as, bytes, packets, raw_bytes, raw_packets, flows)
+SELECT toDateTime(bucket * 300, 'UTC') AS time, exporter_address, subject_src_as AS src_as, subject_dst_as AS dst_as, sum(toUInt64(intDiv(value_bytes * elapsed_at_end, lived) - intDiv(value_bytes * elapsed_at_start, lived))) AS bytes, sum(toUInt64(intDiv(value_packets * elapsed_at_end, lived) - intDiv(value_packets * elapsed_at_start, lived))) AS packets, sum(toUInt64(intDiv(value_raw_bytes * elapsed_at_end, lived) - intDiv(value_raw_bytes * elapsed_at_start, lived))) AS raw_bytes, sum(toUInt64(intDiv(value_raw_packets * elapsed_at_end, lived) - intDiv(value_raw_packets * elapsed_at_start, lived))) AS raw_packets, sum(toUInt64(bucket = first_bucket)) AS flows
+FROM (SELECT exporter_address, if(src_as = 0, src_geo_as, src_as) AS subject_src_as, if(dst_as = 0, dst_geo_as, dst_as) AS subject_dst_as, toUnixTimestamp64Milli(time_received) AS received, toUnixTimestamp64Milli(time_end) AS told, least(greatest(if(abs(told - received) <= 86400000, told, received), 0), 4294967295998) AS last, greatest(last - least(greatest(told - toUnixTimestamp64Milli(time_start), 0), 86400000), 0) AS began, greatest(last, began + 1) AS ended, toUInt128(ended - began) AS lived, toUInt32(intDiv(began, 300000)) AS first_bucket, arrayJoin(range(first_bucket, toUInt32(intDiv(ended - 1, 300000)) + 1)) AS bucket, toUInt128(greatest(least(toInt64(bucket) * 300000, ended), began) - began) AS elapsed_at_start, toUInt128(greatest(least(toInt64(bucket) * 300000 + 300000, ended), began) - began) AS elapsed_at_end, bytes AS value_raw_bytes, packets AS value_raw_packets, bytes * greatest(sampling_rate, 1) AS value_bytes, packets * greatest(sampling_rate, 1) AS value_packets
+FROM flows_local WHERE time_received < (SELECT min(applied_at) FROM schema_version_local WHERE version = (SELECT max(version) FROM schema_version_local WHERE version < 5)))
+GROUP BY bucket, exporter_address, subject_src_as, subject_dst_as
+HAVING bytes != 0 OR packets != 0 OR raw_bytes != 0 OR raw_packets != 0 OR flows != 0
+ORDER BY ALL
+SETTINGS insert_deduplication_token = 'backfill of version 5', max_insert_threads = 1, max_bytes_before_external_group_by = 1000000000, max_bytes_before_external_sort = 1000000000;
+
+INSERT INTO country_5m_local (time, exporter_address, src_country, dst_country, bytes, packets, raw_bytes, raw_packets, flows)
+SELECT toDateTime(bucket * 300, 'UTC') AS time, exporter_address, subject_src_country AS src_country, subject_dst_country AS dst_country, sum(toUInt64(intDiv(value_bytes * elapsed_at_end, lived) - intDiv(value_bytes * elapsed_at_start, lived))) AS bytes, sum(toUInt64(intDiv(value_packets * elapsed_at_end, lived) - intDiv(value_packets * elapsed_at_start, lived))) AS packets, sum(toUInt64(intDiv(value_raw_bytes * elapsed_at_end, lived) - intDiv(value_raw_bytes * elapsed_at_start, lived))) AS raw_bytes, sum(toUInt64(intDiv(value_raw_packets * elapsed_at_end, lived) - intDiv(value_raw_packets * elapsed_at_start, lived))) AS raw_packets, sum(toUInt64(bucket = first_bucket)) AS flows
+FROM (SELECT exporter_address, src_country AS subject_src_country, dst_country AS subject_dst_country, toUnixTimestamp64Milli(time_received) AS received, toUnixTimestamp64Milli(time_end) AS told, least(greatest(if(abs(told - received) <= 86400000, told, received), 0), 4294967295998) AS last, greatest(last - least(greatest(told - toUnixTimestamp64Milli(time_start), 0), 86400000), 0) AS began, greatest(last, began + 1) AS ended, toUInt128(ended - began) AS lived, toUInt32(intDiv(began, 300000)) AS first_bucket, arrayJoin(range(first_bucket, toUInt32(intDiv(ended - 1, 300000)) + 1)) AS bucket, toUInt128(greatest(least(toInt64(bucket) * 300000, ended), began) - began) AS elapsed_at_start, toUInt128(greatest(least(toInt64(bucket) * 300000 + 300000, ended), began) - began) AS elapsed_at_end, bytes AS value_raw_bytes, packets AS value_raw_packets, bytes * greatest(sampling_rate, 1) AS value_bytes, packets * greatest(sampling_rate, 1) AS value_packets
+FROM flows_local WHERE time_received < (SELECT min(applied_at) FROM schema_version_local WHERE version = (SELECT max(version) FROM schema_version_local WHERE version < 5)))
+GROUP BY bucket, exporter_address, subject_src_country, subject_dst_country
+HAVING bytes != 0 OR packets != 0 OR raw_bytes != 0 OR raw_packets != 0 OR flows != 0
+ORDER BY ALL
+SETTINGS insert_deduplication_token = 'backfill of version 5', max_insert_threads = 1, max_bytes_before_external_group_by = 1000000000, max_bytes_before_external_sort = 1000000000;
+
+INSERT INTO service_5m_local (time, exporter_address, protocol, port, bytes, packets, raw_bytes, raw_packets, flows)
+SELECT toDateTime(bucket * 300, 'UTC') AS time, exporter_address, subject_protocol AS protocol, subject_port AS port, sum(toUInt64(intDiv(value_bytes * elapsed_at_end, lived) - intDiv(value_bytes * elapsed_at_start, lived))) AS bytes, sum(toUInt64(intDiv(value_packets * elapsed_at_end, lived) - intDiv(value_packets * elapsed_at_start, lived))) AS packets, sum(toUInt64(intDiv(value_raw_bytes * elapsed_at_end, lived) - intDiv(value_raw_bytes * elapsed_at_start, lived))) AS raw_bytes, sum(toUInt64(intDiv(value_raw_packets * elapsed_at_end, lived) - intDiv(value_raw_packets * elapsed_at_start, lived))) AS raw_packets, sum(toUInt64(bucket = first_bucket)) AS flows
+FROM (SELECT exporter_address, protocol AS subject_protocol, if(protocol NOT IN (6, 17, 33, 132, 136), 0, if(least(src_port, dst_port) = 0, greatest(src_port, dst_port), least(src_port, dst_port))) AS subject_port, toUnixTimestamp64Milli(time_received) AS received, toUnixTimestamp64Milli(time_end) AS told, least(greatest(if(abs(told - received) <= 86400000, told, received), 0), 4294967295998) AS last, greatest(last - least(greatest(told - toUnixTimestamp64Milli(time_start), 0), 86400000), 0) AS began, greatest(last, began + 1) AS ended, toUInt128(ended - began) AS lived, toUInt32(intDiv(began, 300000)) AS first_bucket, arrayJoin(range(first_bucket, toUInt32(intDiv(ended - 1, 300000)) + 1)) AS bucket, toUInt128(greatest(least(toInt64(bucket) * 300000, ended), began) - began) AS elapsed_at_start, toUInt128(greatest(least(toInt64(bucket) * 300000 + 300000, ended), began) - began) AS elapsed_at_end, bytes AS value_raw_bytes, packets AS value_raw_packets, bytes * greatest(sampling_rate, 1) AS value_bytes, packets * greatest(sampling_rate, 1) AS value_packets
+FROM flows_local WHERE time_received < (SELECT min(applied_at) FROM schema_version_local WHERE version = (SELECT max(version) FROM schema_version_local WHERE version < 5)))
+GROUP BY bucket, exporter_address, subject_protocol, subject_port
+HAVING bytes != 0 OR packets != 0 OR raw_bytes != 0 OR raw_packets != 0 OR flows != 0
+ORDER BY ALL
+SETTINGS insert_deduplication_token = 'backfill of version 5', max_insert_threads = 1, max_bytes_before_external_group_by = 1000000000, max_bytes_before_external_sort = 1000000000;
+
+INSERT INTO network_5m_local (time, exporter_address, src_customer, src_network, dst_customer, dst_network, bytes, packets, raw_bytes, raw_packets, flows)
+SELECT toDateTime(bucket * 300, 'UTC') AS time, exporter_address, subject_src_customer AS src_customer, subject_src_network AS src_network, subject_dst_customer AS dst_customer, subject_dst_network AS dst_network, sum(toUInt64(intDiv(value_bytes * elapsed_at_end, lived) - intDiv(value_bytes * elapsed_at_start, lived))) AS bytes, sum(toUInt64(intDiv(value_packets * elapsed_at_end, lived) - intDiv(value_packets * elapsed_at_start, lived))) AS packets, sum(toUInt64(intDiv(value_raw_bytes * elapsed_at_end, lived) - intDiv(value_raw_bytes * elapsed_at_start, lived))) AS raw_bytes, sum(toUInt64(intDiv(value_raw_packets * elapsed_at_end, lived) - intDiv(value_raw_packets * elapsed_at_start, lived))) AS raw_packets, sum(toUInt64(bucket = first_bucket)) AS flows
+FROM (SELECT exporter_address, src_customer AS subject_src_customer, src_network AS subject_src_network, dst_customer AS subject_dst_customer, dst_network AS subject_dst_network, toUnixTimestamp64Milli(time_received) AS received, toUnixTimestamp64Milli(time_end) AS told, least(greatest(if(abs(told - received) <= 86400000, told, received), 0), 4294967295998) AS last, greatest(last - least(greatest(told - toUnixTimestamp64Milli(time_start), 0), 86400000), 0) AS began, greatest(last, began + 1) AS ended, toUInt128(ended - began) AS lived, toUInt32(intDiv(began, 300000)) AS first_bucket, arrayJoin(range(first_bucket, toUInt32(intDiv(ended - 1, 300000)) + 1)) AS bucket, toUInt128(greatest(least(toInt64(bucket) * 300000, ended), began) - began) AS elapsed_at_start, toUInt128(greatest(least(toInt64(bucket) * 300000 + 300000, ended), began) - began) AS elapsed_at_end, bytes AS value_raw_bytes, packets AS value_raw_packets, bytes * greatest(sampling_rate, 1) AS value_bytes, packets * greatest(sampling_rate, 1) AS value_packets
+FROM flows_local WHERE time_received < (SELECT min(applied_at) FROM schema_version_local WHERE version = (SELECT max(version) FROM schema_version_local WHERE version < 5)))
+GROUP BY bucket, exporter_address, subject_src_customer, subject_src_network, subject_dst_customer, subject_dst_network
+HAVING bytes != 0 OR packets != 0 OR raw_bytes != 0 OR raw_packets != 0 OR flows != 0
+ORDER BY ALL
+SETTINGS insert_deduplication_token = 'backfill of version 5', max_insert_threads = 1, max_bytes_before_external_group_by = 1000000000, max_bytes_before_external_sort = 1000000000;
+
+INSERT INTO hosts_1h_local (time, exporter_address, address, direction, bytes, packets, raw_bytes, raw_packets, flows)
+SELECT toDateTime(bucket * 3600, 'UTC') AS time, exporter_address, subject_address AS address, subject_direction AS direction, sum(toUInt64(intDiv(value_bytes * elapsed_at_end, lived) - intDiv(value_bytes * elapsed_at_start, lived))) AS bytes, sum(toUInt64(intDiv(value_packets * elapsed_at_end, lived) - intDiv(value_packets * elapsed_at_start, lived))) AS packets, sum(toUInt64(intDiv(value_raw_bytes * elapsed_at_end, lived) - intDiv(value_raw_bytes * elapsed_at_start, lived))) AS raw_bytes, sum(toUInt64(intDiv(value_raw_packets * elapsed_at_end, lived) - intDiv(value_raw_packets * elapsed_at_start, lived))) AS raw_packets, sum(toUInt64(bucket = first_bucket)) AS flows
+FROM (SELECT exporter_address, end_address AS subject_address, end_direction AS subject_direction, toUnixTimestamp64Milli(time_received) AS received, toUnixTimestamp64Milli(time_end) AS told, least(greatest(if(abs(told - received) <= 86400000, told, received), 0), 4294967295998) AS last, greatest(last - least(greatest(told - toUnixTimestamp64Milli(time_start), 0), 86400000), 0) AS began, greatest(last, began + 1) AS ended, toUInt128(ended - began) AS lived, toUInt32(intDiv(began, 3600000)) AS first_bucket, arrayJoin(range(first_bucket, toUInt32(intDiv(ended - 1, 3600000)) + 1)) AS bucket, toUInt128(greatest(least(toInt64(bucket) * 3600000, ended), began) - began) AS elapsed_at_start, toUInt128(greatest(least(toInt64(bucket) * 3600000 + 3600000, ended), began) - began) AS elapsed_at_end, bytes AS value_raw_bytes, packets AS value_raw_packets, bytes * greatest(sampling_rate, 1) AS value_bytes, packets * greatest(sampling_rate, 1) AS value_packets
+FROM flows_local ARRAY JOIN [src_addr, dst_addr] AS end_address, CAST(['sent', 'received'], 'Array(Enum8(\'sent\' = 0, \'received\' = 1))') AS end_direction WHERE time_received < (SELECT min(applied_at) FROM schema_version_local WHERE version = (SELECT max(version) FROM schema_version_local WHERE version < 5)))
+GROUP BY bucket, exporter_address, subject_address, subject_direction
+HAVING bytes != 0 OR packets != 0 OR raw_bytes != 0 OR raw_packets != 0 OR flows != 0
+ORDER BY ALL
+SETTINGS insert_deduplication_token = 'backfill of version 5', max_insert_threads = 1, max_bytes_before_external_group_by = 1000000000, max_bytes_before_external_sort = 1000000000;
+
+INSERT INTO schema_version_local (version, binary_version) VALUES (5, '0.1.0');
+
 ALTER TABLE collector.flows_local ON CLUSTER `flows`
     MODIFY SETTING replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 31536000, default_compression_codec = 'ZSTD(1)';
 
@@ -270,3 +491,206 @@ ALTER TABLE collector.ledger_local ON CLUSTER `flows`
     MODIFY SETTING replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 31536000;
 
 INSERT INTO schema_version_local (version, binary_version) VALUES (6, '0.1.0');
+
+CREATE TABLE IF NOT EXISTS collector.repairs_local ON CLUSTER `flows`
+(
+    `id` String COMMENT 'Name of the repair' CODEC(ZSTD(1)),
+    `started_at` DateTime64(3, 'UTC') COMMENT 'When it began' CODEC(ZSTD(1)),
+    `updated_at` DateTime64(3, 'UTC') COMMENT 'When this was written: at its begin and at its end' CODEC(ZSTD(1)),
+    `outcome` LowCardinality(String) COMMENT 'running, done, failed; finished later or taken back by the next one, if it was cut off' CODEC(ZSTD(1)),
+    `reason` String COMMENT 'Why it failed' CODEC(ZSTD(1)),
+    `who` LowCardinality(String) COMMENT 'The user that asked for it' CODEC(ZSTD(1)),
+    `host` LowCardinality(String) COMMENT 'The machine whose journal it read' CODEC(ZSTD(1)),
+    `state_dir` LowCardinality(String) COMMENT 'The collector there, by its directory' CODEC(ZSTD(1)),
+    `collector_version` LowCardinality(String) COMMENT 'Version of the program' CODEC(ZSTD(1)),
+    `period_from` DateTime64(3, 'UTC') COMMENT 'Rows received from then on were replaced' CODEC(ZSTD(1)),
+    `period_to` DateTime64(3, 'UTC') COMMENT 'Rows received before then were replaced' CODEC(ZSTD(1)),
+    `exporters` String COMMENT 'Prefix of the exporters whose rows were replaced; empty for all' CODEC(ZSTD(1)),
+    `partitions` Array(String) COMMENT 'Tables and partitions that were exchanged; those without a difference are not' CODEC(ZSTD(1)),
+    `rows_before` Map(LowCardinality(String), UInt64) COMMENT 'Rows of the period before, by table' CODEC(ZSTD(1)),
+    `rows_after` Map(LowCardinality(String), UInt64) COMMENT 'Rows of the period after, by table' CODEC(ZSTD(1)),
+    `datagrams` UInt64 COMMENT 'Datagrams of the period in the journal' CODEC(ZSTD(1)),
+    `warm_up_datagrams` UInt64 COMMENT 'Datagrams before it that were read for their templates' CODEC(ZSTD(1)),
+    `warm_up_templates` UInt64 COMMENT 'Templates known when the period began' CODEC(ZSTD(1)),
+    `snapshot_templates` UInt64 COMMENT 'Templates that the journal did not tell and the saved ones of the collector did' CODEC(ZSTD(1)),
+    `gaps` UInt64 COMMENT 'Damaged places in the journal' CODEC(ZSTD(1)),
+    `sets_unresolved` UInt64 COMMENT 'Data sets of the period without a template' CODEC(ZSTD(1)),
+    `kept_off_ms` UInt64 COMMENT 'How long inserts were kept off' CODEC(ZSTD(1)),
+    `duration_ms` UInt64 COMMENT 'How long it took' CODEC(ZSTD(1))
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/flows/{shard}/collector/repairs_local', '{replica}', updated_at)
+ORDER BY (started_at, id)
+SETTINGS replicated_deduplication_window = 0
+COMMENT 'Periods that were decoded again from the journal. Ask with FINAL';
+
+CREATE TABLE IF NOT EXISTS collector.repairs ON CLUSTER `flows` AS collector.repairs_local
+ENGINE = Distributed('flows', 'collector', 'repairs_local')
+COMMENT 'Periods that were decoded again from the journal. Ask with FINAL';
+
+INSERT INTO schema_version_local (version, binary_version) VALUES (7, '0.1.0');
+
+CREATE TABLE IF NOT EXISTS collector.as_names_local ON CLUSTER `flows`
+(
+    `asn` UInt32 COMMENT 'Number of the autonomous system',
+    `name` String COMMENT 'Its name'
+)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/flows/{shard}/collector/as_names_local', '{replica}')
+ORDER BY asn
+SETTINGS replicated_deduplication_window = 0
+COMMENT 'Names of autonomous systems, from [names] as_names and the GeoIP files';
+
+CREATE TABLE IF NOT EXISTS collector.as_names ON CLUSTER `flows` AS collector.as_names_local
+ENGINE = Distributed('flows', 'collector', 'as_names_local')
+COMMENT 'Names of autonomous systems, from [names] as_names and the GeoIP files';
+
+CREATE TABLE IF NOT EXISTS collector.protocols_local ON CLUSTER `flows`
+(
+    `number` UInt8 COMMENT 'IP protocol number',
+    `name` String COMMENT 'Its name'
+)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/flows/{shard}/collector/protocols_local', '{replica}')
+ORDER BY number
+SETTINGS replicated_deduplication_window = 0
+COMMENT 'Names of IP protocols: IANA\'s, and those of [names] protocols';
+
+CREATE TABLE IF NOT EXISTS collector.protocols ON CLUSTER `flows` AS collector.protocols_local
+ENGINE = Distributed('flows', 'collector', 'protocols_local')
+COMMENT 'Names of IP protocols: IANA\'s, and those of [names] protocols';
+
+CREATE TABLE IF NOT EXISTS collector.services_local ON CLUSTER `flows`
+(
+    `protocol` UInt8 COMMENT 'IP protocol number',
+    `port` UInt16 COMMENT 'Port',
+    `name` String COMMENT 'What usually listens there'
+)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/flows/{shard}/collector/services_local', '{replica}')
+ORDER BY (protocol, port)
+SETTINGS replicated_deduplication_window = 0
+COMMENT 'Names of ports: well-known ones, and those of [names] ports';
+
+CREATE TABLE IF NOT EXISTS collector.services ON CLUSTER `flows` AS collector.services_local
+ENGINE = Distributed('flows', 'collector', 'services_local')
+COMMENT 'Names of ports: well-known ones, and those of [names] ports';
+
+CREATE TABLE IF NOT EXISTS collector.exporters_local ON CLUSTER `flows`
+(
+    `prefix` String COMMENT 'Address or prefix, IPv4 mapped',
+    `name` String COMMENT 'Name of the exporters in it',
+    `site` String COMMENT 'Where they are'
+)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/flows/{shard}/collector/exporters_local', '{replica}')
+ORDER BY prefix
+SETTINGS replicated_deduplication_window = 0
+COMMENT 'Names of exporters, from [[exporters]]; the longest prefix holds';
+
+CREATE TABLE IF NOT EXISTS collector.exporters ON CLUSTER `flows` AS collector.exporters_local
+ENGINE = Distributed('flows', 'collector', 'exporters_local')
+COMMENT 'Names of exporters, from [[exporters]]; the longest prefix holds';
+
+CREATE TABLE IF NOT EXISTS collector.interfaces_local ON CLUSTER `flows`
+(
+    `exporter_address` IPv6 COMMENT 'Address of the exporter, IPv4 mapped',
+    `if_index` UInt32 COMMENT 'ifIndex',
+    `name` String COMMENT 'Name of the interface',
+    `speed_bps` UInt64 COMMENT 'Bits per second; 0 where not known',
+    `told_by` Enum8('configuration' = 0, 'exporter' = 1) COMMENT 'Who says so'
+)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/flows/{shard}/collector/interfaces_local', '{replica}')
+ORDER BY (exporter_address, if_index)
+SETTINGS replicated_deduplication_window = 0
+COMMENT 'Names and speeds of interfaces, from the configuration and as exporters announce them';
+
+CREATE TABLE IF NOT EXISTS collector.interfaces ON CLUSTER `flows` AS collector.interfaces_local
+ENGINE = Distributed('flows', 'collector', 'interfaces_local')
+COMMENT 'Names and speeds of interfaces, from the configuration and as exporters announce them';
+
+CREATE TABLE IF NOT EXISTS collector.networks_local ON CLUSTER `flows`
+(
+    `prefix` String COMMENT 'Address or prefix, IPv4 mapped',
+    `network` String COMMENT 'Name of the network',
+    `customer` String COMMENT 'Whose it is'
+)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/flows/{shard}/collector/networks_local', '{replica}')
+ORDER BY prefix
+SETTINGS replicated_deduplication_window = 0
+COMMENT 'Networks and customers, from [names] networks; the longest prefix holds';
+
+CREATE TABLE IF NOT EXISTS collector.networks ON CLUSTER `flows` AS collector.networks_local
+ENGINE = Distributed('flows', 'collector', 'networks_local')
+COMMENT 'Networks and customers, from [names] networks; the longest prefix holds';
+
+CREATE DICTIONARY IF NOT EXISTS collector.as_names_dictionary ON CLUSTER `flows`
+(
+    `asn` UInt64,
+    `name` String DEFAULT ''
+)
+PRIMARY KEY asn
+SOURCE(CLICKHOUSE(TABLE 'as_names' DB 'collector'))
+LIFETIME(MIN 0 MAX 0)
+LAYOUT(HASHED())
+COMMENT 'dictGet(\'as_names_dictionary\', \'name\', toUInt64(src_as))';
+
+CREATE DICTIONARY IF NOT EXISTS collector.protocols_dictionary ON CLUSTER `flows`
+(
+    `number` UInt64,
+    `name` String DEFAULT ''
+)
+PRIMARY KEY number
+SOURCE(CLICKHOUSE(TABLE 'protocols' DB 'collector'))
+LIFETIME(MIN 0 MAX 0)
+LAYOUT(FLAT())
+COMMENT 'dictGet(\'protocols_dictionary\', \'name\', toUInt64(protocol))';
+
+CREATE DICTIONARY IF NOT EXISTS collector.services_dictionary ON CLUSTER `flows`
+(
+    `protocol` UInt8,
+    `port` UInt16,
+    `name` String DEFAULT ''
+)
+PRIMARY KEY protocol, port
+SOURCE(CLICKHOUSE(TABLE 'services' DB 'collector'))
+LIFETIME(MIN 0 MAX 0)
+LAYOUT(COMPLEX_KEY_HASHED())
+COMMENT 'dictGet(\'services_dictionary\', \'name\', (protocol, dst_port))';
+
+CREATE DICTIONARY IF NOT EXISTS collector.exporters_dictionary ON CLUSTER `flows`
+(
+    `prefix` String,
+    `name` String DEFAULT '',
+    `site` String DEFAULT ''
+)
+PRIMARY KEY prefix
+SOURCE(CLICKHOUSE(TABLE 'exporters' DB 'collector'))
+LIFETIME(MIN 0 MAX 0)
+LAYOUT(IP_TRIE())
+COMMENT 'dictGet(\'exporters_dictionary\', \'site\', exporter_address)';
+
+CREATE DICTIONARY IF NOT EXISTS collector.interfaces_dictionary ON CLUSTER `flows`
+(
+    `exporter_address` IPv6,
+    `if_index` UInt32,
+    `name` String DEFAULT '',
+    `speed_bps` UInt64 DEFAULT 0
+)
+PRIMARY KEY exporter_address, if_index
+SOURCE(CLICKHOUSE(TABLE 'interfaces' DB 'collector'))
+LIFETIME(MIN 0 MAX 0)
+LAYOUT(COMPLEX_KEY_HASHED())
+COMMENT 'dictGet(\'interfaces_dictionary\', \'name\', (exporter_address, in_if))';
+
+CREATE DICTIONARY IF NOT EXISTS collector.networks_dictionary ON CLUSTER `flows`
+(
+    `prefix` String,
+    `network` String DEFAULT '',
+    `customer` String DEFAULT ''
+)
+PRIMARY KEY prefix
+SOURCE(CLICKHOUSE(TABLE 'networks' DB 'collector'))
+LIFETIME(MIN 0 MAX 0)
+LAYOUT(IP_TRIE())
+COMMENT 'dictGet(\'networks_dictionary\', \'customer\', src_addr)';
+
+ALTER TABLE collector.flows_local ON CLUSTER `flows`
+    ADD INDEX IF NOT EXISTS lived (time_start, time_end, time_received) TYPE minmax GRANULARITY 1;
+
+INSERT INTO schema_version_local (version, binary_version) VALUES (8, '0.1.0');
