@@ -45,8 +45,10 @@ impl Expected {
                 if let Some((column, kind)) = column(line) {
                     table.columns.push((column, vec![kind]));
                 }
-                let value = |prefix: &str| Some(line.strip_prefix(prefix)?.trim_matches(['(', ')']).to_owned());
-                table.engine = value("ENGINE = ").unwrap_or_else(|| std::mem::take(&mut table.engine));
+                // The server tells engines without their arguments.
+                if let Some(engine) = line.strip_prefix("ENGINE = ") {
+                    table.engine = engine.split('(').next().unwrap_or(engine).to_owned();
+                }
                 if let Some(key) = line.strip_prefix("PARTITION BY ") {
                     table.partition_key = key.to_owned();
                 }

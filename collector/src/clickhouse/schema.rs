@@ -260,7 +260,8 @@ pub(super) async fn refuse_different(client: &Client, from: u32) -> Result<(), E
     let found = expected::found(client).await.map_err(|error| client.explain(error))?;
     let Some(difference) = tables_of(from).difference(&tables_of(latest_version()), &found) else { return Ok(()) };
     let message = format!(
-        "the tables in database {} are not those of schema version {from}, nothing was changed: {difference}: put it right          (`collector schema print` shows how it must be), or choose another database",
+        "the tables in database {} are not those of schema version {from}, nothing was changed: {difference}: put it right \
+         (`collector schema print` shows how it must be), or choose another database",
         client.settings().database
     );
     Err(Error::new(Class::Schema, message))
