@@ -65,7 +65,8 @@ fn block(flows: &[Flow]) -> Block {
 fn totals(part: Part<'_>) -> [u64; 5] {
     let columns: Vec<_> = part.columns().collect();
     std::array::from_fn(|sum| {
-        let Cells::U64(values) = columns[columns.len() - 5 + sum].1 else { panic!("no sums") };
+        let (column, cells) = columns[columns.len() - 5 + sum];
+        let Cells::U64(values) = cells else { panic!("{} is no sum", column.name) };
         values.iter().fold(0, |total: u64, value| total.wrapping_add(*value))
     })
 }

@@ -21,15 +21,15 @@ use netflow::columns::Address;
 
 use super::{Block, Cells, Table};
 
+/// Lends one column of a block.
+type Lend = for<'a> fn(&'a Block) -> Cells<'a>;
+
 /// The rollup tables, in the order of their numbers behind the tables of decoded rows.
 pub static TABLES: [&Table; 6] =
     [&interface_1m::TABLE, &as_5m::TABLE, &country_5m::TABLE, &service_5m::TABLE, &network_5m::TABLE, &hosts_1h::TABLE];
 
-/// Where a block keeps a table's columns.
-type CellsOf = &'static [for<'a> fn(&'a Block) -> Cells<'a>];
-
 /// Where a block keeps each rollup's columns, in the order of [`TABLES`].
-pub(super) static CELLS: [CellsOf; 6] =
+pub(super) static CELLS: [&[Lend]; 6] =
     [interface_1m::CELLS, as_5m::CELLS, country_5m::CELLS, service_5m::CELLS, network_5m::CELLS, hosts_1h::CELLS];
 
 /// The rows of all rollups of one block, each in the order of its table.
