@@ -101,10 +101,12 @@ fn what_is_printed_makes_what_is_applied() {
     });
 }
 
+/// The columns of the tables that the collector inserts blocks into.
 async fn columns(client: &Client) -> Vec<String> {
     let sql = "SELECT table, name, type, compression_codec, comment FROM system.columns \
                WHERE database = currentDatabase() AND table != 'schema_version' \
-               AND replaceOne(table, '_dictionary', '') NOT IN ('as_names', 'protocols', 'services', 'exporters', 'interfaces', 'networks') \
+               AND replaceOne(table, '_dictionary', '') NOT IN \
+               ('as_names', 'protocols', 'services', 'exporters', 'interfaces', 'networks', 'repairs') \
                ORDER BY table, position";
     client.query(sql, "TSVRaw").await.unwrap().lines().map(str::to_owned).collect()
 }
