@@ -339,7 +339,7 @@ impl Loop {
         tally.decoded.clone_from(&pipeline.counts);
         tally.journal.read(journal, progress, pipeline.position());
         self.shared.publish(tally);
-        intake.hand_over(self.horizons.iter().copied().min().unwrap_or(i64::MAX), now_ms(), journal.tip());
+        intake.hand_over(self.horizons.iter().copied().min().unwrap_or(i64::MAX), now_ms());
     }
 }
 

@@ -45,17 +45,16 @@ pub struct Outlet {
 
 /// A worker's part in the account of datagrams and the directory of exporters.
 pub struct Books {
-    worker: usize,
     account: Account,
     book: Book,
     exporters: View,
 }
 
 impl Books {
-    /// The books of worker `worker`.
+    /// Empty books.
     #[must_use]
-    pub fn new(worker: usize, account: Account, exporters: exporters::Directory) -> Self {
-        Self { worker, account, book: Book::default(), exporters: View::new(exporters) }
+    pub fn new(account: Account, exporters: exporters::Directory) -> Self {
+        Self { account, book: Book::default(), exporters: View::new(exporters) }
     }
 }
 
@@ -88,17 +87,16 @@ pub struct Pipeline {
 pub enum Mode {
     /// Datagrams that no block was made of yet: blocks end when they are full.
     News,
-    /// Datagrams of blocks that were begun before the last end; these end where they ended then.
-    Again {
-        /// Whether the account has these datagrams already.
-        is_counted: bool,
-    },
+    /// Datagrams of a block that was begun before the last end; it ends where it ended then.
+    Again,
+    /// Datagrams of blocks that are stored: only what is learned from them is wanted, rows are dropped as they come.
+    Stored,
 }
 
 impl Mode {
-    /// Whether the account and the directory of exporters are told.
+    /// Whether the account and the directory of exporters are told: they heard of all others before the last end.
     fn is_told(self) -> bool {
-        matches!(self, Self::News | Self::Again { is_counted: false })
+        self == Self::News
     }
 }
 
@@ -214,8 +212,13 @@ impl Pipeline {
             self.door.vouch(&exporter, crate::front_door::now_ns());
         }
         self.position = end;
-        if self.mode == Mode::News && self.block.len() >= self.settings.block_rows {
-            self.seal();
+        if self.block.len() < self.settings.block_rows {
+            return;
+        }
+        match self.mode {
+            Mode::News => drop(self.seal()),
+            Mode::Stored => self.drop_block(),
+            Mode::Again => {}
         }
     }
 
@@ -255,17 +258,14 @@ impl Pipeline {
         self.send_sealed()
     }
 
-    /// Drops the rows of a block of `range`, which are stored.
-    pub fn drop_block(&mut self, range: Range) {
+    /// Drops the rows of the block, which are stored.
+    pub fn drop_block(&mut self) {
         self.from = self.position;
         self.block.clear();
-        if self.mode.is_told() {
-            self.books.hand_over(range.to);
-        }
     }
 
     /// Whether another datagram may be decoded now. A block that was begun is filled, so that the answer costs little.
-    fn may_decode(&mut self) -> bool {
+    pub fn may_decode(&mut self) -> bool {
         self.send_sealed() && (self.position != self.from || self.has_room())
     }
 
@@ -278,7 +278,7 @@ impl Pipeline {
             return false;
         }
         if self.mode.is_told() {
-            self.books.hand_over(range.to);
+            self.books.hand_over();
         }
         if block.is_empty() {
             self.progress.settle(range);
@@ -306,8 +306,9 @@ impl Pipeline {
             "a part of the journal cannot be read: the datagrams there are lost, unless they were stored before"
         );
         let key = Key { exporter: NOBODY, domain: 0, minute: minute_of(next.received_ns / NANOSECONDS_IN_MS) };
-        self.books.book.add(key, Cell::JournalCorrupt, 1);
-        self.books.book.add(key, Cell::JournalCorruptBytes, bytes.cast_signed());
+        // Not by the book, which is thrown away for what is decoded again.
+        self.books.account.add(key, Cell::JournalCorrupt, 1);
+        self.books.account.add(key, Cell::JournalCorruptBytes, bytes.cast_signed());
     }
 }
 
@@ -330,8 +331,8 @@ impl Books {
         }
     }
 
-    /// Hands over what was counted of all that was decoded before `to`.
-    fn hand_over(&mut self, to: Position) {
-        self.account.take_decoded(self.worker, &mut self.book, to.0);
+    /// Hands over what was counted.
+    fn hand_over(&mut self) {
+        self.account.take_decoded(&mut self.book);
     }
 }
