@@ -176,9 +176,7 @@ impl Cursor {
         if stop.load(Ordering::Relaxed) {
             return false;
         }
-        if matches!(self.sections.last(), Some(Section::Tail(_)))
-            && !wait(stop, || self.source.pipeline.may_decode())
-        {
+        if matches!(self.sections.last(), Some(Section::Tail(_))) && !wait(stop, || self.source.pipeline.may_decode()) {
             return false;
         }
         if let Some((entry, start, end)) = self.source.past.read(self.position) {

@@ -6,6 +6,8 @@
 
 /// The gate between journal and decoder.
 pub mod gate;
+/// What happens when the decoder panics.
+mod guard;
 /// What happens to a datagram when it is received.
 pub mod intake;
 /// How many workers, how many sockets on a queue.

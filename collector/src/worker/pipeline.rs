@@ -5,6 +5,7 @@
 //! the same datagrams make the same block again, under the same name. Not here: reading the journal's past (the supervisor's
 //! replay feeds a pipeline of its own with it).
 
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,7 @@ use crate::journal::{Entry, Journal, Position, Progress, Range};
 use crate::ledger::{Account, Book, Cell, Key, NOBODY, Run, minute_of, runs};
 use crate::rollup::Roller;
 use crate::templates::Cache;
+use crate::worker::guard::guarded;
 use crate::worker::noted::Noted;
 
 const NANOSECONDS_IN_MS: i64 = 1_000_000;
@@ -107,6 +109,8 @@ pub struct Counts {
     pub report: Report,
     /// Blocks handed on.
     pub blocks: u64,
+    /// Datagrams at which the decoder panicked.
+    pub panics: u64,
     /// Places of the journal that could not be read.
     pub corrupt: u64,
     /// Bytes there.
@@ -201,14 +205,27 @@ impl Pipeline {
         let datagram = Datagram { payload, exporter, received_ms };
         let Books { book, exporters, .. } = &mut self.books;
         let mut store = Noted { templates: &mut self.templates, book, heard: &mut exporters.heard };
-        let outcome = decode_part(&datagram, &mut store, &mut self.block.decoded, &mut self.counts.report);
-        if self.mode.is_told() {
-            book.decoded(exporter, received_ms, &outcome);
-            exporters.datagram(exporter, payload.len(), received_ms, &outcome, book);
-        } else {
-            exporters.heard.clear();
+        let report = &mut self.counts.report;
+        let outcome = guarded(&mut self.block.decoded, |tables| decode_part(&datagram, &mut store, tables, report));
+        match &outcome {
+            Some(outcome) if self.mode.is_told() => {
+                book.decoded(exporter, received_ms, outcome);
+                exporters.datagram(exporter, payload.len(), received_ms, outcome, book);
+            }
+            Some(_) => exporters.heard.clear(),
+            None => {
+                exporters.heard.clear();
+                self.counts.panics += 1;
+                book.add(Key { exporter, domain: 0, minute: minute_of(received_ms) }, Cell::Malformed, 1);
+                tracing::error!(
+                    exporter = %Ipv6Addr::from(exporter).to_canonical(),
+                    position = start.0,
+                    bytes = payload.len(),
+                    "the decoder panicked at this datagram, which is a fault of this program: the datagram is skipped"
+                );
+            }
         }
-        if outcome.is_sound() && !self.door.is_vouched(&exporter) {
+        if outcome.is_some_and(|outcome| outcome.is_sound()) && !self.door.is_vouched(&exporter) {
             self.door.vouch(&exporter, crate::front_door::now_ns());
         }
         self.position = end;
