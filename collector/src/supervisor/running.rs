@@ -95,7 +95,10 @@ impl Running {
         let announcing = templates.clone();
         let announced = Box::new(move || announcing.interface_names());
         let dictionaries =
-            dictionaries::Keeper::start(client.clone(), config.dictionaries(), published.clone(), announced);
+            dictionaries::Keeper::start(client.clone(), config.dictionaries(), published.clone(), announced, {
+                let ready = schema.ready();
+                Box::new(move || ready.is_ready())
+            });
         let dictionaries = dictionaries.map_err(Error::system("start the thread of dictionaries"))?;
         let mut captured = capture::open(
             &config.capture,
@@ -125,7 +128,6 @@ impl Running {
                     block_rows: config.clickhouse.block_rows,
                     block_age: config.clickhouse.block_age,
                     segment_bytes: journal.segment_bytes(),
-                    shards: sink.sender().shards(),
                 },
                 door: front_door.door(),
                 templates: templates.cache(),
@@ -192,7 +194,11 @@ impl Running {
             templates: templates.clone(),
             published,
             watcher,
-            retention: Retention::start(&client, config.retention).map_err(Error::system("start retention"))?,
+            retention: Retention::start(&client, config.retention, {
+                let ready = schema.ready();
+                move || ready.is_ready()
+            })
+            .map_err(Error::system("start retention"))?,
             stdout_skipped: stdout.as_ref().map(stdout::Writer::skipped),
             store_restarts: store.as_ref().map(|_| Counter::default()),
         });
@@ -333,8 +339,9 @@ impl Running {
             self.workers.into_iter().map(|worker| (worker.index(), worker.join())).collect();
         let decoded = self.observed.decoded_seconds();
         let positions: Vec<Option<Position>> = left.iter().map(|(_, ended)| ended.as_ref()?.position).collect();
-        self.keeper.take_last(&positions, decoded);
+        // Before the copy: what expires now must not expire once more after the next start.
         self.bookkeeping.settle_all(decoded);
+        self.keeper.take_last(&positions, decoded);
         // The flows come first: what became of them belongs into the ledger.
         self.sink.drain(stop_at.saturating_duration_since(Instant::now()));
         self.keeper.write();

@@ -34,7 +34,7 @@ mod tests {
         assert_eq!(guarded(&mut tables, |tables| push(tables, 7)), Some(()));
         let spoilt = guarded(&mut tables, |tables| {
             push(tables, 8);
-            tables.flows.src_port.extend([1, 2, 3]);
+            tables.flows.src_port.extend([0, 2, 3]);
             tables.nat_events.domain.push(1);
             tables.interface_counters.resize(2);
             panic!("as the decoder might");

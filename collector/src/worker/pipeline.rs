@@ -33,8 +33,6 @@ pub struct Settings {
     pub block_age: Duration,
     /// Size of the journal's segments in bytes: a range may pass from one to the next.
     pub segment_bytes: u64,
-    /// Parts of ClickHouse between which blocks are spread.
-    pub shards: u16,
 }
 
 /// Where blocks go.
@@ -43,6 +41,10 @@ pub struct Outlet {
     pub hand_on: Box<dyn FnMut(Box<Block>, Range) + Send>,
     /// Whether another block may be begun.
     pub has_room: Box<dyn Fn() -> bool + Send>,
+    /// At how many rows the next block is to be handed on, where so many are configured.
+    pub block_rows: Box<dyn Fn(usize) -> usize + Send>,
+    /// Which shard takes the block of this number.
+    pub shard: Box<dyn Fn(u64) -> u16 + Send>,
 }
 
 /// A worker's part in the account of datagrams and the directory of exporters.
@@ -68,6 +70,8 @@ pub struct Pipeline {
     roller: Roller,
     door: Door,
     block: Box<Block>,
+    /// At how many rows it is handed on.
+    block_rows: usize,
     opened: Instant,
     pool: Arc<Pool>,
     outlet: Outlet,
@@ -147,6 +151,7 @@ impl Pipeline {
             templates,
             enricher,
             roller: Roller::default(),
+            block_rows: settings.block_rows,
             door,
             block: pool.take(),
             opened: Instant::now(),
@@ -229,7 +234,7 @@ impl Pipeline {
             self.door.vouch(&exporter, crate::front_door::now_ns());
         }
         self.position = end;
-        if self.block.len() < self.settings.block_rows {
+        if self.block.len() < self.block_rows {
             return;
         }
         match self.mode {
@@ -255,7 +260,7 @@ impl Pipeline {
         if self.position == self.from {
             return true;
         }
-        let shard = (self.counts.blocks % u64::from(self.settings.shards.max(1))) as u16;
+        let shard = (self.outlet.shard)(self.counts.blocks);
         self.seal_as(Range { from: self.from, to: self.position, shard })
     }
 
@@ -270,6 +275,7 @@ impl Pipeline {
             self.books.enter(&self.block);
         }
         let block = std::mem::replace(&mut self.block, self.pool.take());
+        self.block_rows = (self.outlet.block_rows)(self.settings.block_rows);
         self.counts.blocks += 1;
         self.sealed = Some((block, range));
         self.send_sealed()
