@@ -1,7 +1,7 @@
 //! The snapshot file: what was saved comes back, and anything else is refused and kept aside.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -185,6 +185,24 @@ fn a_file_that_cannot_be_written_says_so() {
     fs::create_dir_all(scratch.0.join("templates.snapshot.tmp")).expect("a directory can be made");
     assert!(filled(Settings::default()).save(&scratch.file(), NOW).is_err());
     assert!(!scratch.file().exists());
+}
+
+#[test]
+fn a_file_is_written_where_the_one_before_the_last_was() {
+    let scratch = Scratch::new("room");
+    let templates = filled(Settings::default());
+    let inode = || fs::metadata(scratch.file()).expect("it was saved").ino();
+    let inodes: Vec<u64> = (0..4)
+        .map(|round| {
+            templates.save(&scratch.file(), NOW + round).expect("it can be saved");
+            inode()
+        })
+        .collect();
+    assert_eq!((inodes[0], inodes[1]), (inodes[2], inodes[3]), "no room is asked for that was there");
+    assert_eq!(snapshot::read(&scratch.file()).expect("it is whole").taken_at, NOW + 3);
+    // A shorter one leaves nothing of the longer one behind it.
+    Templates::new(Settings::default()).save(&scratch.file(), NOW).expect("it can be saved");
+    assert!(snapshot::read(&scratch.file()).expect("it is whole").templates.is_empty());
 }
 
 #[test]

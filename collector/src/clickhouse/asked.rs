@@ -14,7 +14,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
 use super::client::Settings;
-use super::error::{Class, Error, of_answer, of_transport};
+use super::error::{Class, Error, of_transport};
 use super::transport;
 
 /// The longest answer that is taken.
@@ -56,7 +56,10 @@ pub(super) async fn ask(
     let status = response.status();
     let answer = to_bytes(Body::new(response.into_body()), ANSWER_BYTES).await;
     let answer = answer.map_err(|error| Error::new(Class::Network, format!("the answer broke off: {error}")))?;
-    if status.is_success() { Ok(answer) } else { Err(of_answer(&String::from_utf8_lossy(&answer))) }
+    if status.is_success() {
+        return Ok(answer);
+    }
+    Err(Error::of_response(status.as_u16(), None, None, &String::from_utf8_lossy(&answer)))
 }
 
 /// Percent-encodes all but letters, digits, and what never means anything in a URL (RFC 3986 section 2.3).

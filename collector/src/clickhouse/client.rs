@@ -193,8 +193,10 @@ impl Client {
     /// One line that names the URL and what to change.
     pub async fn probe(&self) -> Result<String, Error> {
         let Settings { url, database, user, .. } = &self.settings;
-        let asked = self.query("SELECT version(), getSetting('readonly')", "TSV").await;
+        // In a way that tells the status: a proxy's page means another thing with every status.
+        let asked = self.query_with("SELECT version(), getSetting('readonly')", "TSV", &[]).await;
         let answer = asked.map_err(|error| self.explain(error))?;
+        let answer = String::from_utf8_lossy(&answer);
         let answer = answer.trim_end();
         let Some((version, readonly)) =
             answer.split_once('\t').filter(|(version, _)| version.starts_with(|first: char| first.is_ascii_digit()))

@@ -299,8 +299,8 @@ fn of_status(status: u16) -> Class {
         408 | 504 => Class::Timeout,
         413 => Class::TooLarge,
         429 => Class::Busy,
-        502 | 503 => Class::Unavailable,
         500 => Class::Other,
+        501..=599 => Class::Unavailable,
         _ => Class::NotClickHouse,
     }
 }

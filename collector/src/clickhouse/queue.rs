@@ -142,11 +142,14 @@ impl Queue {
         self.has_room.load(Ordering::Relaxed)
     }
 
-    /// The shard that holds the fewest bytes, so that one that fails gets no more than the others leave it.
-    pub(super) fn least_loaded_shard(&self) -> u16 {
+    /// The shard that holds the fewest bytes, so that one that fails gets no more than the others leave it; of several the first
+    /// from number `turn` on, modulo how many there are.
+    pub(super) fn least_loaded_shard(&self, turn: u64) -> u16 {
         let state = self.lock();
-        let bytes = state.shards.iter().map(|shard| shard.held.bytes);
-        bytes.enumerate().min_by_key(|(_, bytes)| *bytes).map_or(0, |(shard, _)| shard as u16)
+        let count = state.shards.len();
+        let first = (turn % count as u64) as usize;
+        let order = (0..count).map(|step| (first + step) % count);
+        order.min_by_key(|shard| state.shards[*shard].held.bytes).map_or(0, |shard| shard as u16)
     }
 
     /// Takes a batch over. A batch without rows goes straight back to the pool.

@@ -63,5 +63,10 @@ async fn first_that_answers(replicas: &[Settings]) -> Result<Option<Client>, Err
 }
 
 async fn apply_to(settings: &Settings) -> Result<Applied, Error> {
-    schema::apply(&Client::new(settings)?).await
+    let client = Client::new(settings)?;
+    match schema::apply(&client).await {
+        // What is in front of a ClickHouse that is away answers for it; only a probe is told the status.
+        Err(error) if error.class == Class::NotClickHouse => Err(client.probe().await.err().unwrap_or(error)),
+        applied => applied,
+    }
 }

@@ -98,10 +98,10 @@ impl BatchSender {
     }
 
     /// The shard with the least that waits: the one for the next batch. A shard that fails is given nothing more while others
-    /// insert.
+    /// insert; where several have the least, they take turns by `turn`, which counts batches.
     #[must_use]
-    pub fn least_loaded_shard(&self) -> u16 {
-        self.queue.least_loaded_shard()
+    pub fn least_loaded_shard(&self, turn: u64) -> u16 {
+        self.queue.least_loaded_shard(turn)
     }
 }
 

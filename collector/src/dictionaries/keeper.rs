@@ -25,9 +25,14 @@ const LOOK_EVERY: Duration = Duration::from_secs(300);
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How soon what failed is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(30);
+/// How soon a schema that is not there is looked for again.
+const WAIT: Duration = Duration::from_secs(1);
 
 /// Tells the names of interfaces that exporters announced.
 pub type Announced = Box<dyn Fn() -> Vec<(IpAddr, u32, String)> + Send>;
+
+/// Tells whether the tables are there.
+pub type IsReady = Box<dyn Fn() -> bool + Send>;
 
 /// The running thread; it ends when this is dropped.
 #[derive(Debug)]
@@ -42,6 +47,7 @@ struct Keeping {
     settings: Settings,
     geo: Published<Geo>,
     announced: Announced,
+    is_ready: IsReady,
     stored: HashMap<&'static str, Rows>,
     /// Whether what is wrong with the files was logged.
     is_told: bool,
@@ -49,7 +55,7 @@ struct Keeping {
 }
 
 impl Keeper {
-    /// Starts keeping the tables of a database whose schema is up to date.
+    /// Starts keeping the tables of a database, once its schema is up to date.
     ///
     /// # Errors
     /// The thread could not be started.
@@ -58,13 +64,15 @@ impl Keeper {
         settings: Settings,
         geo: Published<Geo>,
         announced: Announced,
+        is_ready: IsReady,
     ) -> io::Result<Self> {
         let (sender, receiver) = channel::unbounded();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let stop = Arc::new(AtomicBool::new(false));
         let client = clickhouse::Settings { connect_timeout: PATIENCE, request_timeout: PATIENCE, ..client };
         let stored = HashMap::new();
-        let keeping = Keeping { client, settings, geo, announced, stored, is_told: false, stop: Arc::clone(&stop) };
+        let (is_told, stopped) = (false, Arc::clone(&stop));
+        let keeping = Keeping { client, settings, geo, announced, is_ready, stored, is_told, stop: stopped };
         let thread =
             thread::Builder::new().name("dictionaries".to_owned()).spawn(move || keeping.run(&runtime, &receiver))?;
         Ok(Self { settings: Some(sender), stop, thread: Some(thread) })
@@ -92,7 +100,11 @@ impl Drop for Keeper {
 impl Keeping {
     fn run(mut self, runtime: &tokio::runtime::Runtime, news: &Receiver<Settings>) {
         loop {
-            let next = if runtime.block_on(self.store()) { LOOK_EVERY } else { TRY_AGAIN };
+            let next = match (self.is_ready)() {
+                false => WAIT,
+                true if runtime.block_on(self.store()) => LOOK_EVERY,
+                true => TRY_AGAIN,
+            };
             match news.recv_timeout(next) {
                 Ok(settings) => {
                     self.settings = settings;

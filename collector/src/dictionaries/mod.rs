@@ -23,7 +23,7 @@ use crate::prefix::Prefix;
 
 pub use content::{Content, Error, Rows};
 pub use fill::{TABLES, fill};
-pub use keeper::{Announced, Keeper};
+pub use keeper::{Announced, IsReady, Keeper};
 
 /// Where names come from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

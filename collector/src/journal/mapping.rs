@@ -29,11 +29,16 @@ impl Mapping {
     }
 
     /// Brings the pages into memory, ready to be written, so that appending meets no page fault. Linux 5.14; before it, nothing.
-    pub(super) fn populate(&self) {
+    ///
+    /// # Errors
+    /// A page cannot be written, where a write to memory would end the process: a file system that allocated no block, a broken disk.
+    pub(super) fn populate(&self) -> io::Result<()> {
         /// `MADV_POPULATE_WRITE` of `include/uapi/asm-generic/mman-common.h`.
         const POPULATE_WRITE: i32 = 23;
         // SAFETY: the range is the mapping's own; the advice changes no content.
-        unsafe { libc::madvise(self.start.as_ptr().cast(), self.len_bytes.get(), POPULATE_WRITE) };
+        let refused = unsafe { libc::madvise(self.start.as_ptr().cast(), self.len_bytes.get(), POPULATE_WRITE) } != 0;
+        let error = refused.then(io::Error::last_os_error);
+        error.filter(|error| matches!(error.raw_os_error(), Some(libc::EFAULT | libc::EHWPOISON))).map_or(Ok(()), Err)
     }
 
     pub(super) fn len_bytes(&self) -> NonZeroUsize {

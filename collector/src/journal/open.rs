@@ -61,8 +61,8 @@ impl Journal {
     /// exists keep the size they have.
     ///
     /// # Errors
-    /// Settings that cannot work, a directory that cannot be written or is in use. A full disk is no error, and neither is
-    /// anything that the files hold.
+    /// Settings that cannot work, a directory or a file in it that cannot be read and written, or is in use. A full disk is no
+    /// error, and neither is anything that the files hold.
     pub fn open(settings: Settings, id: Id) -> Result<(Self, Recovered), Error> {
         check(&settings)?;
         let directory = settings.directory.clone();
@@ -134,6 +134,8 @@ fn recover(
             let length = std::fs::metadata(&path).map_err(Error::system("examine", &path))?.len();
             recovered.truncated += u64::from(length < of.segment_bytes);
             let end = content.map_or(size.get(), |content| content.used);
+            // One that cannot be looked at must not pass for one that holds nothing: that is used again.
+            segment.load().map_err(Error::system("map", &path))?;
             let scanned = records(&segment, Seed::of(&identity.id), end);
             recovered.gaps += scanned.gaps;
             recovered.gap_bytes += scanned.gap_bytes;

@@ -30,9 +30,9 @@ impl Blank {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path)?;
         allocate(&file, size.get() as u64)?;
         let mut mapping = Mapping::of(&file, size)?;
+        mapping.populate()?;
         let spare = header::header(id, None, size.get() as u64);
         mapping.bytes_mut()[..spare.len()].copy_from_slice(&spare);
-        mapping.populate();
         if is_synchronised {
             file.sync_all()?;
         }
@@ -133,6 +133,14 @@ impl Segment {
     /// Its bytes, as many as the file has; none if it cannot be read.
     pub(super) fn bytes(&self) -> &[u8] {
         self.mapping.get_or_init(|| self.map().ok().flatten()).as_ref().map_or(&[], Mapping::bytes)
+    }
+
+    /// Maps it, unless it is mapped; later it is made anew when it is needed.
+    pub(super) fn load(&mut self) -> io::Result<()> {
+        if self.mapping.get().is_none() {
+            self.mapping = OnceCell::from(self.map()?);
+        }
+        Ok(())
     }
 
     fn map(&self) -> io::Result<Option<Mapping>> {

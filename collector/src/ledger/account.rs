@@ -36,15 +36,6 @@ pub struct KernelMinute {
     pub rate_limited: Quantity,
 }
 
-/// How far a worker's counts go: positions in its journal.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Mark {
-    /// What was received before is counted.
-    pub received: u64,
-    /// What was decoded before is counted.
-    pub decoded: u64,
-}
-
 /// The account, shared by all who count.
 #[derive(Debug, Clone)]
 pub struct Account(Arc<Mutex<State>>);
@@ -59,8 +50,6 @@ struct State {
     rings: BTreeMap<u32, HashMap<Address, Sides, foldhash::fast::RandomState>>,
     /// Until when each worker has taken everything out of its rings, milliseconds since 1970.
     horizons: Vec<i64>,
-    /// How far each worker's counts go.
-    marks: Vec<Mark>,
     /// What the sockets have dropped and no minute was settled with yet, and each worker's totals.
     drops: RingDrops,
     drops_read: Vec<RingDrops>,
@@ -77,7 +66,6 @@ impl Account {
             of_exporters: HashMap::default(),
             rings: BTreeMap::new(),
             horizons: vec![0; workers],
-            marks: vec![Mark::default(); workers],
             drops: RingDrops::default(),
             drops_read: vec![RingDrops::default(); workers],
             folded: 0,
@@ -85,16 +73,13 @@ impl Account {
     }
 
     /// Takes over what a worker received. Every frame of its rings that was received before `horizon_ms` is in it; `drops` is
-    /// what its rings have lost since they were opened; `tip` is where its journal ends.
-    pub fn take_received(&self, worker: usize, book: &mut Book, horizon_ms: i64, drops: RingDrops, tip: u64) {
+    /// what its rings have lost since they were opened.
+    pub fn take_received(&self, worker: usize, book: &mut Book, horizon_ms: i64, drops: RingDrops) {
         let mut state = self.lock();
         state.folded += book.take_folded();
         state.take_drops(worker, drops);
         for (key, cells) in book.drain() {
             state.take_row(key, &cells);
-        }
-        if let Some(mark) = state.marks.get_mut(worker) {
-            mark.received = tip;
         }
         // Taken as it is, though earlier than the last one: where the clock was set back, minutes come again.
         if let Some(horizon) = state.horizons.get_mut(worker) {
@@ -102,15 +87,12 @@ impl Account {
         }
     }
 
-    /// Takes over what became of the datagrams that a worker decoded: of all before `to` in its journal.
-    pub fn take_decoded(&self, worker: usize, book: &mut Book, to: u64) {
+    /// Takes over what became of the datagrams that a worker decoded.
+    pub fn take_decoded(&self, book: &mut Book) {
         let mut state = self.lock();
         state.folded += book.take_folded();
         for (key, cells) in book.drain() {
             state.count(key, &cells);
-        }
-        if let Some(mark) = state.marks.get_mut(worker) {
-            mark.decoded = to;
         }
     }
 
@@ -307,10 +289,10 @@ mod tests {
         hear(&mut book, Arrival::Ring, EXPORTER, MS + 60_000, &heard(5));
         let drops = RingDrops { ring_full: 1, fill_ring_empty: 1 };
         account.steered(&[minute(EXPORTER, 11, 4), minute(NOBODY, 0, 0)]);
-        account.take_received(0, &mut book, MS + 59_999, drops, 0);
+        account.take_received(0, &mut book, MS + 59_999, drops);
         account.settle(MINUTE + 1);
         assert_eq!(account.totals().0.get(Cell::RingFull), 0, "the worker may have frames of this minute yet");
-        account.take_received(0, &mut book, MS + 60_000, drops, 0);
+        account.take_received(0, &mut book, MS + 60_000, drops);
         account.settle(MINUTE + 1);
         let cells = account.of_exporter(&EXPORTER).expect("known");
         for (cell, count) in [
@@ -341,7 +323,7 @@ mod tests {
         for number in 1..=10 {
             hear(&mut book, Arrival::Ring, [number; 16], MS, &heard(0));
         }
-        account.take_received(0, &mut book, i64::MAX, RingDrops::default(), 0);
+        account.take_received(0, &mut book, i64::MAX, RingDrops::default());
         account.steered(&[minute(NOBODY, 12, 0)]);
         account.settle_all();
         let (totals, _) = account.totals();
@@ -356,7 +338,7 @@ mod tests {
         let mut book = Book::default();
         hear(&mut book, Arrival::Socket, EXPORTER, MS, &heard(7));
         book.refused(EXPORTER, 50, MS, Cell::NotAllowed, Cell::NotAllowedBytes);
-        account.take_received(1, &mut book, MS, RingDrops::default(), 0);
+        account.take_received(1, &mut book, MS, RingDrops::default());
         account.lost_in_socket(Cell::SocketOverflow, 5, MS);
         let changes = account.take_changes();
         let found: Vec<_> = changes.iter().map(|(key, cells)| (key.domain, cells.get(Cell::SeenUdp))).collect();
@@ -375,7 +357,7 @@ mod tests {
             for _ in 0..frames {
                 hear(&mut book, Arrival::Ring, EXPORTER, MS, &heard(5));
             }
-            account.take_received(0, &mut book, now_ms, RingDrops::default(), 0);
+            account.take_received(0, &mut book, now_ms, RingDrops::default());
         };
         let steered = |steered| KernelMinute { rate_limited: Quantity::default(), ..minute(EXPORTER, steered, 0) };
         play(5, MS + 2 * 60_000);

@@ -33,7 +33,7 @@ mod settle;
 /// The table.
 pub mod table;
 
-pub use account::{Account, KernelMinute, Mark};
+pub use account::{Account, KernelMinute};
 pub use book::{Arrival, Book};
 pub use cell::{Cell, Cells};
 pub use rings::RingDrops;

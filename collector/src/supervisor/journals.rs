@@ -82,7 +82,7 @@ pub(super) fn log_waiting<'j>(journals: impl Iterator<Item = &'j Journal>) {
 /// Where the blocks of a journal go: shown on standard output if asked to, named after their range, queued for their insert,
 /// and settled in the journal when that is done.
 pub(super) fn outlet(id: Id, progress: Progress, batches: BatchSender, ready: Ready, tap: Option<Tap>) -> Outlet {
-    let rooms = batches.clone();
+    let [rooms, sizes, shards] = [(); 3].map(|()| batches.clone());
     Outlet {
         hand_on: Box::new(move |block, range| {
             if let Some(tap) = &tap {
@@ -93,6 +93,8 @@ pub(super) fn outlet(id: Id, progress: Progress, batches: BatchSender, ready: Re
             batches.send(Batch::of_block(block, token(&id, range)).on_shard(range.shard).with_receipt(settle));
         }),
         has_room: Box::new(move || ready.is_ready() && rooms.has_room()),
+        block_rows: Box::new(move |configured| sizes.block_rows(configured)),
+        shard: Box::new(move |turn| shards.least_loaded_shard(turn)),
     }
 }
 

@@ -32,8 +32,6 @@ pub(super) struct Source {
     pub(super) pipeline: Pipeline,
     /// Where the saved state ends.
     pub(super) from: Position,
-    /// What was decoded before is in the account.
-    pub(super) counted: Position,
     /// Whether a worker goes on with it.
     pub(super) goes_on: bool,
 }
@@ -157,13 +155,8 @@ impl Cursor {
             if range.from > position {
                 sections.push(Section::Stored(Range { from: position, to: range.from, shard: range.shard }));
             }
-            let counted = source.counted;
             if !is_settled {
                 sections.push(Section::Unsettled(range));
-            } else if range.to > position && range.from < counted && counted < range.to {
-                // Settled neighbours are one range.
-                sections.push(Section::Stored(Range { to: counted, ..range }));
-                sections.push(Section::Stored(Range { from: counted, ..range }));
             } else if range.to > position {
                 sections.push(Section::Stored(range));
             }
@@ -183,10 +176,7 @@ impl Cursor {
         if stop.load(Ordering::Relaxed) {
             return false;
         }
-        if matches!(self.sections.last(), Some(Section::Tail(_)))
-            && !self.source.pipeline.has_room()
-            && !self.wait(stop)
-        {
+        if matches!(self.sections.last(), Some(Section::Tail(_))) && !wait(stop, || self.source.pipeline.may_decode()) {
             return false;
         }
         if let Some((entry, start, end)) = self.source.past.read(self.position) {
@@ -205,20 +195,17 @@ impl Cursor {
             }
             let Some(section) = self.sections.pop() else { return true };
             match section {
-                Section::Stored(range) => self.source.pipeline.drop_block(range),
+                Section::Stored(_) => self.source.pipeline.drop_block(),
                 Section::Unsettled(range) => {
-                    if !self.wait(stop) {
+                    if !wait(stop, || self.source.pipeline.has_room()) {
                         return false;
                     }
                     self.source.pipeline.seal_as(range);
                     self.blocks_sent += 1;
                 }
                 Section::Tail(_) => {
-                    while !self.source.pipeline.seal() {
-                        if stop.load(Ordering::Relaxed) {
-                            return false;
-                        }
-                        std::thread::sleep(HELD_UP);
+                    if !wait(stop, || self.source.pipeline.seal()) {
+                        return false;
                     }
                 }
             }
@@ -230,10 +217,8 @@ impl Cursor {
     fn enter(&mut self) {
         let Some(section) = self.sections.last() else { return };
         let (from, mode) = match section {
-            Section::Stored(range) | Section::Unsettled(range) => {
-                let from = range.from.max(self.source.from);
-                (from, Mode::Again { is_counted: range.to <= self.source.counted })
-            }
+            Section::Stored(range) => (range.from, Mode::Stored),
+            Section::Unsettled(range) => (range.from, Mode::Again),
             Section::Tail(from) => (*from, Mode::News),
         };
         self.position = self.position.max(from);
@@ -249,18 +234,18 @@ impl Cursor {
         self.source.past.read(self.position).filter(|(_, start, _)| *start < end).map(|(entry, _, _)| entry.received_ns)
     }
 
-    /// Waits until there is room for a block; false if stopped.
-    fn wait(&self, stop: &AtomicBool) -> bool {
-        while !self.source.pipeline.has_room() {
-            if stop.load(Ordering::Relaxed) {
-                return false;
-            }
-            std::thread::sleep(HELD_UP);
-        }
-        true
-    }
-
     fn left_bytes(&self) -> u64 {
         self.source.progress.begun().0.saturating_sub(self.position.0)
     }
+}
+
+/// Waits until it goes on; false if stopped.
+fn wait(stop: &AtomicBool, mut goes_on: impl FnMut() -> bool) -> bool {
+    while !goes_on() {
+        if stop.load(Ordering::Relaxed) {
+            return false;
+        }
+        std::thread::sleep(HELD_UP);
+    }
+    true
 }

@@ -95,7 +95,10 @@ impl Running {
         let announcing = templates.clone();
         let announced = Box::new(move || announcing.interface_names());
         let dictionaries =
-            dictionaries::Keeper::start(client.clone(), config.dictionaries(), published.clone(), announced);
+            dictionaries::Keeper::start(client.clone(), config.dictionaries(), published.clone(), announced, {
+                let ready = schema.ready();
+                Box::new(move || ready.is_ready())
+            });
         let dictionaries = dictionaries.map_err(Error::system("start the thread of dictionaries"))?;
         let mut captured = capture::open(
             &config.capture,
@@ -105,7 +108,7 @@ impl Running {
         let counters = Arc::new(clickhouse::Counters::default());
         let blocks = (captured.sources.len() + config.clickhouse.inserters) * IDLE_BLOCKS_EACH;
         let pool = Arc::new(Pool::new(blocks, config.clickhouse.block_rows).keep_unknown(config.decode.keep_unknown));
-        let account = Account::new(captured.sources.len() + orphans.len());
+        let account = Account::new(captured.sources.len());
         let exporters = exporters::Directory::default();
         let rows_observer = Arc::new(RowsOfAccount(account.clone()));
         let sink = Sink::start(&client, &config.sink(), Arc::clone(&counters), Arc::clone(&pool), rows_observer)?;
@@ -117,7 +120,7 @@ impl Running {
         };
 
         let mode = captured.describe();
-        let pipeline = |worker: usize, journal: &Journal| {
+        let pipeline = |journal: &Journal| {
             let tap = stdout.as_ref().map(stdout::Writer::tap);
             let progress = journal.progress();
             Pipeline::new(pipeline::Parts {
@@ -125,7 +128,6 @@ impl Running {
                     block_rows: config.clickhouse.block_rows,
                     block_age: config.clickhouse.block_age,
                     segment_bytes: journal.segment_bytes(),
-                    shards: sink.sender().shards(),
                 },
                 door: front_door.door(),
                 templates: templates.cache(),
@@ -133,21 +135,20 @@ impl Running {
                 pool: Arc::clone(&pool),
                 outlet: journals::outlet(journal.id(), progress.clone(), sink.sender(), schema.ready(), tap),
                 progress,
-                books: Books::new(worker, account.clone(), exporters.clone()),
+                books: Books::new(account.clone(), exporters.clone()),
             })
         };
         let of_orphans = orphans.iter().map(|orphan| (&orphan.journal, false));
         let all = of_workers.iter().map(|journal| (journal, true)).chain(of_orphans);
         let mut sources = Vec::new();
-        for (number, (journal, goes_on)) in all.enumerate() {
+        for (journal, goes_on) in all {
             let from = saved_position(&restored, journal.id()).unwrap_or_else(|| journal.progress().replay_from());
             let to = if goes_on { journal.progress().begun() } else { Position(u64::MAX) };
             sources.push(Source {
                 past: journal.past(from, to),
                 progress: journal.progress(),
-                pipeline: pipeline(number, journal),
+                pipeline: pipeline(journal),
                 from,
-                counted: Position(u64::MAX),
                 goes_on,
             });
         }
@@ -159,7 +160,7 @@ impl Running {
         {
             let (id, progress) = (journal.id(), journal.progress());
             let intake = Intake::new(index, front_door.door(), account.clone(), exporters.clone());
-            let pipeline = pipeline(index, &journal);
+            let pipeline = pipeline(&journal);
             let parts = Parts { sources, intake, journal, pipeline };
             let worker = Worker::start(index, pin::core_for(&cores, index), parts, stop_workers.clone());
             let worker = worker.map_err(Error::system("start a worker"))?;
@@ -193,7 +194,11 @@ impl Running {
             templates: templates.clone(),
             published,
             watcher,
-            retention: Retention::start(&client, config.retention).map_err(Error::system("start retention"))?,
+            retention: Retention::start(&client, config.retention, {
+                let ready = schema.ready();
+                move || ready.is_ready()
+            })
+            .map_err(Error::system("start retention"))?,
             stdout_skipped: stdout.as_ref().map(stdout::Writer::skipped),
             store_restarts: store.as_ref().map(|_| Counter::default()),
         });
@@ -334,8 +339,9 @@ impl Running {
             self.workers.into_iter().map(|worker| (worker.index(), worker.join())).collect();
         let decoded = self.observed.decoded_seconds();
         let positions: Vec<Option<Position>> = left.iter().map(|(_, ended)| ended.as_ref()?.position).collect();
-        self.keeper.take_last(&positions, decoded);
+        // Before the copy: what expires now must not expire once more after the next start.
         self.bookkeeping.settle_all(decoded);
+        self.keeper.take_last(&positions, decoded);
         // The flows come first: what became of them belongs into the ledger.
         self.sink.drain(stop_at.saturating_duration_since(Instant::now()));
         self.keeper.write();

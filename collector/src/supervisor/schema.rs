@@ -49,7 +49,7 @@ impl Schema {
             return Ok(Self { ready, stop, thread: None });
         };
         let Error::ClickHouse(away) = &error else { return Err(error) };
-        if !is_away(away.class) {
+        if !is_away(away) {
             return Err(error);
         }
         tracing::warn!("ClickHouse is away: datagrams are kept in the journal until it answers: {away}");
@@ -77,11 +77,27 @@ impl Drop for Schema {
 }
 
 /// Whether this passes by itself, so that collecting may begin meanwhile.
-fn is_away(class: Class) -> bool {
-    matches!(
-        class,
-        Class::Unreachable | Class::Network | Class::Timeout | Class::Busy | Class::Memory | Class::Unavailable
-    )
+fn is_away(error: &clickhouse::Error) -> bool {
+    match error.class {
+        Class::Unreachable
+        | Class::Network
+        | Class::Timeout
+        | Class::Busy
+        | Class::TooManyParts
+        | Class::Memory
+        | Class::Unavailable => true,
+        // Status 500 without a code: what is in front of ClickHouse has failed, not ClickHouse.
+        Class::Other => error.code.is_none(),
+        Class::Tls
+        | Class::NotClickHouse
+        | Class::DiskFull
+        | Class::Denied
+        | Class::NoDatabase
+        | Class::Schema
+        | Class::TooLarge
+        | Class::Rejected
+        | Class::Settings => false,
+    }
 }
 
 fn apply_later(settings: &[Vec<clickhouse::Settings>], ready: &Ready, stop: &AtomicBool) {
@@ -94,8 +110,8 @@ fn apply_later(settings: &[Vec<clickhouse::Settings>], ready: &Ready, stop: &Ato
                 return;
             }
             Err(Error::ClickHouse(error)) => {
-                let pause = if is_away(error.class) { AGAIN } else { AGAIN_REFUSED };
-                if !is_away(error.class) && said != Some(error.class) {
+                let pause = if is_away(&error) { AGAIN } else { AGAIN_REFUSED };
+                if !is_away(&error) && said != Some(error.class) {
                     tracing::error!("datagrams wait in the journal, ClickHouse does not take their rows: {error}");
                 }
                 (Some(error.class), pause)
@@ -127,4 +143,26 @@ fn apply(shards: &[Vec<clickhouse::Settings>]) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_start_goes_on_without_a_clickhouse_that_will_be_back() {
+        let error = |class, code| clickhouse::Error { code, ..clickhouse::Error::new(class, "") };
+        for (class, code, goes_on) in [
+            (Class::Unreachable, None, true),
+            (Class::Unavailable, None, true),
+            (Class::DiskFull, Some(243), false),
+            (Class::Other, None, true),
+            (Class::Other, Some(64_000), false),
+            (Class::NotClickHouse, None, false),
+            (Class::Denied, Some(516), false),
+            (Class::Schema, None, false),
+        ] {
+            assert_eq!(is_away(&error(class, code)), goes_on, "{} {code:?}", class.label());
+        }
+    }
 }

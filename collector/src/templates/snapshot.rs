@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use netflow::options::{OptionKey, OptionValue};
 use netflow::store::{DomainKey, Learned, TemplateKey};
 use netflow::template::{FieldSpecifier, Kind, MAX_EMPTY_FIELDS, MAX_FIELDS, Template};
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use rkyv::rancor::BoxedError;
 use rkyv::util::AlignedVec;
 
@@ -121,7 +122,8 @@ pub fn read(path: &Path) -> Result<Snapshot, Error> {
     read.map_err(|_| unusable(Damage::Body))
 }
 
-/// Writes a snapshot file, mode 0600: to a temporary file beside it, which then takes its place.
+/// Writes a snapshot file, mode 0600: to a temporary file beside it, which then changes places with it. So the room for the next
+/// one is there, and a full disk does not keep the state from being saved, without which the journal could forget nothing.
 ///
 /// # Errors
 /// The operation that failed. The file at `path` is whole in any case: the old one or the new one.
@@ -130,12 +132,8 @@ pub fn write(path: &Path, snapshot: &Snapshot) -> Result<(), Error> {
     let body = rkyv::to_bytes::<BoxedError>(snapshot)
         .map_err(|error| failed("encode")(io::Error::new(io::ErrorKind::InvalidData, error)))?;
     let temporary = with_ending(path, ".tmp");
-    let result = write_synced(&temporary, &header(&body), &body).and_then(|()| fs::rename(&temporary, path));
-    if let Err(error) = result {
-        // The error worth telling is the first one; a temporary file that stays is overwritten next time.
-        let _ = fs::remove_file(&temporary);
-        return Err(failed("write")(error));
-    }
+    let result = write_synced(&temporary, &header(&body), &body).and_then(|()| exchange(&temporary, path));
+    result.map_err(failed("write"))?;
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed("sync the directory of"))
 }
@@ -248,10 +246,21 @@ fn header(body: &[u8]) -> [u8; HEADER_BYTES] {
 }
 
 fn write_synced(path: &Path, header: &[u8], body: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    // Not truncated before: the room that it has is written again.
+    let mut file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
     file.write_all(header)?;
     file.write_all(body)?;
+    file.set_len((header.len() + body.len()) as u64)?;
     file.sync_all()
+}
+
+/// Puts a file in the place of another in one step, and that one, if there is one, in its own.
+fn exchange(new: &Path, path: &Path) -> io::Result<()> {
+    match renameat2(AT_FDCWD, new, AT_FDCWD, path, RenameFlags::RENAME_EXCHANGE) {
+        Ok(()) => Ok(()),
+        // None is there yet, or the file system knows no exchange.
+        Err(_) => fs::rename(new, path),
+    }
 }
 
 fn with_ending(path: &Path, ending: &str) -> PathBuf {

@@ -5,7 +5,7 @@ use netflow::columns::Address;
 
 use crate::exporters::{self, View};
 use crate::front_door::{Door, Refusal};
-use crate::journal::{Entry, Journal, Position};
+use crate::journal::{Entry, Journal};
 use crate::ledger::{Account, Arrival, Book, Cell, Key, minute_of};
 use crate::udp;
 use crate::worker::tally::{Path, Tally};
@@ -90,8 +90,8 @@ impl Intake {
         self.tally.journal.given_up_bytes += entry.payload.len() as u64;
     }
 
-    /// Hands over what was counted for the account: all that the journal has before `tip`. Every frame received before `horizon_ms` came out of the rings.
-    pub fn hand_over(&mut self, horizon_ms: i64, now_ms: i64, tip: Position) {
+    /// Hands over what was counted for the account. Every frame received before `horizon_ms` came out of the rings.
+    pub fn hand_over(&mut self, horizon_ms: i64, now_ms: i64) {
         for (total, known, cell) in [
             (self.tally.socket_drops, &mut self.socket_drops, Cell::SocketOverflow),
             (self.tally.socket_truncated, &mut self.socket_truncated, Cell::Truncated),
@@ -99,7 +99,7 @@ impl Intake {
             let lost = total.saturating_sub(std::mem::replace(known, total));
             self.account.lost_in_socket(cell, lost, now_ms);
         }
-        self.account.take_received(self.worker, &mut self.book, horizon_ms, self.tally.ring_drops(), tip.0);
+        self.account.take_received(self.worker, &mut self.book, horizon_ms, self.tally.ring_drops());
     }
 
     fn keep(&mut self, journal: &mut Journal, entry: &Entry<'_>) {

@@ -6,6 +6,8 @@
 
 /// The gate between journal and decoder.
 pub mod gate;
+/// What happens when the decoder panics.
+mod guard;
 /// What happens to a datagram when it is received.
 pub mod intake;
 /// How many workers, how many sockets on a queue.
@@ -339,7 +341,7 @@ impl Loop {
         tally.decoded.clone_from(&pipeline.counts);
         tally.journal.read(journal, progress, pipeline.position());
         self.shared.publish(tally);
-        intake.hand_over(self.horizons.iter().copied().min().unwrap_or(i64::MAX), now_ms(), journal.tip());
+        intake.hand_over(self.horizons.iter().copied().min().unwrap_or(i64::MAX), now_ms());
     }
 }
 

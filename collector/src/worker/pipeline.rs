@@ -5,6 +5,7 @@
 //! the same datagrams make the same block again, under the same name. Not here: reading the journal's past (the supervisor's
 //! replay feeds a pipeline of its own with it).
 
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,7 @@ use crate::journal::{Entry, Journal, Position, Progress, Range};
 use crate::ledger::{Account, Book, Cell, Key, NOBODY, Run, minute_of, runs};
 use crate::rollup::Roller;
 use crate::templates::Cache;
+use crate::worker::guard::guarded;
 use crate::worker::noted::Noted;
 
 const NANOSECONDS_IN_MS: i64 = 1_000_000;
@@ -31,8 +33,6 @@ pub struct Settings {
     pub block_age: Duration,
     /// Size of the journal's segments in bytes: a range may pass from one to the next.
     pub segment_bytes: u64,
-    /// Parts of ClickHouse between which blocks are spread.
-    pub shards: u16,
 }
 
 /// Where blocks go.
@@ -41,21 +41,24 @@ pub struct Outlet {
     pub hand_on: Box<dyn FnMut(Box<Block>, Range) + Send>,
     /// Whether another block may be begun.
     pub has_room: Box<dyn Fn() -> bool + Send>,
+    /// At how many rows the next block is to be handed on, where so many are configured.
+    pub block_rows: Box<dyn Fn(usize) -> usize + Send>,
+    /// Which shard takes the block of this number.
+    pub shard: Box<dyn Fn(u64) -> u16 + Send>,
 }
 
 /// A worker's part in the account of datagrams and the directory of exporters.
 pub struct Books {
-    worker: usize,
     account: Account,
     book: Book,
     exporters: View,
 }
 
 impl Books {
-    /// The books of worker `worker`.
+    /// Empty books.
     #[must_use]
-    pub fn new(worker: usize, account: Account, exporters: exporters::Directory) -> Self {
-        Self { worker, account, book: Book::default(), exporters: View::new(exporters) }
+    pub fn new(account: Account, exporters: exporters::Directory) -> Self {
+        Self { account, book: Book::default(), exporters: View::new(exporters) }
     }
 }
 
@@ -67,6 +70,8 @@ pub struct Pipeline {
     roller: Roller,
     door: Door,
     block: Box<Block>,
+    /// At how many rows it is handed on.
+    block_rows: usize,
     opened: Instant,
     pool: Arc<Pool>,
     outlet: Outlet,
@@ -88,17 +93,16 @@ pub struct Pipeline {
 pub enum Mode {
     /// Datagrams that no block was made of yet: blocks end when they are full.
     News,
-    /// Datagrams of blocks that were begun before the last end; these end where they ended then.
-    Again {
-        /// Whether the account has these datagrams already.
-        is_counted: bool,
-    },
+    /// Datagrams of a block that was begun before the last end; it ends where it ended then.
+    Again,
+    /// Datagrams of blocks that are stored: only what is learned from them is wanted, rows are dropped as they come.
+    Stored,
 }
 
 impl Mode {
-    /// Whether the account and the directory of exporters are told.
+    /// Whether the account and the directory of exporters are told: they heard of all others before the last end.
     fn is_told(self) -> bool {
-        matches!(self, Self::News | Self::Again { is_counted: false })
+        self == Self::News
     }
 }
 
@@ -109,6 +113,8 @@ pub struct Counts {
     pub report: Report,
     /// Blocks handed on.
     pub blocks: u64,
+    /// Datagrams at which the decoder panicked.
+    pub panics: u64,
     /// Places of the journal that could not be read.
     pub corrupt: u64,
     /// Bytes there.
@@ -145,6 +151,7 @@ impl Pipeline {
             templates,
             enricher,
             roller: Roller::default(),
+            block_rows: settings.block_rows,
             door,
             block: pool.take(),
             opened: Instant::now(),
@@ -203,19 +210,37 @@ impl Pipeline {
         let datagram = Datagram { payload, exporter, received_ms };
         let Books { book, exporters, .. } = &mut self.books;
         let mut store = Noted { templates: &mut self.templates, book, heard: &mut exporters.heard };
-        let outcome = decode_part(&datagram, &mut store, &mut self.block.decoded, &mut self.counts.report);
-        if self.mode.is_told() {
-            book.decoded(exporter, received_ms, &outcome);
-            exporters.datagram(exporter, payload.len(), received_ms, &outcome, book);
-        } else {
-            exporters.heard.clear();
+        let report = &mut self.counts.report;
+        let outcome = guarded(&mut self.block.decoded, |tables| decode_part(&datagram, &mut store, tables, report));
+        match &outcome {
+            Some(outcome) if self.mode.is_told() => {
+                book.decoded(exporter, received_ms, outcome);
+                exporters.datagram(exporter, payload.len(), received_ms, outcome, book);
+            }
+            Some(_) => exporters.heard.clear(),
+            None => {
+                exporters.heard.clear();
+                self.counts.panics += 1;
+                book.add(Key { exporter, domain: 0, minute: minute_of(received_ms) }, Cell::Malformed, 1);
+                tracing::error!(
+                    exporter = %Ipv6Addr::from(exporter).to_canonical(),
+                    position = start.0,
+                    bytes = payload.len(),
+                    "the decoder panicked at this datagram, which is a fault of this program: the datagram is skipped"
+                );
+            }
         }
-        if outcome.is_sound() && !self.door.is_vouched(&exporter) {
+        if outcome.is_some_and(|outcome| outcome.is_sound()) && !self.door.is_vouched(&exporter) {
             self.door.vouch(&exporter, crate::front_door::now_ns());
         }
         self.position = end;
-        if self.mode == Mode::News && self.block.len() >= self.settings.block_rows {
-            self.seal();
+        if self.block.len() < self.block_rows {
+            return;
+        }
+        match self.mode {
+            Mode::News => drop(self.seal()),
+            Mode::Stored => self.drop_block(),
+            Mode::Again => {}
         }
     }
 
@@ -235,7 +260,7 @@ impl Pipeline {
         if self.position == self.from {
             return true;
         }
-        let shard = (self.counts.blocks % u64::from(self.settings.shards.max(1))) as u16;
+        let shard = (self.outlet.shard)(self.counts.blocks);
         self.seal_as(Range { from: self.from, to: self.position, shard })
     }
 
@@ -250,22 +275,20 @@ impl Pipeline {
             self.books.enter(&self.block);
         }
         let block = std::mem::replace(&mut self.block, self.pool.take());
+        self.block_rows = (self.outlet.block_rows)(self.settings.block_rows);
         self.counts.blocks += 1;
         self.sealed = Some((block, range));
         self.send_sealed()
     }
 
-    /// Drops the rows of a block of `range`, which are stored.
-    pub fn drop_block(&mut self, range: Range) {
+    /// Drops the rows of the block, which are stored.
+    pub fn drop_block(&mut self) {
         self.from = self.position;
         self.block.clear();
-        if self.mode.is_told() {
-            self.books.hand_over(range.to);
-        }
     }
 
     /// Whether another datagram may be decoded now. A block that was begun is filled, so that the answer costs little.
-    fn may_decode(&mut self) -> bool {
+    pub fn may_decode(&mut self) -> bool {
         self.send_sealed() && (self.position != self.from || self.has_room())
     }
 
@@ -278,7 +301,7 @@ impl Pipeline {
             return false;
         }
         if self.mode.is_told() {
-            self.books.hand_over(range.to);
+            self.books.hand_over();
         }
         if block.is_empty() {
             self.progress.settle(range);
@@ -306,8 +329,9 @@ impl Pipeline {
             "a part of the journal cannot be read: the datagrams there are lost, unless they were stored before"
         );
         let key = Key { exporter: NOBODY, domain: 0, minute: minute_of(next.received_ns / NANOSECONDS_IN_MS) };
-        self.books.book.add(key, Cell::JournalCorrupt, 1);
-        self.books.book.add(key, Cell::JournalCorruptBytes, bytes.cast_signed());
+        // Not by the book, which is thrown away for what is decoded again.
+        self.books.account.add(key, Cell::JournalCorrupt, 1);
+        self.books.account.add(key, Cell::JournalCorruptBytes, bytes.cast_signed());
     }
 }
 
@@ -330,8 +354,8 @@ impl Books {
         }
     }
 
-    /// Hands over what was counted of all that was decoded before `to`.
-    fn hand_over(&mut self, to: Position) {
-        self.account.take_decoded(self.worker, &mut self.book, to.0);
+    /// Hands over what was counted.
+    fn hand_over(&mut self) {
+        self.account.take_decoded(&mut self.book);
     }
 }

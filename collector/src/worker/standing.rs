@@ -75,6 +75,9 @@ impl Standing {
         out.counter("collector_journal_given_up_total", help, &labels, self.given_up);
         let help = "Payload bytes of these.";
         out.counter("collector_journal_given_up_bytes_total", help, &labels, self.given_up_bytes);
+        let help =
+            "Datagrams that were skipped because the decoder panicked at them, which is a fault of this program.";
+        out.counter("collector_decoder_panics_total", help, &labels, decoded.panics);
         let help = "Places in the journal that could not be read when they were to be decoded.";
         out.counter("collector_journal_corrupt_total", help, &labels, decoded.corrupt);
         let help = "Bytes of the journal there.";

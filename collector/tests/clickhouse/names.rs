@@ -118,7 +118,7 @@ fn files_are_read_again_and_a_faulty_one_leaves_what_was_there() {
     let file = File::new("reload", "1,one\n");
     block_on(schema::apply(&client)).unwrap();
     let geo = Published::new(Geo::empty());
-    let keeper = Keeper::start(settings, file.settings(), geo, Box::new(Vec::new)).unwrap();
+    let keeper = Keeper::start(settings, file.settings(), geo, Box::new(Vec::new), Box::new(|| true)).unwrap();
     let name = "SELECT dictGet('as_names_dictionary', 'name', toUInt64(1))";
     let becomes = |expected: &str| {
         // Until the thread has come to it; a name that never comes ends in the harness' time limit.

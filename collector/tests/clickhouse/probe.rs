@@ -42,8 +42,11 @@ fn answers() {
         (Answer::Fine("26.5.1.1\t1\n"), Class::Denied, &["user ada is read-only"]),
         (Answer::Fine("<html>It works!</html>"), Class::NotClickHouse, &["but not as ClickHouse: <html>It works!"]),
         (Answer::Fine(""), Class::NotClickHouse, &["but not as ClickHouse"]),
-        (Answer::Fail(404, "not found"), Class::NotClickHouse, &["but not as ClickHouse: not found"]),
-        (Answer::Fail(503, ""), Class::NotClickHouse, &["503 Service Unavailable"]),
+        (Answer::Fail(404, "not found"), Class::NotClickHouse, &["but not as ClickHouse: status 404: not found"]),
+        (Answer::Fail(503, ""), Class::Unavailable, &["status 503"]),
+        (Answer::Fail(502, "<html>Bad Gateway</html>"), Class::Unavailable, &["status 502: <html>Bad Gateway"]),
+        (Answer::Fail(500, "<html>sorry</html>"), Class::Other, &["status 500: <html>sorry"]),
+        (Answer::Fail(521, "<html>origin is down</html>"), Class::Unavailable, &["status 521"]),
         (Answer::Silence, Class::Timeout, &["no answer"]),
     ] {
         let fake = Fake::start(&[], answer);

@@ -39,19 +39,32 @@ struct Counted {
 }
 
 impl Retention {
-    /// Starts looking after the tables of a ClickHouse, for the first time in a minute.
+    /// Starts looking after the tables of a ClickHouse, for the first time in a minute, if `is_ready` says then that there are any.
     ///
     /// # Errors
     /// The system refused the thread or its runtime.
-    pub fn start(client: &clickhouse::Settings, settings: Settings) -> std::io::Result<Self> {
-        Self::start_after(client, settings, SOON)
+    pub fn start(
+        client: &clickhouse::Settings,
+        settings: Settings,
+        is_ready: impl Fn() -> bool + Send + 'static,
+    ) -> std::io::Result<Self> {
+        Self::run(client, settings, SOON, is_ready)
     }
 
-    /// The same with another wait before the first time.
+    /// The same for tables that are there, with another wait before the first time.
     ///
     /// # Errors
     /// As [`Retention::start`].
     pub fn start_after(client: &clickhouse::Settings, settings: Settings, wait: Duration) -> std::io::Result<Self> {
+        Self::run(client, settings, wait, || true)
+    }
+
+    fn run(
+        client: &clickhouse::Settings,
+        settings: Settings,
+        wait: Duration,
+        is_ready: impl Fn() -> bool + Send + 'static,
+    ) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let counted = Arc::new(Counted::default());
         let (stop, stopped) = oneshot::channel();
@@ -60,7 +73,7 @@ impl Retention {
             runtime.block_on(async {
                 tokio::select! {
                     _ = stopped => {}
-                    () = look_after(&client, &settings, &told, wait) => {}
+                    () = look_after(&client, &settings, &told, wait, is_ready) => {}
                 }
             });
         };
@@ -85,9 +98,19 @@ impl Drop for Retention {
 }
 
 /// Never ends by itself. It may be given up at any moment: a partition is dropped whole or not at all.
-async fn look_after(client: &clickhouse::Settings, settings: &Settings, counted: &Counted, mut wait: Duration) {
+async fn look_after(
+    client: &clickhouse::Settings,
+    settings: &Settings,
+    counted: &Counted,
+    mut wait: Duration,
+    is_ready: impl Fn() -> bool,
+) {
     loop {
         tokio::time::sleep(wait).await;
+        if !is_ready() {
+            wait = SOON;
+            continue;
+        }
         let done = async { round(&Client::new(client)?, settings, counted).await }.await;
         wait = match done {
             Ok(()) => EVERY,

@@ -74,7 +74,7 @@ impl Ranges {
     }
 
     /// Takes what lies between two ranges for one that was begun. Ranges are begun without gaps, so where a record of them is
-    /// broken, what lies between its neighbours is what it said.
+    /// broken, what lies between its neighbours, or before the end of all of them, is what it said.
     pub(super) fn fill_gaps(&mut self) {
         let mut end = self.keep_from;
         let mut gaps = Vec::new();
@@ -83,6 +83,10 @@ impl Ranges {
                 gaps.push(Range { from: end, to: range.from, shard: range.shard });
             }
             end = end.max(range.to);
+        }
+        if self.begun > end {
+            let shard = self.known.keys().next_back().map_or(0, |range| range.shard);
+            gaps.push(Range { from: end, to: self.begun, shard });
         }
         for gap in gaps {
             self.begin(gap);
@@ -159,5 +163,8 @@ mod tests {
         ranges.begin(range(300, 400));
         ranges.fill_gaps();
         assert_eq!(ranges.all(), [(range(100, 200), false), (range(200, 300), false), (range(300, 400), false)]);
+        ranges.begun_until(Position(450));
+        ranges.fill_gaps();
+        assert_eq!(ranges.all().last(), Some(&(range(400, 450), false)));
     }
 }
