@@ -59,7 +59,8 @@ pub struct ExportArgs {
 const EXAMPLES: &str = "\
 Examples:
   collector export --from '2h ago' --output evidence.pcapng
-  collector export --from 2026-11-23T04:00:00Z --to 2026-11-23T04:05:00Z --exporter 192.0.2.0/24 | tshark -r - -d udp.port==2055,cflow
+  collector export --from 2026-11-23T04:00:00Z --to 2026-11-23T04:05:00Z \\
+      --exporter 192.0.2.0/24 | tshark -r - -d udp.port==2055,cflow
   collector export --from -10m | collector decode -";
 
 /// How the file is written.

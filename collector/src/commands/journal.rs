@@ -18,10 +18,20 @@ use crate::journal::{Reader, SegmentInfo, Verified};
 /// The journal holds the datagrams as they were received: those whose flows are not stored yet, and, as far as the configuration
 /// says, those that are. It may be read while the collector runs.
 #[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
 pub struct JournalArgs {
     #[command(subcommand)]
     action: Action,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  collector journal status
+  collector journal status --json | jq '.[].unstored_seconds'
+  collector journal verify --state-dir /var/lib/collector
+
+Columns of status: NOT STORED bytes that wait for ClickHouse, SINCE how long the
+oldest of them does, UNSETTLED blocks of rows that ClickHouse did not confirm yet.";
 
 #[derive(Debug, Subcommand)]
 enum Action {
@@ -83,15 +93,18 @@ pub(super) fn run(args: &JournalArgs, cli: &Cli) -> anyhow::Result<()> {
     }
 }
 
-/// The journals of a state directory, by name.
+/// The journals of a state directory, or of the configured place, by name.
 pub(super) fn journals(state_dir: Option<&Path>, cli: &Cli) -> anyhow::Result<Vec<(String, Reader)>> {
-    let state_dir = match state_dir {
-        Some(directory) => directory.to_path_buf(),
-        None => cli.configured()?.state_dir,
+    let directory = match state_dir {
+        Some(directory) => directory.join("journal"),
+        None => cli.configured()?.journal.directory,
     };
-    let directory = state_dir.join("journal");
-    let none =
-        || format!("no journal in {}: name the collector's state directory with --state-dir", state_dir.display());
+    let none = || {
+        let directory = directory.display();
+        format!(
+            "no journal in {directory}: name the collector's configuration with --config, or its state directory with --state-dir"
+        )
+    };
     let mut journals = Vec::new();
     for entry in std::fs::read_dir(&directory).with_context(none)? {
         let path = entry?.path();
@@ -117,12 +130,11 @@ fn status(place: &Place, cli: &Cli) -> anyhow::Result<()> {
         writeln!(out)?;
         return Ok(out.flush()?);
     }
-    let head = ["JOURNAL", "ID", "SEGMENTS", "ON DISK", "NOT STORED", "SINCE", "UNSETTLED", "FROM", "TO"];
+    let head = ["JOURNAL", "SEGMENTS", "ON DISK", "NOT STORED", "SINCE", "UNSETTLED", "FROM", "TO"];
     let rows = statuses.iter().map(|status| {
         let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
         [
             status.journal.clone(),
-            status.id.clone(),
             status.segments.to_string(),
             bytes(status.disk_bytes),
             bytes(status.unstored_bytes),

@@ -19,10 +19,18 @@ use crate::config::Config;
 /// `collector run` applies them by itself when it starts. These commands are for those who want to see the tables first, or
 /// whose collector may not make tables.
 #[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
 pub struct SchemaArgs {
     #[command(subcommand)]
     action: Action,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  collector schema print
+  collector schema apply --dry-run --clickhouse-url http://clickhouse:8123
+  collector schema apply --clickhouse-url http://clickhouse:8123 --database flows
+  collector schema status --json | jq '.days_left'";
 
 #[derive(Debug, Subcommand)]
 enum Action {

@@ -14,6 +14,7 @@ use crate::templates::{print, snapshot};
 /// Every template and option value (sampling rates, application names) of every exporter, as in the last snapshot that
 /// `collector run` saved.
 #[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
 pub struct TemplatesArgs {
     /// Snapshot file [default: templates.snapshot in the state directory]
     #[arg(value_name = "FILE")]
@@ -23,6 +24,11 @@ pub struct TemplatesArgs {
     #[arg(long)]
     pub json: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  collector templates
+  collector templates /var/lib/collector/templates.snapshot --json | jq .";
 
 /// Reads and prints the snapshot.
 pub(super) fn run(args: &TemplatesArgs, cli: &Cli) -> anyhow::Result<()> {

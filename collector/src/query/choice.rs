@@ -153,7 +153,7 @@ fn covers(table: &Table, request: &Request, held: &Held) -> bool {
 
 fn choice(request: &Request, held: &Held, table: &'static Table, reason: Reason) -> Choice {
     let span = match request.ends {
-        Ends::Free => request.span.moved_back(table.bucket_ms.max(MINUTE_MS)),
+        Ends::Free => request.span.from_bucket(table.bucket_ms.max(MINUTE_MS)),
         Ends::Asked => request.span.aligned(table.bucket_ms),
         Ends::Exact => request.span,
     };
@@ -274,7 +274,7 @@ mod tests {
             (-HOUR_MS - 1, 0, Ends::Exact, "flows", Reason::Ends("as_5m"), (-HOUR_MS - 1, 0)),
             (-HOUR_MS - 1, 0, Ends::Asked, "flows", Reason::Ends("as_5m"), (-HOUR_MS - 1, 0)),
             (-DAY_MS - 1, 1, Ends::Asked, "as_5m", Reason::Smallest, (-DAY_MS - 300_000, 300_000)),
-            (-HOUR_MS - 1, 1, Ends::Free, "as_5m", Reason::Smallest, (-HOUR_MS - 300_000, 0)),
+            (-HOUR_MS - 1, 1, Ends::Free, "as_5m", Reason::Smallest, (-HOUR_MS - 300_000, 1000)),
             // `flows` is gone there: better moved ends than no answer, but for who wants them exact.
             (
                 -90 * DAY_MS,

@@ -6,7 +6,7 @@ use super::flows::{SUMS, Shares};
 use super::names::Names;
 use super::question::{MINUTE_MS, Request};
 use super::ranking;
-use super::statement::{Column, Kind, Parameters, Statement, seconds};
+use super::statement::{Column, Kind, Parameters, Statement, whole_seconds};
 
 /// The statement for the exporters. Those that sent datagrams but no traffic are there too; what the ledger cannot put to one
 /// exporter is not.
@@ -22,9 +22,8 @@ pub(super) fn statement(request: &Request, choice: &Choice, names: Names) -> Sta
         format!("{} AS t WHERE {conditions}", choice.table.name)
     };
     let minutes = choice.span.aligned(MINUTE_MS);
-    let whole = |ms| seconds(ms).split('.').next().unwrap_or_default().to_owned();
-    let from = parameters.put("minute_from", "DateTime('UTC')", whole(minutes.from_ms));
-    let to = parameters.put("minute_to", "DateTime('UTC')", whole(minutes.to_ms));
+    let from = parameters.put("minute_from", "DateTime('UTC')", whole_seconds(minutes.from_ms));
+    let to = parameters.put("minute_to", "DateTime('UTC')", whole_seconds(minutes.to_ms));
     let mut of_ledger = format!("t.minute >= {from} AND t.minute < {to} AND t.exporter_address != toIPv6('::')");
     for filter in request.filters.iter().filter(|filter| filter.is_of_exporter()) {
         of_ledger.push_str(" AND ");

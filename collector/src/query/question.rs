@@ -32,12 +32,11 @@ impl Span {
         Self { from_ms, to_ms: if to_ms < self.to_ms { to_ms.saturating_add(bucket_ms) } else { to_ms } }
     }
 
-    /// The span of the same number of whole buckets, or one fewer, that ends no later.
+    /// From the beginning of its first bucket to the end of its last second. Of a span that ends now, the bucket under way counts as
+    /// far as it has come.
     #[must_use]
-    pub fn moved_back(self, bucket_ms: i64) -> Self {
-        let whole = |ms: i64| ms.div_euclid(bucket_ms).saturating_mul(bucket_ms);
-        let (from_ms, to_ms) = (whole(self.from_ms), whole(self.to_ms));
-        Self { from_ms, to_ms: to_ms.max(from_ms.saturating_add(bucket_ms)) }
+    pub fn from_bucket(self, bucket_ms: i64) -> Self {
+        Self { from_ms: self.aligned(bucket_ms).from_ms, to_ms: self.aligned(1000).to_ms }
     }
 }
 
@@ -63,7 +62,7 @@ pub struct Request {
 /// How firm the ends of a span are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ends {
-    /// The asker named none: they may be moved back to whole buckets without a word.
+    /// The asker named none: the last hour, whose beginning may be moved back to a whole bucket without a word.
     Free,
     /// The asker named them: they may be moved where that is said, and changes little.
     Asked,

@@ -6,7 +6,7 @@ use super::filter::Filter;
 use super::flows::{SUMS, Shares};
 use super::names::Names;
 use super::question::{Grouping, Question, Request, Span};
-use super::statement::{Column, Kind, Parameters, Statement, seconds};
+use super::statement::{Column, Kind, Parameters, Statement, whole_seconds};
 
 /// The statement for a ranking.
 pub(super) fn statement(request: &Request, choice: &Choice, names: Names) -> Statement {
@@ -77,8 +77,8 @@ fn source(request: &Request, choice: &Choice, dimensions: &[Dimension], paramete
 
 /// The conditions of a request on a rollup `t`.
 pub(super) fn conditions(filters: &[Filter], span: Span, time: &str, parameters: &mut Parameters) -> String {
-    let from = parameters.put("from", "DateTime('UTC')", seconds(span.from_ms).split('.').next().unwrap_or_default());
-    let to = parameters.put("to", "DateTime('UTC')", seconds(span.to_ms).split('.').next().unwrap_or_default());
+    let from = parameters.put("from", "DateTime('UTC')", whole_seconds(span.from_ms));
+    let to = parameters.put("to", "DateTime('UTC')", whole_seconds(span.to_ms));
     let mut text = format!("t.{time} >= {from} AND t.{time} < {to}");
     for filter in filters {
         text.push_str(" AND ");

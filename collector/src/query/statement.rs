@@ -108,6 +108,12 @@ pub(super) fn seconds(ms: i64) -> String {
     format!("{}.{:03}", ms / 1000, ms % 1000)
 }
 
+/// A moment as ClickHouse reads parameters of the type `DateTime('UTC')`: ten digits of seconds since 1970, the nearest that 32 bits
+/// have. With fewer digits it takes them for a date.
+pub(super) fn whole_seconds(ms: i64) -> String {
+    format!("{:010}", (ms / 1000).clamp(0, u32::MAX.into()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,6 +126,15 @@ mod tests {
         assert_eq!(parameters.put("as", "UInt32", 3), "{as_3:UInt32}");
         assert_eq!(parameters.put("as", "UInt32", 2), "{as_2:UInt32}");
         assert_eq!(parameters.0.len(), 3);
+    }
+
+    #[test]
+    fn whole_seconds_have_ten_digits() {
+        for (ms, text) in
+            [(-1_000, "0000000000"), (1_999, "0000000001"), (1_772_600_400_000, "1772600400"), (i64::MAX, "4294967295")]
+        {
+            assert_eq!(whole_seconds(ms), text);
+        }
     }
 
     #[test]

@@ -12,6 +12,8 @@
 mod announcing;
 /// Who repaired what.
 mod audit;
+/// What must be so before anything is changed.
+mod conditions;
 /// ClickHouse.
 mod database;
 /// From datagrams to rows.
@@ -35,16 +37,15 @@ pub use error::Error;
 pub use period::Period;
 
 use std::collections::BTreeSet;
-use std::fs::{File, TryLockError};
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::batch::{DECODED, Table};
+use crate::clickhouse;
 use crate::clickhouse::lock::InsertLock;
 use crate::enrich::Enricher;
 use crate::templates::{self, Snapshot, snapshot};
-use crate::{clickhouse, rollup};
 
 use audit::Audit;
 use database::Database;
@@ -56,8 +57,6 @@ use staging::Staging;
 
 /// Before the period, so much of the journal is read for its templates.
 const WARM_UP_MS: i64 = 60 * 60 * 1000;
-/// Datagrams may be written to the journal so much later than they were received.
-const DISORDER: Duration = Duration::from_secs(2);
 /// How long the collector may take to store what was read.
 const STORE_PATIENCE: Duration = Duration::from_secs(60);
 /// Between two lines about how far it is.
@@ -136,14 +135,14 @@ pub struct OfTable {
 /// # Errors
 /// See [`Error`]: one line with the remedy.
 pub fn run(settings: &Settings, enricher: Enricher, request: &Request, tell: &dyn Fn(&str)) -> Result<Report, Error> {
-    let _alone = alone(&settings.state_dir.join("repair.lock"))?;
+    let _alone = conditions::alone(&settings.state_dir.join("repair.lock"))?;
     let mut request = *request;
-    wait_until_over(&request.period)?;
+    conditions::wait_until_over(&request.period)?;
     let mut database = Database::open(&settings.clickhouse)?;
     database.check_schema()?;
-    check_engines(&database)?;
+    conditions::check_engines(&database)?;
     let journals = Journals::find(&settings.journals)?;
-    restrict_to_retained(&journals, &mut request, tell)?;
+    conditions::restrict_to_retained(&journals, &mut request, tell)?;
     if request.is_dry_run {
         return look(&database, &journals, &request.period);
     }
@@ -349,58 +348,6 @@ fn look(database: &Database, journals: &Journals, period: &Period) -> Result<Rep
         report.partitions.extend(partitions.iter().map(|partition| format!("{} {partition}", table.name)));
     }
     Ok(report)
-}
-
-/// Keeps other repairs off until it is dropped.
-fn alone(path: &std::path::Path) -> Result<File, Error> {
-    let file = File::options().create(true).truncate(false).write(true).open(path);
-    let file = file.map_err(Error::system("open repair.lock in state_dir"))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::Busy(path.to_path_buf())),
-        Err(TryLockError::Error(source)) => Err(Error::system("lock repair.lock in state_dir")(source)),
-    }
-}
-
-fn wait_until_over(period: &Period) -> Result<(), Error> {
-    let refuse = |fault| Err(Error::Period { from: moment(period.from_ms), to: moment(period.to_ms), fault });
-    if period.from_ms >= period.to_ms {
-        return refuse("is empty");
-    }
-    if period.to_ms > now_ms() {
-        return refuse("is not over");
-    }
-    let since_ms = u64::try_from(now_ms() - period.to_ms).unwrap_or(0);
-    std::thread::sleep(DISORDER.saturating_sub(Duration::from_millis(since_ms)));
-    Ok(())
-}
-
-fn check_engines(database: &Database) -> Result<(), Error> {
-    let tables = DECODED.iter().copied().chain(rollup::TABLES.iter().copied());
-    let tables = tables.map(|table| format!("'{}'", table.name)).collect::<Vec<_>>().join(", ");
-    let other = database.rows(&format!(
-        "SELECT name, engine FROM system.tables WHERE database = currentDatabase() AND name IN ({tables}) \
-         AND engine NOT IN ('MergeTree', 'SummingMergeTree') ORDER BY name LIMIT 1"
-    ))?;
-    match other.first().map(Vec::as_slice) {
-        Some([table, engine]) => Err(Error::Engine { table: table.clone(), engine: engine.clone() }),
-        _ => Ok(()),
-    }
-}
-
-/// Refuses a period that is not wholly retained, or cuts it off where that is asked for.
-fn restrict_to_retained(journals: &Journals, request: &mut Request, tell: &dyn Fn(&str)) -> Result<(), Error> {
-    let retained_ms = journals.retained_from_ms()?;
-    if retained_ms <= request.period.from_ms {
-        return Ok(());
-    }
-    let retained = moment(retained_ms);
-    if !request.is_partial || retained_ms >= request.period.to_ms {
-        return Err(Error::NotRetained { retained });
-    }
-    tell(&format!("repairing from {retained} on, before which nothing is retained"));
-    request.period.from_ms = retained_ms;
-    Ok(())
 }
 
 /// A name that no other repair has.

@@ -5,8 +5,11 @@ use std::path::PathBuf;
 
 use super::{Error, Settings};
 
-/// Runs the embedded ClickHouse engine behind ClickHouse's HTTP interface.
+/// Run the embedded ClickHouse engine behind ClickHouse's HTTP interface
+///
+/// `collector run` does this by itself where no server is configured. Alone it serves what a collector stored, or a test.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub struct StoreArgs {
     /// Where the engine keeps its data; one process at a time
     #[arg(long, value_name = "DIR", default_value = "/var/lib/collector/store")]
@@ -33,6 +36,11 @@ pub struct StoreArgs {
     #[arg(long, hide = true)]
     pub until_stdin_closes: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  collector store --data-dir /tmp/store --listen 127.0.0.1:8124
+  curl --data-binary 'SELECT version()' http://127.0.0.1:8124/";
 
 impl StoreArgs {
     /// What the arguments mean.

@@ -5,7 +5,20 @@ use std::process::Stdio;
 use crate::captures::{MICROSECONDS_LITTLE, ethernet, ipv4, netflow_v5, pcap, udp};
 use crate::{TemporaryFile, collector, run, stderr, stdout};
 
-const COMMANDS: [&str; 7] = ["run", "check", "store", "schema", "decode", "replay", "templates"];
+const COMMANDS: [&str; 12] = [
+    "run",
+    "check",
+    "store",
+    "schema",
+    "decode",
+    "replay",
+    "repair",
+    "exporters",
+    "templates",
+    "journal",
+    "export",
+    "query",
+];
 
 #[test]
 fn help_names_every_command_and_each_has_help_with_examples() {
@@ -14,7 +27,9 @@ fn help_names_every_command_and_each_has_help_with_examples() {
         assert!(help.lines().any(|line| line.trim_start().starts_with(command)), "{command} is missing in\n{help}");
         let output = run(&[command, "--help"]);
         assert_eq!(output.status.code(), Some(0));
-        assert!(stdout(&output).contains(&format!("Usage: collector {command}")), "{}", stdout(&output));
+        for text in [&format!("Usage: collector {command}"), "\nExamples:\n"] {
+            assert!(stdout(&output).contains(text), "{text}: {}", stdout(&output));
+        }
     }
     for text in ["Examples:", "Exit status:", "COLLECTOR_CONFIG", "COLLECTOR_CLICKHOUSE_PASSWORD"] {
         assert!(help.contains(text), "{text} is missing in\n{help}");
@@ -47,6 +62,13 @@ fn wrong_usage_is_exit_code_2() {
     check(&["run", "--capture", "xpd"], 2, "[possible values: auto, xdp, udp]");
     check(&["run", "--password", "secret"], 2, "unexpected argument '--password'");
     check(&["schema"], 2, "Usage: collector schema");
+    check(&["journal"], 2, "Usage: collector journal");
+    check(&["export"], 2, "--from <TIME>");
+    check(&["export", "--from", "soon"], 2, "\"soon\" is no time");
+    check(&["repair", "--from", "-1h"], 2, "--to <TIME>");
+    check(&["query"], 2, "Usage: collector query");
+    check(&["query", "host", "300.1.1.1"], 2, "write it like 192.0.2.1");
+    check(&["query", "top", "--limit", "0"], 2, "0 is not in 1..=1000000");
 }
 
 #[test]
@@ -60,6 +82,10 @@ fn failures_are_one_line_and_exit_code_1() {
     check(&["schema", "apply", "--clickhouse-url", "http://127.0.0.1:1"], 1, "127.0.0.1:1");
     check(&["schema", "apply", "--clickhouse-url", "127.0.0.1:1"], 1, "write http://HOST:8123");
     check(&["schema", "apply", "--dry-run", "--clickhouse-url", "http://127.0.0.1:1"], 1, "127.0.0.1:1");
+    check(&["journal", "status", "--state-dir", "/nonexistent"], 1, "no journal in /nonexistent/journal");
+    check(&["export", "--from", "-1h", "--state-dir", "/nonexistent"], 1, "no journal in /nonexistent/journal");
+    check(&["query", "top", "--from", "now", "--to", "-1h"], 1, "ends before it begins");
+    check(&["query", "top", "--clickhouse-url", "http://127.0.0.1:1"], 1, "127.0.0.1:1");
     check(&["schema", "status", "--json", "--clickhouse-url", "http://127.0.0.1:1"], 1, "127.0.0.1:1");
 }
 

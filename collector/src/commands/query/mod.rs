@@ -2,6 +2,8 @@
 
 /// The flags, and what they ask for.
 mod args;
+/// The flags that narrow a question down.
+mod filters;
 /// CSV and JSON.
 mod formats;
 /// Columns that fit a terminal.

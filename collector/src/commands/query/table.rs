@@ -1,5 +1,6 @@
 //! Columns that fit a terminal: names in the place of numbers where there are any, human units, at most [`WIDTH`] characters a line.
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 
 use super::units::{duration, scaled};
@@ -79,7 +80,7 @@ fn columns(answer: &Answer) -> Vec<Printed> {
                 port => format!("{address}:{port}"),
             }),
             Some(last) if is_name => {
-                let replaces = matches!(name, "exporter_name" | "protocol_name");
+                let replaces = name == "protocol_name" || name == "exporter_name" && !is_shared(&last.cells, &cells);
                 last.is_text = true;
                 last.is_name = true;
                 last.join(cells, |number, name| match name {
@@ -97,6 +98,13 @@ fn columns(answer: &Answer) -> Vec<Printed> {
         }
     }
     columns
+}
+
+/// Whether a name is that of several addresses, which it cannot stand for then.
+fn is_shared(addresses: &[String], names: &[String]) -> bool {
+    let mut named: HashMap<&str, &str> = HashMap::new();
+    let mut both = addresses.iter().zip(names).filter(|(_, name)| !name.is_empty());
+    both.any(|(address, name)| named.insert(name, address).is_some_and(|other| other != address))
 }
 
 impl Printed {
@@ -252,6 +260,23 @@ mod tests {
                         192.0.2.1:443     TCP       64500 Example  1.50 kB\n\
                         [2001:db8::1]:53  99        7                  3 B\n";
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_name_stands_for_an_exporter_that_has_it_alone() {
+        let columns = [("exporter_address", Kind::Address), ("exporter_name", Kind::Text)];
+        let row = |address: &str, name: &str| vec![Cell::Address(address.parse().expect("an address")), text(name)];
+        for (rows, expected) in [
+            ([("192.0.2.1", "a"), ("192.0.2.2", "b"), ("192.0.2.1", "a")], "EXPORTER\na\nb\na\n"),
+            ([("192.0.2.1", ""), ("192.0.2.2", ""), ("192.0.2.3", "c")], "EXPORTER\n192.0.2.1\n192.0.2.2\nc\n"),
+            (
+                [("192.0.2.1", "a"), ("192.0.2.2", "a"), ("192.0.2.3", "c")],
+                "EXPORTER\n192.0.2.1 a\n192.0.2.2 a\n192.0.2.3 c\n",
+            ),
+        ] {
+            let rows = rows.map(|(address, name)| row(address, name)).to_vec();
+            assert_eq!(printed(&columns, rows), expected);
+        }
     }
 
     #[test]
