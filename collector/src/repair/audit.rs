@@ -54,11 +54,20 @@ impl Audit {
         Ok(Some(Period { from_ms, to_ms, exporters }))
     }
 
-    /// Writes down that a repair which was cut off has been seen to.
+    /// Writes down that a repair which was cut off has been seen to; not of one that came to its end but for its tables.
     pub(super) fn settle(database: &Database, id: &str, outcome: &str) -> Result<(), Error> {
         database.execute(&format!(
             "INSERT INTO repairs SELECT * REPLACE ('{outcome}' AS outcome, now64(3, 'UTC') AS updated_at) \
-             FROM repairs WHERE id = '{id}' ORDER BY updated_at DESC LIMIT 1"
+             FROM (SELECT * FROM repairs FINAL WHERE id = '{id}' AND outcome = 'running')"
+        ))
+    }
+
+    /// The collector's repairs that never came to their end, by their names. None of them is under way for who has the lock.
+    pub(super) fn running(database: &Database, state_dir: &Path) -> Result<Vec<String>, Error> {
+        database.column(&format!(
+            "SELECT id FROM repairs FINAL WHERE outcome = 'running' AND host = {} AND state_dir = {}",
+            quoted(&host()),
+            quoted(&state_dir.display().to_string())
         ))
     }
 

@@ -156,10 +156,11 @@ pub fn run(settings: &Settings, enricher: Enricher, request: &Request, tell: &dy
     let done = repair.run(&mut database, enricher);
     let report = repair.report;
     // What was begun is finished, and the tables go, however it ended; where that fails too, the next repair does it.
-    let settled = unfinished::settle(&database, &staging);
-    let done = done.and(settled.map(drop));
-    audit.end(&database, &report, done.as_ref().err())?;
-    done.map(|()| report)
+    let done = done.and(unfinished::finish(&database, &staging).map(drop));
+    // Before the tables go: without them the next repair takes a row that says `running` for one that changed nothing.
+    let ended = audit.end(&database, &report, done.as_ref().err());
+    let removed = staging.remove(&database);
+    done.and(ended).and(removed).map(|()| report)
 }
 
 /// A repair under way.

@@ -2,6 +2,7 @@
 
 use super::Error;
 use super::database::Database;
+use crate::batch::rollups::hosts_1h::TABLE as HOSTS;
 use crate::batch::{self, DECODED, Table};
 use crate::rollup;
 
@@ -42,6 +43,11 @@ impl Staging {
         format!("{PREFIX}{}_sums_{}", self.id, table.name)
     }
 
+    /// Where the sums of hosts are before and after.
+    pub(super) fn hosts(&self) -> [String; 2] {
+        ["old", "new"].map(|which| format!("{PREFIX}{}_sums_{which}_{}", self.id, HOSTS.name))
+    }
+
     /// Makes them all, empty.
     pub(super) fn make(&self, database: &Database) -> Result<(), Error> {
         for table in DECODED {
@@ -51,14 +57,14 @@ impl Staging {
         for table in rollup::TABLES {
             make(database, &self.sums(table), table)?;
         }
-        Ok(())
+        self.hosts().iter().try_for_each(|name| make(database, name, &HOSTS))
     }
 
     /// Removes those that are there.
     pub(super) fn remove(&self, database: &Database) -> Result<(), Error> {
         // What a partition was exchanged with goes first: the sums are what an unfinished repair is finished by.
         let tables = DECODED.iter().flat_map(|table| [self.copy(table), self.decoded(table)]);
-        let tables = tables.chain(rollup::TABLES.iter().map(|table| self.sums(table)));
+        let tables = tables.chain(self.hosts()).chain(rollup::TABLES.iter().map(|table| self.sums(table)));
         for name in tables {
             database.execute(&format!("DROP TABLE IF EXISTS {name}"))?;
         }

@@ -19,15 +19,20 @@ pub(super) fn settle_all(database: &Database, state_dir: &Path) -> Result<Vec<St
             told.push(format!("repair {} of another collector is under way, or was cut off", staging.id()));
             continue;
         }
-        let outcome = if settle(database, &staging)? { "finished later" } else { "taken back" };
+        let outcome = if finish(database, &staging)? { "finished later" } else { "taken back" };
         Audit::settle(database, staging.id(), outcome)?;
+        staging.remove(database)?;
         told.push(format!("repair {} was cut off before its end: {outcome}", staging.id()));
+    }
+    for id in Audit::running(database, state_dir)? {
+        Audit::settle(database, &id, "taken back")?;
+        told.push(format!("repair {id} was cut off before it changed anything"));
     }
     Ok(told)
 }
 
-/// Finishes what was begun to be exchanged, and removes the tables; whether there was something to finish.
-pub(super) fn settle(database: &Database, staging: &Staging) -> Result<bool, Error> {
+/// Finishes what was begun to be exchanged; whether there was something to finish.
+pub(super) fn finish(database: &Database, staging: &Staging) -> Result<bool, Error> {
     let is_exchanged = match Audit::period_of(database, staging.id())? {
         Some(period) => is_exchanged(database, staging, &period)?,
         None => false,
@@ -35,7 +40,6 @@ pub(super) fn settle(database: &Database, staging: &Staging) -> Result<bool, Err
     if is_exchanged {
         sums::add(database, staging)?;
     }
-    staging.remove(database)?;
     Ok(is_exchanged)
 }
 
