@@ -57,6 +57,8 @@ pub(super) struct Segment {
     mapping: OnceCell<Option<Mapping>>,
     /// Whether all that is mapped was written through this mapping, so that records need no check.
     is_trusted: bool,
+    /// Whether it was begun by this run: what another run left may say already where its records end.
+    takes_records: bool,
 }
 
 impl Segment {
@@ -68,13 +70,13 @@ impl Segment {
         mapping.bytes_mut()[..header.len()].copy_from_slice(&header);
         let start = header::start(number, size.get() as u64);
         let mapping = OnceCell::from(Some(mapping));
-        Self { path, number, start, size, content: Content::EMPTY, mapping, is_trusted: true }
+        Self { path, number, start, size, content: Content::EMPTY, mapping, is_trusted: true, takes_records: true }
     }
 
     /// A segment that another run of the program left.
     pub(super) fn found(path: PathBuf, number: u64, size: NonZeroUsize, content: Content) -> Self {
         let start = header::start(number, size.get() as u64);
-        Self { path, number, start, size, content, mapping: OnceCell::new(), is_trusted: false }
+        Self { path, number, start, size, content, mapping: OnceCell::new(), is_trusted: false, takes_records: false }
     }
 
     /// The same segment as it is now, for another thread to read.
@@ -84,6 +86,9 @@ impl Segment {
 
     /// Appends a record; `None` if there is no room.
     pub(super) fn append(&mut self, entry: &Entry<'_>, length: u32, seed: Seed) -> Option<Position> {
+        if !self.takes_records {
+            return None;
+        }
         let position = self.position(self.content.used);
         let end = self.content.used.checked_add(record::size(entry.payload.len()))?;
         let room = self.mapping.get_mut()?.as_mut()?.bytes_mut().get_mut(self.content.used..end)?;
@@ -209,4 +214,24 @@ pub(super) fn front(path: &Path) -> io::Result<[u8; FIRST_RECORD]> {
     let mut whole = [0; FIRST_RECORD];
     whole[..front.len()].copy_from_slice(&front);
     Ok(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_another_run_left_takes_no_record() {
+        let path = std::env::temp_dir().join(format!("collector-segment-{}", std::process::id()));
+        let (id, size) = ([7; 16], NonZeroUsize::new(128 << 10).unwrap());
+        let entry = Entry { received_ns: 1, exporter: [1; 16], port: 2, path: 0, payload: b"datagram" };
+        let seed = Seed::of(&id);
+        let mut begun = Segment::begin(Blank::make(path.clone(), &id, size, false).unwrap(), &id, 3);
+        assert!(begun.append(&entry, 8, seed).is_some());
+        begun.seal(&id);
+        let mut found = begun.again();
+        assert!(found.read(0, seed).is_some(), "it is mapped now");
+        assert_eq!(found.append(&entry, 8, seed), None);
+        std::fs::remove_file(path).unwrap();
+    }
 }

@@ -48,6 +48,8 @@ const DECODED_MOST: usize = 256;
 const IDLE: Duration = Duration::from_millis(50);
 /// How long it sleeps at most while datagrams wait in the journal for ClickHouse to take rows.
 const HELD_UP: Duration = Duration::from_millis(2);
+/// How long segments are given up one after the other before rings and sockets are looked at again.
+const GIVE_UP: Duration = Duration::from_millis(10);
 /// How often a worker publishes its counters.
 const PUBLISH: Duration = Duration::from_millis(250);
 /// After a stop is asked for, a worker takes what is queued until nothing comes for one round, but no longer than this.
@@ -302,7 +304,9 @@ impl Loop {
         journal.tend(now_ns());
         let decoded = if *has_begun { pipeline.position() } else { progress.begun() };
         let (before, bytes_before) = (intake.tally.journal.given_up, intake.tally.journal.given_up_bytes);
-        if journal.give_up_oldest(decoded, |entry| intake.give_up(entry)).is_some() {
+        let begun = Instant::now();
+        while journal.give_up_oldest(decoded, |entry| intake.give_up(entry)).is_some() && begun.elapsed() < GIVE_UP {}
+        if intake.tally.journal.given_up > before {
             let standing = &intake.tally.journal;
             tracing::error!(
                 datagrams = standing.given_up - before,

@@ -163,7 +163,8 @@ fn hurt(path: &Path, damage: &Damage, at: usize) -> std::ops::Range<usize> {
 /// Which segment a file holds, by its header.
 fn number_of(path: &Path) -> u64 {
     let bytes = std::fs::read(path).expect("the file is there");
-    u64::from_le_bytes(bytes[24..32].try_into().expect("eight bytes"))
+    // A file may have been copied when it was just made, and empty.
+    bytes.get(24..32).map_or(u64::MAX, |number| u64::from_le_bytes(number.try_into().expect("eight bytes")))
 }
 
 /// The records that damage of a segment's file may not cost: all that it did not hit, if it left the front of the file.
