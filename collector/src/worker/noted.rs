@@ -12,32 +12,56 @@ use crate::exporters::Heard;
 use crate::ledger::{Book, Cell, Key, minute_of};
 use crate::templates::Cache;
 
-/// Hands everything on to the worker's cache of templates.
+/// Hands everything on to the worker's cache of templates, for one datagram.
+///
+/// A template that the datagram itself brings holds for its sets, whatever another worker learns meanwhile: around a start the
+/// datagrams of one exporter may be with two workers.
 pub(super) struct Noted<'a> {
-    pub(super) templates: &'a mut Cache,
-    pub(super) book: &'a mut Book,
-    pub(super) heard: &'a mut Heard,
+    templates: &'a mut Cache,
+    book: &'a mut Book,
+    heard: &'a mut Heard,
+    brought: Vec<(TemplateKey, Arc<Template>)>,
+}
+
+impl<'a> Noted<'a> {
+    /// For one datagram.
+    pub(super) fn new(templates: &'a mut Cache, book: &'a mut Book, heard: &'a mut Heard) -> Self {
+        Self { templates, book, heard, brought: Vec::new() }
+    }
+
+    fn bring(&mut self, key: TemplateKey, template: Option<Arc<Template>>) {
+        self.brought.retain(|(brought, _)| *brought != key);
+        self.brought.extend(template.map(|template| (key, template)));
+    }
 }
 
 impl Store for Noted<'_> {
     fn template(&mut self, key: &TemplateKey) -> Option<Arc<Template>> {
-        self.templates.template(key)
+        let brought = self.brought.iter().find(|(brought, _)| brought == key);
+        brought.map(|(_, template)| Arc::clone(template)).or_else(|| self.templates.template(key))
     }
 
     fn known(&mut self, key: &TemplateKey) -> Option<Arc<Template>> {
-        self.templates.known(key)
+        let known = self.templates.known(key);
+        // If the one at hand is another, it is learned next.
+        self.bring(*key, known.clone());
+        known
     }
 
     fn learn(&mut self, key: TemplateKey, template: Arc<Template>) -> Learned {
         self.heard.learn(key);
-        self.templates.learn(key, template)
+        let learned = self.templates.learn(key, Arc::clone(&template));
+        self.bring(key, (learned != Learned::Refused).then_some(template));
+        learned
     }
 
     fn withdraw(&mut self, key: &TemplateKey) -> bool {
+        self.bring(*key, None);
         self.templates.withdraw(key)
     }
 
     fn withdraw_all(&mut self, domain: &DomainKey, kind: Kind) -> usize {
+        self.brought.retain(|(key, template)| key.domain != *domain || template.kind() != kind);
         self.templates.withdraw_all(domain, kind)
     }
 

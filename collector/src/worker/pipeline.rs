@@ -209,7 +209,7 @@ impl Pipeline {
         self.templates.set_now(u64::try_from(received_ms / 1000).unwrap_or(0));
         let datagram = Datagram { payload, exporter, received_ms };
         let Books { book, exporters, .. } = &mut self.books;
-        let mut store = Noted { templates: &mut self.templates, book, heard: &mut exporters.heard };
+        let mut store = Noted::new(&mut self.templates, book, &mut exporters.heard);
         let report = &mut self.counts.report;
         let outcome = guarded(&mut self.block.decoded, |tables| decode_part(&datagram, &mut store, tables, report));
         match &outcome {
