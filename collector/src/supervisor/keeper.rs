@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::config;
 use crate::journal::{Id, Position, Progress};
-use crate::templates::{SavedPosition, Snapshot, Templates, snapshot};
+use crate::templates::{Restored, SavedPosition, Snapshot, Templates, snapshot};
 use crate::worker::gate::Gate;
 
 /// How long workers may take to stand at their gates: they come by after every few datagrams.
@@ -117,4 +117,32 @@ impl Keeper {
         let journals = self.journals.iter().zip(&positions).map(saved).collect();
         Taken { snapshot: Snapshot { journals, ..self.templates.snapshot(now) }, positions }
     }
+}
+
+/// The state of the last run, or an empty one.
+pub(super) fn restore(settings: &config::Templates) -> (Templates, Restored) {
+    let templates = Templates::new(settings.store());
+    let restored = match templates.restore(&settings.snapshot) {
+        Ok(restored) => {
+            tracing::info!(
+                templates = restored.templates,
+                option_values = restored.option_values,
+                held = restored.held,
+                expired = restored.expired,
+                "took up the templates of the last run"
+            );
+            restored
+        }
+        Err(error) => {
+            tracing::warn!(%error, "starting without templates: data sets wait for the exporters to repeat them");
+            Restored::default()
+        }
+    };
+    (templates, restored)
+}
+
+/// Up to where a journal was decoded into the restored state.
+pub(super) fn position_of(restored: &Restored, id: Id) -> Option<Position> {
+    let saved = restored.journals.iter().find(|saved| saved.journal == id)?;
+    Some(Position(saved.decoded))
 }

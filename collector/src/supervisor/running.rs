@@ -14,12 +14,12 @@ use crate::dictionaries;
 use crate::enrich::{self, Enricher, Geo, Published, PublishedRates, Watcher};
 use crate::exporters;
 use crate::front_door::FrontDoor;
-use crate::journal::{Durability, Id, Journal, Position};
+use crate::journal::{Durability, Journal, Position};
 use crate::ledger::Account;
 use crate::metrics::Counter;
 use crate::metrics::server::{Pages, Server};
 use crate::store;
-use crate::templates::{Restored, Templates};
+use crate::templates::Templates;
 use crate::worker::intake::Intake;
 use crate::worker::pipeline::{self, Books, Pipeline};
 use crate::worker::{Ended, Parts, Stop, Worker, pin};
@@ -27,7 +27,7 @@ use crate::worker::{Ended, Parts, Stop, Worker, pin};
 use super::bookkeeping::{Bookkeeping, RowsOfAccount};
 use super::capture;
 use super::journals::{self, Journals, Orphan};
-use super::keeper::{Keeper, Kept};
+use super::keeper::{self, Keeper, Kept};
 use super::lag::Lag;
 use super::observe::Observed;
 use super::reload::Live;
@@ -80,7 +80,7 @@ impl Running {
         let networks = Published::new(config.networks.clone());
         let rates = PublishedRates::new(config.sampling_rates());
         let front_door = FrontDoor::new(config.rules(), config.front_door.exporters as usize);
-        let (templates, restored) = restore_templates(&config.templates);
+        let (templates, restored) = keeper::restore(&config.templates);
 
         let store = match config.clickhouse.url {
             None => Some(store::Child::start(&config.embedded(), stop)?),
@@ -142,7 +142,7 @@ impl Running {
         let all = of_workers.iter().map(|journal| (journal, true)).chain(of_orphans);
         let mut sources = Vec::new();
         for (journal, goes_on) in all {
-            let from = saved_position(&restored, journal.id()).unwrap_or_else(|| journal.progress().replay_from());
+            let from = keeper::position_of(&restored, journal.id()).unwrap_or_else(|| journal.progress().replay_from());
             let to = if goes_on { journal.progress().begun() } else { Position(u64::MAX) };
             sources.push(Source {
                 past: journal.past(from, to),
@@ -363,33 +363,6 @@ impl Running {
         }
         Ok(store_ended?)
     }
-}
-
-fn restore_templates(settings: &config::Templates) -> (Templates, Restored) {
-    let templates = Templates::new(settings.store());
-    let restored = match templates.restore(&settings.snapshot) {
-        Ok(restored) => {
-            tracing::info!(
-                templates = restored.templates,
-                option_values = restored.option_values,
-                held = restored.held,
-                expired = restored.expired,
-                "took up the templates of the last run"
-            );
-            restored
-        }
-        Err(error) => {
-            tracing::warn!(%error, "starting without templates: data sets wait for the exporters to repeat them");
-            Restored::default()
-        }
-    };
-    (templates, restored)
-}
-
-/// Up to where a journal was decoded into the restored state.
-fn saved_position(restored: &Restored, id: Id) -> Option<Position> {
-    let saved = restored.journals.iter().find(|saved| saved.journal == id)?;
-    Some(Position(saved.decoded))
 }
 
 fn listen_for_metrics(address: SocketAddr) -> Result<TcpListener, Error> {
