@@ -9,7 +9,7 @@ use crate::batch::Pool;
 use crate::clickhouse::client::Compression;
 use crate::clickhouse::retention::Retention;
 use crate::clickhouse::{self, Sink};
-use crate::config::{self, Config, StdoutFormat};
+use crate::config::{Config, StdoutFormat};
 use crate::dictionaries;
 use crate::enrich::{self, Enricher, Geo, Published, PublishedRates, Watcher};
 use crate::exporters;
