@@ -76,6 +76,11 @@ impl Evidence {
         self.damaged.extend(datagram);
     }
 
+    /// How many datagrams' records were damaged.
+    pub(crate) fn damaged(&self) -> usize {
+        self.damaged.len()
+    }
+
     /// Whether a datagram came into a journal.
     pub(crate) fn has(&self, exporter: usize, number: u64) -> bool {
         self.journaled.contains(&(exporter, number))
