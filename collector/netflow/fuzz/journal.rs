@@ -59,15 +59,15 @@ fn segment(mut script: &[u8], kind: u8) -> (Vec<u8>, Vec<Written>) {
         let length = (usize::from(*length) << (order >> 5)).min(rest.len());
         let (data, rest) = rest.split_at(length);
         script = rest;
-        if file.len() + 48 + length > SIZE {
+        if file.len() + 56 + length > SIZE {
             break;
         }
         match order & 3 {
             // Whatever stands there.
             0 => file.extend_from_slice(data),
-            // The beginning of a record.
+            // The beginning of a record, which does not end in zeros: these would make it whole.
             1 => {
-                let whole = record(file.len(), data);
+                let whole = record(file.len(), &[data, &[1]].concat());
                 file.extend_from_slice(&whole[..whole.len() / 2]);
             }
             _ => {
