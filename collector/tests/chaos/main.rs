@@ -37,13 +37,15 @@ use perf::random::Random;
 
 use evidence::Evidence;
 use netns::{COLLECTOR, COLLECTOR_V4, VethPair, privileged};
-use process::{Collector, Place, wait_until};
+use process::{Collector, Place};
 use proxy::{Fault, Proxy};
 use store::Store;
 use volume::Volume;
 
 /// How often the collector is killed if no time is given.
 const KILLS: u32 = 50;
+/// How long the last collector may take to store what the others left.
+const DRAIN: Duration = Duration::from_secs(240);
 /// How long one thing goes on before the next happens, at least and at most, milliseconds.
 const MOMENT_MS: (u64, u64) = (50, 700);
 
@@ -94,11 +96,25 @@ fn every_flow_is_stored_exactly_once_whatever_is_killed() {
     proxy.set(Fault::None);
     let mut collector = Collector::start(&place, WAY);
     pair.exporter.enter(|| load::send_templates(to, port, &sent));
-    wait_until("the journal is stored", || collector.metric("collector_journal_waiting_bytes") == 0);
+    wait_for_the_journal(&collector);
     assert_eq!(collector.terminate(), 0, "{}", collector.log());
     chaos.evidence.collect();
     eprintln!("chaos: {} kills, {} damages, connections by fault {:?}", chaos.kills, chaos.damaged, proxy.hits());
     verdict::check(&place, &sent, &chaos.evidence);
+}
+
+/// Waits until everything is stored. A journal may have grown all the while that ClickHouse was hindered.
+fn wait_for_the_journal(collector: &Collector<'_>) {
+    let begun = Instant::now();
+    while collector.metric("collector_journal_waiting_bytes") > 0 {
+        let told = || {
+            let metrics = collector.metrics();
+            let journal: Vec<&str> = metrics.lines().filter(|line| line.starts_with("collector_journal_")).collect();
+            format!("the journal is not stored: {}\n{}", journal.join("\n"), collector.log())
+        };
+        assert!(begun.elapsed() < DRAIN, "{}", told());
+        std::thread::sleep(Duration::from_millis(200));
+    }
 }
 
 const WAY: &[&str] = &["--interface", COLLECTOR, "--capture", "xdp", "--workers", "2"];
@@ -124,6 +140,9 @@ impl Chaos<'_, '_> {
                 self.live_and_die();
             }
             self.kills += 1;
+            if let Some(ended) = self.store.revive() {
+                eprintln!("chaos: the store ended by itself after {} kills: {ended}", self.kills);
+            }
             self.evidence.collect();
             if self.random.below(4) == 0 {
                 self.damaged += u32::from(damage::damage(&mut self.evidence, &mut self.random));

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 
 use nix::sys::signal::Signal;
 
@@ -47,6 +47,13 @@ impl<'n> Store<'n> {
             let _ = child.kill();
             let _ = child.wait();
         }
+    }
+
+    /// Starts it again if it ended by itself, as the collector does with a store of its own; how it ended.
+    pub(crate) fn revive(&mut self) -> Option<ExitStatus> {
+        let ended = self.running.as_mut().and_then(|(child, _)| child.try_wait().ok().flatten())?;
+        self.start_again();
+        Some(ended)
     }
 
     /// Stops or continues its process.
