@@ -2,7 +2,6 @@
 //!
 //! Not here: arguments, and what is answered.
 
-use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -104,9 +103,8 @@ fn stop_signal(until_stdin_closes: bool) -> std::io::Result<watch::Receiver<bool
     });
     if until_stdin_closes {
         std::thread::Builder::new().name("stdin".to_owned()).spawn(move || {
-            let mut input = std::io::stdin().lock();
-            let mut buffer = [0; 64];
-            while input.read(&mut buffer).is_ok_and(|count| count > 0) {}
+            // Ends with the input alone: being interrupted by a signal, as when the process was stopped and goes on, is no end.
+            let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
             let _ = sender.send(true);
         })?;
     }
