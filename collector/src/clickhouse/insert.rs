@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body::Frame;
-use hyper::header::{HeaderValue, LOCATION, USER_AGENT};
+use hyper::header::LOCATION;
 use hyper::{Request, Response, StatusCode};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client as HttpClient;
@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 
 use super::client::{Compression, Settings};
 use super::error::{Class, Error};
-use super::{frames, native};
+use super::{frames, native, request};
 use crate::batch::{Part, Table};
 
 /// Bytes that are compressed and sent as one; ClickHouse's own client uses the same size.
@@ -77,14 +77,12 @@ impl Inserts {
     }
 
     fn request(&self, table: &Table, token: &str, body: Body) -> Result<Request<Body>, Error> {
-        let Settings { url, database, user, password, .. } = &self.settings;
         let query = insert_sql(&self.settings.table_of_rows(table.name), table);
         let decompress = match self.settings.compression {
             Compression::Lz4 => "1",
             Compression::None => "0",
         };
         let parameters = [
-            ("database", database.as_str()),
             ("query", query.as_str()),
             ("decompress", decompress),
             // Acknowledged means stored, and an insert is one part of each partition: neither may depend on the server's profile.
@@ -98,21 +96,7 @@ impl Inserts {
             // A batch that is refused for what an exporter wrote into it would be refused for ever.
             ("max_partitions_per_insert_block", "0"),
         ];
-        let mut target = url.split(['?', '#']).next().unwrap_or_default().to_owned();
-        for (index, (name, value)) in parameters.iter().enumerate() {
-            target.push(if index == 0 { '?' } else { '&' });
-            target.push_str(name);
-            target.push('=');
-            percent_encode(value, &mut target);
-        }
-        let mut key = HeaderValue::from_bytes(password.as_bytes()).map_err(unusable)?;
-        key.set_sensitive(true);
-        Request::post(target)
-            .header(USER_AGENT, concat!("collector/", env!("CARGO_PKG_VERSION")))
-            .header("X-ClickHouse-User", HeaderValue::from_bytes(user.as_bytes()).map_err(unusable)?)
-            .header("X-ClickHouse-Key", key)
-            .body(body)
-            .map_err(unusable)
+        request::post(&self.settings, parameters, body)
     }
 
     /// Hands over the rows piece by piece, as fast as they are taken.
@@ -243,30 +227,4 @@ async fn read(body: &mut hyper::body::Incoming) -> (Vec<u8>, Result<(), Error>) 
 fn insert_sql(name: &str, table: &Table) -> String {
     let columns: Vec<String> = table.columns.iter().map(|column| format!("`{}`", column.name)).collect();
     format!("INSERT INTO {name} ({}) FORMAT Native", columns.join(", "))
-}
-
-fn percent_encode(text: &str, out: &mut String) {
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-}
-
-fn unusable(error: impl std::fmt::Display) -> Error {
-    Error::new(Class::Settings, format!("URL, user or password cannot be sent: {error}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_not_plain_is_encoded() {
-        let mut out = String::new();
-        percent_encode("a-1_.~ `é&=%", &mut out);
-        assert_eq!(out, "a-1_.~%20%60%C3%A9%26%3D%25");
-    }
 }

@@ -37,6 +37,8 @@ mod observer;
 mod prober;
 /// Batches that wait for their insert, within a bound.
 mod queue;
+/// A request with settings in its URL.
+mod request;
 /// How long rows are kept.
 pub mod retention;
 /// The schema on every endpoint.
