@@ -45,6 +45,8 @@ pub mod supervisor;
 pub mod templates;
 /// Plain UDP sockets: what XDP passes up, and everything where XDP cannot run.
 pub mod udp;
+/// Points in time: now, dates, RFC 3339.
+mod utc;
 /// One pinned thread: receive, decode, enrich, batch.
 pub mod worker;
 /// AF_XDP: umem, rings, sockets; lends frames.

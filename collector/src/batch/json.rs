@@ -10,6 +10,7 @@ use netflow::raw::Raw;
 
 use super::cells::{Cells, enum_name};
 use super::{Part, flows};
+use crate::utc::Utc;
 
 /// Appends all rows of a table to `out`, one JSON object a line.
 pub fn write_rows(part: Part<'_>, out: &mut Vec<u8>) {
@@ -111,26 +112,8 @@ fn write_map(raw: &Raw, row: usize, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
-/// RFC 3339 in UTC. The date follows from the days since 1970 in the proleptic Gregorian calendar, whose 400-year cycle has
-/// 146 097 days; counting years from March puts the leap day last.
 fn write_time(millis: i64, out: &mut Vec<u8>) {
-    const DAY_MS: i64 = 86_400_000;
-    const CYCLE_DAYS: i64 = 146_097;
-    const DAYS_FROM_MARCH_OF_YEAR_0_TO_1970: i64 = 719_468;
-
-    let (days, of_day) = (millis.div_euclid(DAY_MS), millis.rem_euclid(DAY_MS));
-    let days = days + DAYS_FROM_MARCH_OF_YEAR_0_TO_1970;
-    let (cycle, day) = (days.div_euclid(CYCLE_DAYS), days.rem_euclid(CYCLE_DAYS));
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let date = day - (153 * month + 2) / 5 + 1;
-    let (month, carry) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    let year = cycle * 400 + year + carry;
-
-    let (hour, minute) = (of_day / 3_600_000, of_day / 60_000 % 60);
-    let (second, milli) = (of_day / 1000 % 60, of_day % 1000);
-    write(out, format_args!("\"{year:04}-{month:02}-{date:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z\""));
+    write(out, format_args!("\"{}\"", Utc(millis)));
 }
 
 fn write(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {

@@ -11,7 +11,7 @@ use super::Cli;
 use super::moment::Moment;
 use super::output::Output;
 use crate::exporters::advice::duration;
-use crate::journal::{Reader, SegmentInfo, Verified};
+use crate::journal::{Reader, SegmentInfo, Verified, name_of};
 
 /// Show or verify the journal
 ///
@@ -155,7 +155,7 @@ fn describe(name: &str, reader: &Reader) -> anyhow::Result<Status> {
     let time = |ns: Option<i64>| ns.map(|ns| Moment::from_ns(ns).to_string());
     Ok(Status {
         journal: name.to_owned(),
-        id: hex(&reader.id()),
+        id: name_of(&reader.id()),
         segments: segments.len(),
         records: segments.iter().map(|segment| segment.records).sum(),
         disk_bytes: segments.iter().map(|segment| segment.disk_bytes).sum(),
@@ -173,7 +173,7 @@ fn verify(place: &Place, cli: &Cli) -> anyhow::Result<()> {
     let mut checks = Vec::new();
     for (journal, reader) in journals(place.state_dir.as_deref(), cli)? {
         let Verified { segments, records, bytes, torn, forgotten, broken } = reader.verify()?;
-        checks.push(Check { journal, id: hex(&reader.id()), segments, records, bytes, torn, forgotten, broken });
+        checks.push(Check { journal, id: name_of(&reader.id()), segments, records, bytes, torn, forgotten, broken });
     }
     let broken: usize = checks.iter().map(|check| check.broken.len()).sum();
     let mut out = Output::new();
@@ -232,10 +232,6 @@ fn bytes(count: u64) -> String {
         (value, unit) = (value / 1024.0, larger);
     }
     if unit == "B" { format!("{count} B") } else { format!("{value:.1} {unit}") }
-}
-
-fn hex(id: &[u8]) -> String {
-    id.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -61,6 +61,12 @@ pub struct Position(pub u64);
 /// The random name of a journal.
 pub type Id = [u8; 16];
 
+/// A journal's name as text.
+#[must_use]
+pub fn name_of(id: &Id) -> String {
+    id.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// What a journal survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {

@@ -4,8 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::database::Database;
-use super::period::{Period, now_ms};
+use super::period::Period;
 use super::{Error, Report};
+use crate::utc::now_ms;
 
 /// The row of one repair. It is written when the repair begins and again when it ends; the later one counts.
 #[derive(Debug, Clone)]

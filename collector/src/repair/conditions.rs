@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use super::database::Database;
 use super::journals::Journals;
-use super::period::{Period, moment, now_ms};
+use super::period::Period;
 use super::{Error, Request};
 use crate::batch::DECODED;
 use crate::rollup;
+use crate::utc::{Utc, now_ms};
 
 /// Datagrams may be written to the journal so much later than they were received.
 const DISORDER: Duration = Duration::from_secs(2);
@@ -28,7 +29,8 @@ pub(super) fn alone(path: &Path) -> Result<File, Error> {
 
 /// Refuses a period that is not over, and waits until its last datagrams are written.
 pub(super) fn wait_until_over(period: &Period) -> Result<(), Error> {
-    let refuse = |fault| Err(Error::Period { from: moment(period.from_ms), to: moment(period.to_ms), fault });
+    let refuse =
+        |fault| Err(Error::Period { from: Utc(period.from_ms).to_string(), to: Utc(period.to_ms).to_string(), fault });
     if period.from_ms >= period.to_ms {
         return refuse("is empty");
     }
@@ -64,7 +66,7 @@ pub(super) fn restrict_to_retained(
     if retained_ms <= request.period.from_ms {
         return Ok(());
     }
-    let retained = moment(retained_ms);
+    let retained = Utc(retained_ms).to_string();
     if !request.is_partial || retained_ms >= request.period.to_ms {
         return Err(Error::NotRetained { retained });
     }

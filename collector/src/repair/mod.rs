@@ -47,12 +47,12 @@ use crate::clickhouse::lock::InsertLock;
 use crate::enrich::Enricher;
 use crate::templates::{self, Snapshot, snapshot};
 
+use crate::utc::{Utc, now_ms};
 use audit::Audit;
 use database::Database;
 use decoding::{Decoding, Unresolved};
 use exchange::Exchange;
 use journals::{Journals, Needed};
-use period::{moment, now_ms};
 use staging::Staging;
 
 /// Before the period, so much of the journal is read for its templates.
@@ -245,7 +245,7 @@ impl Repair<'_> {
         if unresolved.sets == 0 || until_ms < now_ms() || self.request.is_partial {
             return Ok(());
         }
-        Err(Error::Held { sets: unresolved.sets, until: moment(until_ms) })
+        Err(Error::Held { sets: unresolved.sets, until: Utc(until_ms).to_string() })
     }
 
     /// The journal gives at least as many rows of each exporter as there are.

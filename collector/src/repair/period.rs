@@ -1,7 +1,6 @@
 //! What is repaired: the rows of the datagrams of a period, of all exporters or of those of a prefix.
 
 use std::net::Ipv6Addr;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use netflow::columns::Address;
 
@@ -59,29 +58,6 @@ impl Period {
     }
 }
 
-/// Milliseconds since 1970.
-pub(super) fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// A point in time, milliseconds since 1970, as RFC 3339 writes it in UTC.
-pub(super) fn moment(ms: i64) -> String {
-    let (days, of_day) = (ms.div_euclid(86_400_000), ms.rem_euclid(86_400_000));
-    // Days since 1 March of the year 0: a leap day is the last of its year then, and 400 years have 146 097 days.
-    let days = days + 719_468;
-    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let march_month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
-    let year = era * 400 + year_of_era + i64::from(month < 3);
-    let (hour, minute) = (of_day / 3_600_000, of_day / 60_000 % 60);
-    let (second, ms) = (of_day / 1000 % 60, of_day % 1000);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,18 +67,6 @@ mod tests {
         for text in ["192.0.2.0/24", "192.0.2.7/32", "0.0.0.0/0", "2001:db8::/32", "::/0"] {
             let exporters = Some(text.parse::<Prefix>().expect("a prefix"));
             assert_eq!(Period { from_ms: 0, to_ms: 1, exporters }.prefix_text(), text);
-        }
-    }
-
-    #[test]
-    fn moments_are_written_in_utc() {
-        for (ms, text) in [
-            (0, "1970-01-01T00:00:00.000Z"),
-            (1_709_164_800_000, "2024-02-29T00:00:00.000Z"),
-            (1_795_406_407_007, "2026-11-23T04:00:07.007Z"),
-            (-1, "1969-12-31T23:59:59.999Z"),
-        ] {
-            assert_eq!(moment(ms), text);
         }
     }
 

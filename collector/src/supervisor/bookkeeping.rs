@@ -12,7 +12,7 @@ use crate::front_door::Refusal;
 use crate::ledger::{Account, Cell, KernelMinute, Key, LedgerRows, Quantity, minute_of};
 use crate::steering::{Count, ExporterMinute};
 use crate::templates::{Reason, Templates};
-use crate::worker::now_ms;
+use crate::utc::now_ms;
 
 use super::capture::Interface;
 use super::schema::Ready;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::clickhouse::{Batch, BatchSender};
 use crate::config;
 use crate::journal::{self, Id, Journal, Progress, Range};
-use crate::worker::now_ns;
+use crate::utc::now_ns;
 use crate::worker::pipeline::Outlet;
 use crate::worker::standing;
 
@@ -100,11 +100,7 @@ pub(super) fn outlet(id: Id, progress: Progress, batches: BatchSender, ready: Re
 
 /// The name of a range's block: what makes a repeated insert store nothing twice.
 fn token(id: &Id, range: Range) -> String {
-    format!("{}-{:x}-{:x}", hex(id), range.from.0, range.to.0)
-}
-
-fn hex(id: &Id) -> String {
-    id.iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{}-{:x}-{:x}", journal::name_of(id), range.from.0, range.to.0)
 }
 
 fn open(settings: &config::Journal, name: &str) -> Result<Journal, journal::Error> {

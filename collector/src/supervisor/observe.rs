@@ -15,7 +15,7 @@ use crate::metrics::{Counter, Exposition};
 use crate::steering::{Verdict, Verdicts};
 use crate::store::Child;
 use crate::templates::Templates;
-use crate::worker::now_ms;
+use crate::utc::now_ms;
 use crate::worker::tally::{Shared, Tally};
 use netflow::columns::Address;
 

@@ -27,11 +27,12 @@ use std::io;
 use std::os::fd::AsFd as _;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::journal::{Journal, Position, Progress};
+use crate::utc::{now_ms, now_ns};
 use crate::worker::gate::Gate;
 use crate::worker::intake::Intake;
 use crate::worker::pipeline::{Mode, Pipeline};
@@ -347,16 +348,4 @@ impl Loop {
         self.shared.publish(tally);
         intake.hand_over(self.horizons.iter().copied().min().unwrap_or(i64::MAX), now_ms());
     }
-}
-
-/// Milliseconds since 1970; 0 before.
-pub(crate) fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// Nanoseconds since 1970; 0 before.
-pub(crate) fn now_ns() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }

@@ -2,7 +2,7 @@
 
 use crate::journal::{Journal, Position, Progress, Refused};
 use crate::metrics::Exposition;
-use crate::worker::now_ns;
+use crate::utc::now_ns;
 use crate::worker::pipeline::Counts;
 
 /// What a worker tells of its journal.
