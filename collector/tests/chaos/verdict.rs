@@ -6,6 +6,8 @@ use crate::evidence::Evidence;
 use crate::load::{EXPORTERS, RECORDS, Sent};
 use crate::process::Place;
 
+/// Datagrams that must have been stored.
+const LEAST_STORED: u64 = 2000;
 /// Violations that are shown.
 const SHOWN: usize = 20;
 
@@ -52,8 +54,8 @@ pub(crate) fn check(place: &Place<'_>, sent: &Sent, evidence: &Evidence) {
     let count = violations.len();
     violations.truncate(SHOWN);
     assert!(count == 0, "{count} violations:\n{}", violations.join("\n"));
-    // A collector that mostly is dead proves little.
-    assert!(totals[2] * 4 > totals[0], "too little was received to prove anything: {totals:?}");
+    // A collector that is dead all the time proves nothing. How much it receives between two deaths is the machine's speed.
+    assert!(totals[2] > LEAST_STORED, "too little was received to prove anything: {totals:?}");
     check_rollups(place, evidence.damaged());
 }
 
