@@ -1,14 +1,18 @@
 //! ClickHouse as a process of the test's own: started, killed, stopped, and asked.
 
+use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 
 use nix::sys::signal::Signal;
 
 use crate::netns::Namespace;
 use crate::process;
+
+/// Lines of its log that are shown when it ended by itself.
+const LAST_LINES: usize = 4;
 
 /// The store; ended when dropped.
 pub(crate) struct Store<'n> {
@@ -32,7 +36,8 @@ impl<'n> Store<'n> {
         command.args(["netns", "exec", self.namespace.name(), env!("CARGO_BIN_EXE_collector")]);
         command.args(["store", "--until-stdin-closes", "--data-dir"]).arg(&self.data_dir);
         command.args(["--listen", &self.listen.to_string(), "--memory-bytes", "2000000000"]);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let log = File::options().create(true).append(true).open(self.log()).expect("a log");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().expect("start the store");
         let stdin = child.stdin.take().expect("piped");
         let mut ready = String::new();
@@ -49,11 +54,18 @@ impl<'n> Store<'n> {
         }
     }
 
-    /// Starts it again if it ended by itself, as the collector does with a store of its own; how it ended.
-    pub(crate) fn revive(&mut self) -> Option<ExitStatus> {
+    /// Starts it again if it ended by itself, as the collector does with a store of its own; how it ended, and what it said last.
+    pub(crate) fn revive(&mut self) -> Option<String> {
         let ended = self.running.as_mut().and_then(|(child, _)| child.try_wait().ok().flatten())?;
+        let log = std::fs::read_to_string(self.log()).unwrap_or_default();
+        let last: Vec<&str> = log.lines().rev().take(LAST_LINES).collect();
         self.start_again();
-        Some(ended)
+        Some(format!("{ended}: {}", last.join("\n")))
+    }
+
+    /// What it says.
+    fn log(&self) -> PathBuf {
+        self.data_dir.with_extension("log")
     }
 
     /// Stops or continues its process.
