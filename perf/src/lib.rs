@@ -27,6 +27,8 @@ pub mod faults;
 pub mod flow;
 /// Packets as they are sampled.
 pub mod frame;
+/// Captures of packets.
+pub mod pcap;
 /// Frames that are sent again and again.
 pub mod preload;
 /// Numbers from a seed.

@@ -34,6 +34,10 @@ pub struct Place {
     pub payload_at: u16,
     /// Flow records in it.
     pub flows: u16,
+    /// Options data records in it.
+    pub options: u16,
+    /// Whether it brings templates.
+    pub has_templates: bool,
     counts: u16,
     /// The batch in which it was used last.
     batch: u64,
@@ -113,20 +117,14 @@ impl Preload {
         preload
     }
 
-    /// Frames in memory.
+    /// Frames in memory, without announcements.
     #[must_use]
     pub fn frames(&self) -> usize {
-        self.places.len()
+        self.rounds * self.exporters.len()
     }
 
-    /// The longest frame, bytes.
-    #[must_use]
-    pub fn longest_bytes(&self) -> usize {
-        self.places.iter().map(|place| place.length as usize).max().unwrap_or(0)
-    }
-
-    /// The announcements of all exporters as they are sent before anything else, made ready from number `from` on, at most `most`
-    /// of them; and whether they are the last ones.
+    /// The announcements of all exporters as they are sent before anything else, made ready from number `from` on: at most `most`
+    /// of them, none behind the last.
     pub fn announce(&mut self, from: usize, most: usize, now_ms: i64, batch: &mut Vec<usize>) {
         let first = self.rounds * self.exporters.len();
         batch.clear();
@@ -173,6 +171,8 @@ impl Preload {
             exporter: exporter as u32,
             payload_at: envelope.length() as u16,
             flows: exported.flows.len() as u16,
+            options: exported.options as u16,
+            has_templates: exported.has_templates,
             counts: exported.counts as u16,
             batch: 0,
         });
