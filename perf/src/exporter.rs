@@ -114,8 +114,15 @@ impl Exporter {
     pub fn with_templates(mut self, count: usize) -> Self {
         self.templates = self.settings.device.so_many_templates(count);
         if self.templates.len() == 1 {
-            self.traffic = Traffic::new(self.settings.seed, false);
+            self.traffic = self.traffic.without_ipv6();
         }
+        self
+    }
+
+    /// The same with hosts of the whole internet, of which collectors can know country and network.
+    #[must_use]
+    pub fn with_world(mut self) -> Self {
+        self.traffic = self.traffic.with_world();
         self
     }
 
@@ -138,6 +145,13 @@ impl Exporter {
         self.clock.uptime_ms = u64::from(self.settings.step_ms);
         (self.sent, self.sequence, self.samples, self.next_part) = (0, 0, 0, 0);
         self.restarts += 1;
+    }
+
+    /// Lets time go on to `now_ms`, milliseconds since 1970, if it is not as late already: the next datagram is of then.
+    pub fn advance_to(&mut self, now_ms: i64) {
+        let passed_ms = (now_ms - self.clock.export_ms).max(0);
+        self.clock.export_ms += passed_ms;
+        self.clock.uptime_ms += passed_ms as u64;
     }
 
     /// Datagrams that bring all templates and no flow, as many as their lengths make necessary; none where the protocol has no

@@ -52,7 +52,9 @@ pub(super) fn send(
             break;
         }
         left -= due;
+        let now_ms = pace.now_ms();
         for number in turns.by_ref().take(due as usize) {
+            sources[number].path.advance_to(now_ms);
             sources[number].path.send(|exported| waiting.push(number, &envelopes[number], exported));
         }
         waiting.send(&mut sources, envelopes, &pace, &mut output)?;

@@ -53,6 +53,9 @@ pub(crate) struct Arguments {
     /// Flows and faults are the same for the same seed.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
+    /// Hosts of the whole internet, for collectors that know countries and networks. Without it addresses that are nobody's.
+    #[arg(long)]
+    world: bool,
     /// Observation domain, source id or sub-agent.
     #[arg(long, value_name = "N", default_value_t = 1)]
     domain: u32,
@@ -125,7 +128,7 @@ impl Arguments {
         if self.without_template { 0 } else { self.template_every }
     }
 
-    /// An exporter that sends nothing yet. One that goes into memory has no templates in its data and no time of its own.
+    /// An exporter that has sent nothing yet. One that goes into memory has no templates in its data.
     pub(super) fn exporter(&self, number: usize, address: std::net::IpAddr, start_ms: i64) -> Exporter {
         let is_kept = self.preload.is_some();
         let settings = Settings {
@@ -137,15 +140,12 @@ impl Arguments {
             template_every: if is_kept { 0 } else { self.template_every() },
             sampling: self.sampling,
             start_ms,
-            step_ms: if is_kept {
-                0
-            } else {
-                // As time goes on while it sends at this rate.
-                u32::try_from(1000 * u64::from(self.exporters) / self.rate.max(1)).unwrap_or(1000)
-            },
+            // Its time is that of the schedule.
+            step_ms: 0,
             uptime_ms: 86_400_000,
         };
         let exporter = Exporter::new(settings).with_templates(self.templates.into());
+        let exporter = if self.world { exporter.with_world() } else { exporter };
         match self.most_payload() {
             Some(most) => exporter.with_payload(most.into()),
             None => exporter,

@@ -39,12 +39,13 @@ impl Interface {
         self.link.ifindex() as u32
     }
 
-    /// Its first address of an IP version.
+    /// Its first address of an IP version, one that is good beyond the link if there is one.
     pub(super) fn address(&self, is_ipv4: bool) -> Result<IpAddr> {
         let version = if is_ipv4 { 4 } else { 6 };
-        self.addresses
-            .iter()
-            .find(|address| address.is_ipv4() == is_ipv4)
+        let of_link = |address: &IpAddr| matches!(address, IpAddr::V6(six) if six.is_unicast_link_local());
+        let of_version = self.addresses.iter().filter(|address| address.is_ipv4() == is_ipv4);
+        of_version
+            .min_by_key(|address| of_link(address))
             .copied()
             .with_context(|| format!("{} has no IPv{version} address: give the exporters' with --from", self.name))
     }

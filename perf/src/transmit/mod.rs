@@ -26,6 +26,8 @@ use interface::Interface;
 pub(crate) const BATCH: usize = 64;
 /// Where the source ports of made-up exporters begin.
 const FIRST_PORT: u16 = 32_768;
+/// What stands in captures of frames that are on no wire: an address that somebody administers for themselves.
+const MADE_UP_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
 
 /// How frames leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -110,47 +112,57 @@ impl Arguments {
         if let Some(address) = addresses.and_then(|all| all.iter().find(|one| one.is_ipv4() != self.to.is_ipv4())) {
             bail!("{address} cannot send to {}: one is IPv4, the other IPv6", self.to);
         }
-        if self.via == Via::Udp {
-            let sockets = udp::Sockets::open(addresses, self.to)?;
-            let sources = sockets.sources()?;
-            return Ok((Transmitter::Udp(sockets), sources.into_iter().map(|source| self.envelope(source)).collect()));
+        match self.via {
+            Via::Udp => {
+                let sockets = udp::Sockets::open(addresses, self.to)?;
+                let sources = sockets.sources()?;
+                let envelopes = sources.into_iter().map(|source| self.envelope(source, MADE_UP_MAC)).collect();
+                Ok((Transmitter::Udp(sockets), envelopes))
+            }
+            Via::Packet => {
+                let interface = self.interface()?;
+                let envelopes = self.envelopes_by(&interface, addresses)?;
+                Ok((Transmitter::Packet(packet::Link::open(&interface)?), envelopes))
+            }
+            Via::Xdp => {
+                let interface = self.interface()?;
+                let envelopes = self.envelopes_by(&interface, addresses)?;
+                Ok((Transmitter::Xdp(xdp::Queue::open(&interface, self.queue)?), envelopes))
+            }
         }
-        let name = self.interface.as_deref().context("raw frames leave by an interface: name it with --interface")?;
-        let to_mac = self.to_mac.context("raw frames need the receiver's MAC address: give it with --to-mac")?;
-        let interface = Interface::named(name)?;
-        let addresses = match addresses {
-            Some(addresses) => addresses.to_vec(),
-            None => vec![interface.address(self.to.is_ipv4())?],
-        };
-        let envelopes = (0_u16..).cycle().zip(&addresses).map(|(number, address)| Envelope {
-            source: (*address, FIRST_PORT + number % (u16::MAX - FIRST_PORT)).into(),
-            destination: self.to,
-            source_mac: interface.mac,
-            destination_mac: to_mac,
-            has_checksum: self.udp_checksum,
-        });
-        let envelopes = envelopes.collect();
-        let transmitter = match self.via {
-            Via::Udp => Transmitter::Nowhere,
-            Via::Packet => Transmitter::Packet(packet::Link::open(&interface)?),
-            Via::Xdp => Transmitter::Xdp(xdp::Queue::open(&interface, self.queue)?),
-        };
-        Ok((transmitter, envelopes))
     }
 
     /// The envelopes alone, for frames that are written and not sent.
     pub(crate) fn envelopes(&self, addresses: &[IpAddr]) -> Vec<Envelope> {
-        let ports = (0_u16..).cycle().map(|number| FIRST_PORT + number % (u16::MAX - FIRST_PORT));
-        addresses.iter().zip(ports).map(|(address, port)| self.envelope((*address, port).into())).collect()
+        self.envelopes_of(addresses, MADE_UP_MAC)
     }
 
-    fn envelope(&self, source: SocketAddr) -> Envelope {
+    fn interface(&self) -> Result<Interface> {
+        let name = self.interface.as_deref().context("raw frames leave by an interface: name it with --interface")?;
+        self.to_mac.context("raw frames need the receiver's MAC address: give it with --to-mac")?;
+        Interface::named(name)
+    }
+
+    fn envelopes_by(&self, interface: &Interface, addresses: Option<&[IpAddr]>) -> Result<Vec<Envelope>> {
+        let own = match addresses {
+            Some(_) => Vec::new(),
+            None => vec![interface.address(self.to.is_ipv4())?],
+        };
+        Ok(self.envelopes_of(addresses.unwrap_or(&own), interface.mac))
+    }
+
+    /// Each source with a port of its own, as far as there are ports.
+    fn envelopes_of(&self, addresses: &[IpAddr], source_mac: [u8; 6]) -> Vec<Envelope> {
+        let ports = (FIRST_PORT..=u16::MAX).cycle();
+        addresses.iter().zip(ports).map(|(address, port)| self.envelope((*address, port).into(), source_mac)).collect()
+    }
+
+    fn envelope(&self, source: SocketAddr, source_mac: [u8; 6]) -> Envelope {
         Envelope {
             source,
             destination: self.to,
-            // Locally administered, as nothing with these addresses is on any wire.
-            source_mac: [2, 0, 0, 0, 0, 1],
-            destination_mac: self.to_mac.unwrap_or([2, 0, 0, 0, 0, 2]),
+            source_mac,
+            destination_mac: self.to_mac.unwrap_or(MADE_UP_MAC),
             has_checksum: self.udp_checksum,
         }
     }

@@ -6,6 +6,7 @@
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
@@ -22,6 +23,8 @@ const DESCRIPTORS: u32 = 2048;
 const FILL_DESCRIPTORS: u32 = 64;
 /// Bytes of a chunk: the largest that the kernel takes, a page.
 const CHUNK_BYTES: u32 = 4096;
+/// How long a frame may take to leave.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes of a `struct xdp_desc`: address, length, options.
 const DESCRIPTOR_BYTES: usize = 16;
 
@@ -86,9 +89,7 @@ impl Queue {
 
     /// As [`super::Transmitter::send`].
     pub(super) fn send(&mut self, frames: &[Frame<'_>], refused: &mut Vec<usize>) -> Result<()> {
-        while self.reclaim() < frames.len() {
-            self.wait()?;
-        }
+        self.wait_for(frames.len())?;
         let first = self.tx.cursor;
         for frame in frames {
             if frame.bytes.len() > CHUNK_BYTES as usize {
@@ -108,8 +109,19 @@ impl Queue {
 
     /// Waits until all frames have left.
     pub(super) fn finish(&mut self) -> Result<()> {
-        while self.reclaim() < DESCRIPTORS as usize {
-            self.wait()?;
+        self.wait_for(DESCRIPTORS as usize)
+    }
+
+    /// Waits until so many chunks are free.
+    fn wait_for(&mut self, chunks: usize) -> Result<()> {
+        let mut since = None;
+        while self.reclaim() < chunks {
+            self.wake()?;
+            if since.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
+                let waiting = DESCRIPTORS as usize - self.free.len();
+                bail!("{waiting} frames do not leave by {}: is it up, and does it have this queue?", self.interface);
+            }
+            std::thread::yield_now();
         }
         Ok(())
     }
@@ -149,12 +161,6 @@ impl Queue {
             self.completion.submit();
         }
         self.free.len()
-    }
-
-    fn wait(&self) -> Result<()> {
-        self.wake()?;
-        std::thread::yield_now();
-        Ok(())
     }
 
     /// Makes the kernel look, where it waits for that.
