@@ -45,8 +45,8 @@ pub(crate) struct Arguments {
     /// packet and xdp, and no limit over udp.
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u16).range(1000..=65_507))]
     payload: Option<u16>,
-    /// Encode so many datagrams before the first is sent, the same number for each exporter, and send them again and again, as
-    /// fast as the kernel takes them: sequence numbers, export time and uptime go on, the flow records stay. No faults.
+    /// Encode so many datagrams before the first is sent, the same number for each exporter, and send them again and again:
+    /// sequence numbers, export time and uptime go on, the flow records stay. For high rates; without faults.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4_000_000),
         conflicts_with_all = ["loss", "duplicate", "reorder", "restart_after"])]
     pub(super) preload: Option<u32>,

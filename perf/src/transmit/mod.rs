@@ -62,7 +62,7 @@ pub(crate) struct Arguments {
     /// UDP checksums over IPv4 too (packet, xdp); without them 0, which says that there is none. IPv6 always has them.
     #[arg(long)]
     udp_checksum: bool,
-    /// Processor to run on, alone with what else runs there.
+    /// Run on this processor only.
     #[arg(long, value_name = "N")]
     core: Option<usize>,
 }
