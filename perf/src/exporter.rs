@@ -343,8 +343,12 @@ impl Exporter {
             if records.is_empty() {
                 continue;
             }
-            let length: usize = records.iter().map(|record| template.record(record).len()).sum();
-            sets.push(template::data_set(template, &records, template::padding(length)));
+            let mut body = Vec::new();
+            for record in &records {
+                body.extend_from_slice(&template.record(record));
+            }
+            body.resize(body.len() + template::padding(body.len()), 0);
+            sets.push(template::set(template.id, &body));
             count += records.len();
         }
         let header = template::Header { clock, sequence: self.sequence, domain: self.settings.domain };
