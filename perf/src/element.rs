@@ -188,6 +188,19 @@ pub(crate) fn addresses(flow: &mut Flow) -> [&mut Option<IpAddr>; 6] {
     ]
 }
 
+/// One of them.
+pub(crate) fn address_of(flow: &Flow, index: usize) -> Option<IpAddr> {
+    let all = [
+        flow.source,
+        flow.destination,
+        flow.next_hop,
+        flow.bgp_next_hop,
+        flow.post_nat_source,
+        flow.post_nat_destination,
+    ];
+    all[index]
+}
+
 /// Whether a field of this length can hold it.
 pub(crate) fn fits(meaning: Meaning, length: u16) -> bool {
     match meaning {
@@ -212,7 +225,7 @@ pub(crate) fn encode(meaning: Meaning, field: &Field, clock: Clock, flow: &Flow)
     }
     match meaning {
         Meaning::Number(value) => sized(value.get(flow), length),
-        Meaning::Address(index) => address(*addresses(&mut flow.clone())[index], length),
+        Meaning::Address(index) => address(address_of(flow, index), length),
         Meaning::Start(time) => sized(flow.start_ms.map_or(0, |ms| told(time, clock, ms)), length),
         Meaning::End(time) => sized(flow.end_ms.map_or(0, |ms| told(time, clock, ms)), length),
         Meaning::Direction => sized(

@@ -1,6 +1,8 @@
 //! A model of an exporter: datagrams one after the other, and exactly what each holds.
 
+use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::ops::Range;
 
 use crate::announce::{self, Form, Scope};
 use crate::classic::{self, Version};
@@ -9,7 +11,7 @@ use crate::device::Device;
 use crate::flow::Flow;
 use crate::frame::{Wrap, frame, visible};
 use crate::random::Random;
-use crate::record::{carried, values};
+use crate::record::{Reach, values};
 use crate::sflow::{self, Sampler};
 use crate::template::{self, Protocol, Template, Value};
 use crate::traffic::Traffic;
@@ -18,6 +20,10 @@ use crate::traffic::Traffic;
 const SAMPLING_ID: u16 = 999;
 /// The interface that an sFlow agent samples: its one data source, as samples are numbered by data source.
 pub const DATA_SOURCE: u32 = 1;
+/// The longest UDP payload over IPv4.
+const MOST_PAYLOAD_BYTES: usize = 65_507;
+/// Room for headers, and for the template and the record of a sampling rate.
+const OPTIONS_BYTES: usize = 100;
 
 /// Which exporter, and how it behaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +78,12 @@ pub struct Exported {
 pub struct Exporter {
     settings: Settings,
     templates: Vec<Template>,
+    /// What each of them can carry.
+    reaches: Vec<Reach>,
+    /// The templates in groups that leave half of a datagram to flows.
+    parts: Vec<Range<usize>>,
+    /// Flow records for which a datagram has room, by the length of the one before.
+    room: usize,
     traffic: Traffic,
     random: Random,
     clock: Clock,
@@ -79,14 +91,21 @@ pub struct Exporter {
     sequence: u32,
     samples: u32,
     restarts: u32,
+    most_bytes: usize,
+    /// Flows for which the datagram before had no room.
+    pending: VecDeque<Flow>,
+    next_part: usize,
 }
 
 impl Exporter {
     /// An exporter that has sent nothing yet.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self {
-            templates: settings.device.templates(),
+        let exporter = Self {
+            templates: Vec::new(),
+            reaches: Vec::new(),
+            parts: Vec::new(),
+            room: settings.records,
             traffic: Traffic::new(settings.seed, settings.device.has_ipv6()),
             random: Random::new(!settings.seed),
             clock: Clock { export_ms: settings.start_ms, uptime_ms: settings.uptime_ms },
@@ -94,8 +113,43 @@ impl Exporter {
             sequence: 0,
             samples: 0,
             restarts: 0,
+            most_bytes: MOST_PAYLOAD_BYTES,
+            pending: VecDeque::new(),
+            next_part: 0,
             settings,
+        };
+        exporter.with_templates(2)
+    }
+
+    /// The same with so many templates, used in turn: for IPv4 and for IPv6 flows by turns, so that with one it sees IPv4 alone.
+    /// Those of protocols without templates stay without.
+    #[must_use]
+    pub fn with_templates(mut self, count: usize) -> Self {
+        self.templates = self.settings.device.so_many_templates(count);
+        if let Some(protocol) = self.settings.device.protocol() {
+            self.reaches = self.templates.iter().map(|template| Reach::new(protocol, template)).collect();
         }
+        self.parts = self.parts(self.most_bytes / 2);
+        if self.templates.len() == 1 {
+            self.traffic = self.traffic.without_ipv6();
+        }
+        self
+    }
+
+    /// The same with hosts of the whole internet, of which collectors can know country and network.
+    #[must_use]
+    pub fn with_world(mut self) -> Self {
+        self.traffic = self.traffic.with_world();
+        self
+    }
+
+    /// The same with payloads of at most so many bytes, 1000 at least: what does not fit goes into the next datagram, templates
+    /// too.
+    #[must_use]
+    pub fn with_payload(mut self, most_bytes: usize) -> Self {
+        self.most_bytes = most_bytes.clamp(1000, MOST_PAYLOAD_BYTES);
+        self.parts = self.parts(self.most_bytes / 2);
+        self
     }
 
     /// Which exporter it is.
@@ -107,28 +161,117 @@ impl Exporter {
     /// Starts anew: uptime and sequence numbers begin at 0, the next datagram brings the templates.
     pub fn restart(&mut self) {
         self.clock.uptime_ms = u64::from(self.settings.step_ms);
-        (self.sent, self.sequence, self.samples) = (0, 0, 0);
+        (self.sent, self.sequence, self.samples, self.next_part) = (0, 0, 0, 0);
         self.restarts += 1;
+    }
+
+    /// Lets time go on to `now_ms`, milliseconds since 1970, if it is not as late already: the next datagram is of then.
+    pub fn advance_to(&mut self, now_ms: i64) {
+        let passed_ms = (now_ms - self.clock.export_ms).max(0);
+        self.clock.export_ms += passed_ms;
+        self.clock.uptime_ms += passed_ms as u64;
+    }
+
+    /// Datagrams that bring all templates and no flow, as many as their lengths make necessary; none where the protocol has no
+    /// templates. They count for the sequence and not for when templates come the next time.
+    pub fn announce(&mut self) -> Vec<Exported> {
+        let Some(protocol) = self.settings.device.protocol() else { return Vec::new() };
+        // Nothing but templates, headers and the options of sampling.
+        let whole = self.parts(self.most_bytes - OPTIONS_BYTES);
+        let count = whole.len();
+        let of_data = std::mem::replace(&mut self.parts, whole);
+        self.next_part = 0;
+        let announcement = |_| {
+            let exported = self.message(protocol, &[], true);
+            self.sequence = self.sequence.wrapping_add(exported.counts);
+            exported
+        };
+        let announced = (0..count).map(announcement).collect();
+        (self.parts, self.next_part) = (of_data, 0);
+        announced
     }
 
     /// The next datagram.
     pub fn export(&mut self) -> Exported {
-        let has_templates = self.settings.template_every > 0 && self.sent.is_multiple_of(self.settings.template_every);
+        let every = self.settings.template_every;
+        let has_templates =
+            every > 0 && self.settings.device.protocol().is_some() && self.sent % every < self.parts.len() as u64;
         let now_ms = self.clock.in_seconds().export_ms;
         let boot_ms = self.clock.boot_ms();
-        let flows: Vec<Flow> = (0..self.settings.records).map(|_| self.traffic.flow(now_ms, boot_ms)).collect();
-        let exported = match (self.settings.device, self.settings.device.protocol()) {
-            (_, Some(protocol)) => self.message(protocol, &flows, has_templates),
-            (Device::Sflow, None) => self.samples(&flows),
-            (Device::NetFlow1, None) => self.classic(Version::V1, &flows),
-            (Device::NetFlow7, None) => self.classic(Version::V7, &flows),
-            (_, None) => self.classic(Version::V5, &flows),
-        };
+        let mut flows: Vec<Flow> = Vec::with_capacity(self.settings.records);
+        while flows.len() < self.settings.records {
+            flows.push(self.pending.pop_front().unwrap_or_else(|| self.traffic.flow(now_ms, boot_ms)));
+        }
+        let exported = self.fitting(flows, has_templates);
         self.sent += 1;
         self.sequence = self.sequence.wrapping_add(exported.counts);
         self.clock.export_ms += i64::from(self.settings.step_ms);
         self.clock.uptime_ms += u64::from(self.settings.step_ms);
         exported
+    }
+
+    /// A datagram with as many of the flows as it has room for; the others wait for the next one.
+    fn fitting(&mut self, mut flows: Vec<Flow>, has_templates: bool) -> Exported {
+        self.put_off(&mut flows, self.room);
+        loop {
+            let before = (self.random.clone(), self.samples, self.next_part);
+            let exported = self.encoded(&flows, has_templates);
+            let length = exported.payload.len();
+            if length <= self.most_bytes || flows.is_empty() {
+                if !has_templates {
+                    self.room = (flows.len() * self.most_bytes / length.max(1)).max(1);
+                }
+                return exported;
+            }
+            if flows.len() == 1 && !has_templates {
+                // One record too long by its fields of variable length: these are drawn anew.
+                (self.samples, self.next_part) = (before.1, before.2);
+                continue;
+            }
+            (self.random, self.samples, self.next_part) = before;
+            let kept = (flows.len() * self.most_bytes / length).min(flows.len() - 1);
+            self.put_off(&mut flows, kept);
+        }
+    }
+
+    /// Leaves flows behind the first `kept` to the next datagram.
+    fn put_off(&mut self, flows: &mut Vec<Flow>, kept: usize) {
+        for flow in flows.drain(kept.min(flows.len())..).rev() {
+            self.pending.push_front(flow);
+        }
+    }
+
+    fn encoded(&mut self, flows: &[Flow], has_templates: bool) -> Exported {
+        match (self.settings.device, self.settings.device.protocol()) {
+            (_, Some(protocol)) => self.message(protocol, flows, has_templates),
+            (Device::Sflow, None) => self.samples(flows),
+            (Device::NetFlow1, None) => self.classic(Version::V1, flows),
+            (Device::NetFlow7, None) => self.classic(Version::V7, flows),
+            (_, None) => self.classic(Version::V5, flows),
+        }
+    }
+
+    /// The templates in groups of so many bytes, or of one template.
+    fn parts(&self, most_bytes: usize) -> Vec<Range<usize>> {
+        let Some(protocol) = self.settings.device.protocol() else { return Vec::new() };
+        let (mut parts, mut begin, mut length) = (Vec::new(), 0, 0);
+        for (index, template) in self.templates.iter().enumerate() {
+            let of_this = template.encode(protocol).len();
+            if index > begin && length + of_this > most_bytes {
+                parts.push(begin..index);
+                (begin, length) = (index, 0);
+            }
+            length += of_this;
+        }
+        parts.push(begin..self.templates.len());
+        parts
+    }
+
+    /// The templates for IPv4 and for IPv6 flows whose turn it is; of one template the second is none.
+    fn templates_in_turn(&self) -> [usize; 2] {
+        let turn = self.sent as usize;
+        let [fours, sixes] = [self.templates.len().div_ceil(2), self.templates.len() / 2];
+        [(0, fours), (1, sixes)].map(|(first, count)| first + 2 * (turn % count.max(1)))
     }
 
     fn exported(&self, payload: Vec<u8>, flows: Vec<Flow>, counts: usize) -> Exported {
@@ -169,16 +312,20 @@ impl Exporter {
             announce::sampling(protocol, SAMPLING_ID, Scope::Everything, self.form(), self.settings.sampling.max(1));
         let is_sampling = self.settings.sampling > 1;
         if has_templates {
-            count += self.templates.len();
-            sets.push(template::template_set(protocol, &self.templates, 0));
-            if is_sampling {
+            let part = self.next_part % self.parts.len();
+            self.next_part = part + 1;
+            let templates = &self.templates[self.parts[part].clone()];
+            count += templates.len();
+            sets.push(template::template_set(protocol, templates, 0));
+            if is_sampling && part == 0 {
                 sets.push(template::template_set(protocol, std::slice::from_ref(&announcement), 0));
                 sets.push(template::data_set(&announcement, &[announced], 0));
                 (options, count) = (1, count + 2);
             }
         }
         let mut carried_flows = Vec::new();
-        for (template, is_six) in self.templates.iter().zip([false, true]) {
+        for (turn, is_six) in self.templates_in_turn().into_iter().zip([false, true]) {
+            let (Some(template), Some(reach)) = (self.templates.get(turn), self.reaches.get(turn)) else { continue };
             let of_version = flows.iter().filter(|flow| flow.source.is_some_and(|source| source.is_ipv6()) == is_six);
             let mut records: Vec<Vec<Value>> = Vec::new();
             for flow in of_version {
@@ -189,15 +336,19 @@ impl Exporter {
                 };
                 // The announced sampler is number 1; templates with a field for it name it.
                 let flow = Flow { sampling_rate: rate, sampler: 1, ..flow.clone() };
-                let flow = carried(protocol, template, &flow);
+                let flow = reach.carried(&flow);
                 records.push(values(protocol, template, clock, &flow, &mut self.random));
                 carried_flows.push(flow);
             }
             if records.is_empty() {
                 continue;
             }
-            let length: usize = records.iter().map(|record| template.record(record).len()).sum();
-            sets.push(template::data_set(template, &records, template::padding(length)));
+            let mut body = Vec::new();
+            for record in &records {
+                body.extend_from_slice(&template.record(record));
+            }
+            body.resize(body.len() + template::padding(body.len()), 0);
+            sets.push(template::set(template.id, &body));
             count += records.len();
         }
         let header = template::Header { clock, sequence: self.sequence, domain: self.settings.domain };

@@ -94,6 +94,11 @@ impl Path {
         &self.exporter
     }
 
+    /// Lets the exporter's time go on, as [`Exporter::advance_to`].
+    pub fn advance_to(&mut self, now_ms: i64) {
+        self.exporter.advance_to(now_ms);
+    }
+
     /// The account so far; of a datagram that is late only what was sent.
     #[must_use]
     pub fn account(&self) -> Account {

@@ -1,12 +1,26 @@
 //! Measurements, and a load to measure with. Each command prints one JSON document, a measurement with the machine it ran on;
 //! `results/` keeps those that decided something.
 
+#![deny(unsafe_code)]
+
 /// What the measurement ran on.
 mod machine;
+/// Where datagrams go.
+mod output;
+/// When they go.
+mod pace;
+/// Addresses of exporters.
+mod prefix;
+/// Captures once more.
+mod replay;
 /// Codecs, ordering and granularity of the flows table.
 mod schema;
-/// A load over UDP.
+/// A load.
 mod send;
+/// What was sent, in numbers.
+mod sent;
+/// Ways onto the wire.
+mod transmit;
 
 use clap::Parser;
 
@@ -16,13 +30,40 @@ use clap::Parser;
 enum Command {
     /// Bytes a row on disk, rows/s in, and rows read by typical queries, for variants of the flows table.
     Schema(schema::Arguments),
-    /// Send what one exporter or many would send, with faults if asked for, and tell exactly what it was.
+    /// Send what one exporter or many would send, and tell exactly what it was.
+    ///
+    /// NetFlow v1, v5, v7, v9, IPFIX or sFlow of 1 to 65536 exporters: over ordinary sockets, or as raw
+    /// Ethernet frames with any source address; at a rate, or as fast as the kernel takes them; with
+    /// faults if asked for; into a pcap file too.
+    ///
+    /// Prints one JSON document. `sent` is what the kernel took: datagrams, flow records, bytes of
+    /// payload, the seconds from the first to the last. `refused` datagrams are not among them; their
+    /// sequence numbers are used up, so that a collector misses them as any that are lost.
+    ///
+    /// As fast as it goes, from 10000 exporters, out of eth1, for 10 seconds:
+    ///
+    ///   perf send --to 198.51.100.7:2055 --from 10.0.0.1/8 --exporters 10000 --templates-first \
+    ///     --preload 20000 --rate 0 --seconds 10 \
+    ///     --via xdp --interface eth1 --to-mac 02:00:00:00:00:07
+    #[command(verbatim_doc_comment)]
     Send(send::Arguments),
+    /// Send the flow datagrams of a capture once more, byte for byte, and tell what went out.
+    ///
+    /// Sequence numbers and times are those of the capture. What is captured in fragments is left out,
+    /// and told in `capture`.
+    ///
+    /// Ten times as fast as they came, each exporter with an address of 10.0.0.0/8:
+    ///
+    ///   perf replay flows.pcap --to 198.51.100.7:2055 --speed x10 --from 10.0.0.1/8 \
+    ///     --via packet --interface eth1 --to-mac 02:00:00:00:00:07
+    #[command(verbatim_doc_comment)]
+    Replay(replay::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
     match Command::parse() {
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Send(arguments) => send::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
     }
 }

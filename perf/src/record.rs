@@ -1,7 +1,9 @@
 //! Flows as records of a template: what a template can carry of a flow, and the values.
 
+use std::net::IpAddr;
+
 use crate::clock::Clock;
-use crate::element::{Meaning, Number, Time, addresses, encode, fits, meaning};
+use crate::element::{Meaning, Number, Time, address_of, addresses, encode, fits, meaning};
 use crate::flow::{Direction, Flow, is_icmp};
 use crate::random::Random;
 use crate::template::{Field, Protocol, Template, VARIABLE, Value};
@@ -14,44 +16,78 @@ const NAME_BYTES: usize = 255;
 /// is cut. Encoding this and decoding again must give this.
 #[must_use]
 pub fn carried(protocol: Protocol, template: &Template, flow: &Flow) -> Flow {
-    let meanings: Vec<(Meaning, u16)> = told(protocol, &template.fields).collect();
-    let narrowest =
-        |of: Meaning| meanings.iter().filter(|(meaning, _)| *meaning == of).map(|(_, length)| width(*length)).min();
-    let mut out = Flow::default();
-    for number in Number::ALL {
-        if let Some(width) = narrowest(Meaning::Number(*number)) {
-            number.set(&mut out, number.get(flow) & largest(width));
-        }
-    }
-    tos(&narrowest, flow, &mut out);
-    icmp(&narrowest, flow, &mut out);
-    let mut source = flow.clone();
-    let whole = addresses(&mut source).map(|address| *address);
-    for (index, (to, from)) in addresses(&mut out).into_iter().zip(whole).enumerate() {
-        let has = |wanted: u16| {
+    Reach::new(protocol, template).carried(flow)
+}
+
+/// What records of a template can carry of any flow.
+#[derive(Debug, Clone)]
+pub(crate) struct Reach {
+    meanings: Vec<(Meaning, u16)>,
+    /// Numbers that have a field, and the largest that it holds.
+    numbers: Vec<(Number, u64)>,
+    /// For each address whether there is a field for it of IPv4 and of IPv6.
+    addresses: [[bool; 2]; 6],
+    start: Option<Time>,
+    end: Option<Time>,
+    levels: usize,
+    name: Option<u16>,
+}
+
+impl Reach {
+    /// That of a template.
+    pub(crate) fn new(protocol: Protocol, template: &Template) -> Self {
+        let meanings: Vec<(Meaning, u16)> = told(protocol, &template.fields).collect();
+        let narrowest = |of: Meaning| narrowest(&meanings, of);
+        let has_address = |index: usize, wanted: u16| {
             meanings.iter().any(|(meaning, length)| {
                 *meaning == Meaning::Address(index) && (*length == wanted || *length == VARIABLE)
             })
         };
-        *to = from.filter(|address| has(if address.is_ipv4() { 4 } else { 16 }) && !address.is_unspecified());
+        let best = |is: fn(&Meaning) -> Option<Time>| meanings.iter().filter_map(|(meaning, _)| is(meaning)).min();
+        let number = |number: &Number| narrowest(Meaning::Number(*number)).map(|width| (*number, largest(width)));
+        let names = meanings.iter().filter(|(meaning, _)| *meaning == Meaning::ApplicationName);
+        Self {
+            numbers: Number::ALL.iter().filter_map(number).collect(),
+            addresses: std::array::from_fn(|index| [4, 16].map(|length| has_address(index, length))),
+            start: best(|meaning| if let Meaning::Start(time) = meaning { Some(*time) } else { None }),
+            end: best(|meaning| if let Meaning::End(time) = meaning { Some(*time) } else { None }),
+            // A stack is known from its top down as far as there are fields.
+            levels: (0..10).take_while(|level| narrowest(Meaning::Label(*level)).is_some()).count(),
+            name: names.map(|(_, length)| *length).min(),
+            meanings,
+        }
     }
-    if narrowest(Meaning::Direction).is_some() {
-        out.direction = flow.direction;
+
+    /// As the function of this name.
+    pub(crate) fn carried(&self, flow: &Flow) -> Flow {
+        let narrowest = |of: Meaning| narrowest(&self.meanings, of);
+        let mut out = Flow::default();
+        for (number, largest) in &self.numbers {
+            number.set(&mut out, number.get(flow) & largest);
+        }
+        tos(&narrowest, flow, &mut out);
+        icmp(&narrowest, flow, &mut out);
+        for (index, to) in addresses(&mut out).into_iter().enumerate() {
+            let fits = |address: &IpAddr| self.addresses[index][usize::from(address.is_ipv6())];
+            *to = address_of(flow, index).filter(|address| fits(address) && !address.is_unspecified());
+        }
+        if narrowest(Meaning::Direction).is_some() {
+            out.direction = flow.direction;
+        }
+        let moment = |time: Option<Time>, ms: Option<i64>| Some(rounded(time?, ms?));
+        out.start_ms = moment(self.start, flow.start_ms);
+        out.end_ms = moment(self.end, flow.end_ms);
+        out.labels = flow.labels.iter().take(self.levels).copied().collect();
+        if let Some(width) = self.name {
+            out.application_name = flow.application_name.chars().take(usize::from(width).min(NAME_BYTES)).collect();
+        }
+        out
     }
-    let best = |is: fn(&Meaning) -> Option<Time>| meanings.iter().filter_map(|(meaning, _)| is(meaning)).min();
-    out.start_ms = best(|meaning| if let Meaning::Start(time) = meaning { Some(*time) } else { None })
-        .and_then(|time| flow.start_ms.map(|ms| rounded(time, ms)));
-    out.end_ms = best(|meaning| if let Meaning::End(time) = meaning { Some(*time) } else { None })
-        .and_then(|time| flow.end_ms.map(|ms| rounded(time, ms)));
-    // A stack is known from its top down as far as there are fields.
-    let levels = (0..10).take_while(|level| narrowest(Meaning::Label(*level)).is_some()).count();
-    out.labels = flow.labels.iter().take(levels).copied().collect();
-    if let Some(width) =
-        meanings.iter().filter(|(meaning, _)| *meaning == Meaning::ApplicationName).map(|(_, length)| *length).min()
-    {
-        out.application_name = flow.application_name.chars().take(usize::from(width).min(NAME_BYTES)).collect();
-    }
-    out
+}
+
+/// The narrowest of the fields that have this meaning.
+fn narrowest(meanings: &[(Meaning, u16)], of: Meaning) -> Option<usize> {
+    meanings.iter().filter(|(meaning, _)| *meaning == of).map(|(_, length)| width(*length)).min()
 }
 
 /// The values of a record that says of a flow what the template can carry: `flow` is what [`carried`] gave. Fields without a

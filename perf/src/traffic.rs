@@ -16,17 +16,31 @@ const NAMES: [&str; 6] = ["", "https", "dns", "ssh", "video-over-http", "unclass
 pub struct Traffic {
     random: Random,
     has_ipv6: bool,
+    has_world: bool,
 }
 
 impl Traffic {
     /// Flows of this seed, of IPv4 alone or of both versions.
     #[must_use]
     pub fn new(seed: u64, has_ipv6: bool) -> Self {
-        Self { random: Random::new(seed), has_ipv6 }
+        Self { random: Random::new(seed), has_ipv6, has_world: false }
+    }
+
+    /// The same without IPv6.
+    #[must_use]
+    pub fn without_ipv6(self) -> Self {
+        Self { has_ipv6: false, ..self }
+    }
+
+    /// The same with hosts of the whole internet in place of addresses that are nobody's.
+    #[must_use]
+    pub fn with_world(self) -> Self {
+        Self { has_world: true, ..self }
     }
 
     /// A flow that ended at most a minute before `now_ms`, milliseconds since 1970, and did not begin before `boot_ms`.
     pub fn flow(&mut self, now_ms: i64, boot_ms: i64) -> Flow {
+        let host = if self.has_world { world } else { host };
         let random = &mut self.random;
         let is_six = self.has_ipv6 && random.per_mille(300);
         let end_ms = (now_ms - random.below(60_000) as i64).max(boot_ms);
@@ -117,6 +131,22 @@ fn host(random: &mut Random, is_six: bool) -> IpAddr {
     }
 }
 
+/// As [`host`], scattered over the addresses that are given out: each busy host always has the same one.
+fn world(random: &mut Random, is_six: bool) -> IpAddr {
+    let number = if random.per_mille(600) { random.heavy(1.0, 0.8) % 4096 } else { random.bits() };
+    let scattered = Random::new(number).bits();
+    if is_six {
+        // 2000::/3, of which 2001:200:: to 2c0f:ffff:: is given out to registries.
+        let first = 0x2001_0200 + scattered % (0x2c10_0000 - 0x2001_0200);
+        return Ipv6Addr::from(u128::from(first) << 96 | u128::from(scattered >> 32)).into();
+    }
+    // 1.0.0.0 to 223.255.255.255 without what is private or loopback.
+    match Ipv4Addr::from((1 << 24) + (scattered % (223 << 24)) as u32) {
+        reserved if reserved.is_private() || reserved.is_loopback() => Ipv4Addr::new(8, 8, 8, 8).into(),
+        address => address.into(),
+    }
+}
+
 fn router(random: &mut Random, is_six: bool) -> IpAddr {
     let number = 1 + random.below(30) as u32;
     if is_six {
@@ -133,6 +163,20 @@ fn autonomous_system(random: &mut Random) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_world_is_wide_and_has_busy_hosts() {
+        let mut traffic = Traffic::new(5, true).with_world();
+        let mut hosts: Vec<IpAddr> = (0..5000).filter_map(|_| traffic.flow(1_700_000_000_000, 0).source).collect();
+        hosts.sort_unstable();
+        let busiest = hosts.chunk_by(|one, other| one == other).map(<[IpAddr]>::len).max();
+        hosts.dedup();
+        let networks: std::collections::HashSet<u8> = hosts
+            .iter()
+            .filter_map(|host| if let IpAddr::V4(four) = host { Some(four.octets()[0]) } else { None })
+            .collect();
+        assert!(busiest > Some(100) && networks.len() > 200 && !networks.contains(&10), "{busiest:?} {networks:?}");
+    }
 
     #[test]
     fn flows_are_plausible_and_repeatable() {

@@ -4,8 +4,10 @@
 #[must_use]
 pub fn number(value: u64, width: usize) -> Vec<u8> {
     let bytes = value.to_be_bytes();
-    let kept = &bytes[8 - width.min(8)..];
-    [&vec![0; width.saturating_sub(8)], kept].concat()
+    let mut padded = vec![0; width];
+    let kept = width.min(8);
+    padded[width - kept..].copy_from_slice(&bytes[8 - kept..]);
+    padded
 }
 
 /// The fewest bytes that hold a number; none for zero.
