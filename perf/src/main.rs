@@ -3,6 +3,8 @@
 
 /// What the measurement ran on.
 mod machine;
+/// Namespaces, programs and counters under measurement.
+mod rig;
 /// Codecs, ordering and granularity of the flows table.
 mod schema;
 /// A load over UDP.
