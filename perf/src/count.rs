@@ -119,9 +119,11 @@ fn count_singly(socket: &UdpSocket, counted: &mut Counted, is_over: impl Fn() ->
 
 fn count_in_batches(socket: &UdpSocket, counted: &mut Counted, is_over: impl Fn() -> bool) -> Result<()> {
     let mut buffers = vec![[0; DATAGRAM_BYTES]; BATCH];
-    let mut slices: Vec<[IoSliceMut<'_>; 1]> = buffers.iter_mut().map(|buffer| [IoSliceMut::new(buffer)]).collect();
     let mut headers = MultiHeaders::<()>::preallocate(BATCH, None);
     while !is_over() {
+        let mut buffers = buffers.iter_mut();
+        let mut slices: [[IoSliceMut<'_>; 1]; BATCH] =
+            std::array::from_fn(|_| [IoSliceMut::new(buffers.next().map_or(&mut [], |buffer| buffer.as_mut_slice()))]);
         // Waits for the first datagram, and takes with it what is there.
         let flags = MsgFlags::MSG_WAITFORONE;
         match recvmmsg(socket.as_raw_fd(), &mut headers, slices.iter_mut(), flags, None) {

@@ -1,8 +1,12 @@
 //! Measurements, and a load to measure with. Each command prints one JSON document, a measurement with the machine it ran on;
 //! `results/` keeps those that decided something.
 
+/// A loop that counts datagrams.
+mod count;
 /// What the measurement ran on.
 mod machine;
+/// The collector beside other collectors.
+mod peers;
 /// Namespaces, programs and counters under measurement.
 mod rig;
 /// Codecs, ordering and granularity of the flows table.
@@ -16,6 +20,10 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(name = "perf")]
 enum Command {
+    /// Count the datagrams that come to a UDP socket, and do nothing else.
+    Count(count::Arguments),
+    /// The collector beside nfcapd, nfacctd and loops that only count: processor time per flow, highest rate without loss.
+    Peers(peers::Arguments),
     /// Bytes a row on disk, rows/s in, and rows read by typical queries, for variants of the flows table.
     Schema(schema::Arguments),
     /// Send what one exporter or many would send, with faults if asked for, and tell exactly what it was.
@@ -24,6 +32,8 @@ enum Command {
 
 fn main() -> anyhow::Result<()> {
     match Command::parse() {
+        Command::Count(arguments) => count::run(&arguments),
+        Command::Peers(arguments) => peers::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Send(arguments) => send::run(&arguments),
     }

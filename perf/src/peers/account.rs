@@ -39,7 +39,8 @@ impl Account {
     pub(super) fn open() -> Result<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let mounts = fs::read_to_string("/proc/mounts").context("cannot read /proc/mounts")?;
-        let root = cgroup2(&mounts).context("no cgroup v2 is mounted, which counts processor time: mount -t cgroup2")?;
+        let root =
+            cgroup2(&mounts).context("no cgroup v2 is mounted, which counts processor time: mount -t cgroup2")?;
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let path = PathBuf::from(root).join(format!("perf-{}-{number}", std::process::id()));
         fs::create_dir(&path).with_context(|| format!("cannot make the control group {}", path.display()))?;
@@ -51,6 +52,16 @@ impl Account {
         let mut command = namespace.command("sh");
         command.arg("-c").arg(ENTER).arg(self.path.join("cgroup.procs")).arg(program);
         command
+    }
+
+    /// Takes a running process on, with its threads: what it used before does not count.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such process.
+    pub(super) fn adopt(&self, process: u32) -> Result<()> {
+        let path = self.path.join("cgroup.procs");
+        fs::write(&path, process.to_string()).with_context(|| format!("cannot write to {}", path.display()))
     }
 
     /// What was used until now.
