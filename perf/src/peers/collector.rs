@@ -16,7 +16,7 @@ use crate::rig::{Collector, Run, pause};
 /// How long rows may stand still before they count as all there are: longer than a block waits to become full.
 const STANDSTILL: Duration = Duration::from_secs(3);
 /// As `/metrics` begins the lines of rows of the table of flows.
-const ROWS: &str = "collector_clickhouse_rows_total{table=\"flows\",outcome=\"inserted\"}";
+const ROWS: &str = "collector_clickhouse_rows_total{table=\"flows\",outcome=\"discarded\"}";
 /// Beginnings of the lines that tell of datagrams and their loss.
 const TOLD: [&str; 6] = [
     "collector_datagrams_total",
