@@ -1,6 +1,8 @@
 //! Measurements, and a load to measure with. Each command prints one JSON document, a measurement with the machine it ran on;
 //! `results/` keeps those that decided something.
 
+/// Datagrams offered against flows stored.
+mod curve;
 /// What the measurement ran on.
 mod machine;
 /// Namespaces, programs and counters under measurement.
@@ -18,6 +20,8 @@ use clap::Parser;
 enum Command {
     /// Bytes a row on disk, rows/s in, and rows read by typical queries, for variants of the flows table.
     Schema(schema::Arguments),
+    /// Datagrams offered against flows stored, with loss by stage, for each way of capturing.
+    Curve(curve::Arguments),
     /// Send what one exporter or many would send, with faults if asked for, and tell exactly what it was.
     Send(send::Arguments),
 }
@@ -25,6 +29,7 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Command::parse() {
         Command::Schema(arguments) => schema::run(&arguments),
+        Command::Curve(arguments) => curve::run(&arguments),
         Command::Send(arguments) => send::run(&arguments),
     }
 }
