@@ -5,6 +5,8 @@
 
 /// A loop that counts datagrams.
 mod count;
+/// Datagrams offered against flows stored.
+mod curve;
 /// What the measurement ran on.
 mod machine;
 /// Where datagrams go.
@@ -38,6 +40,8 @@ enum Command {
     Peers(peers::Arguments),
     /// Bytes a row on disk, rows/s in, and rows read by typical queries, for variants of the flows table.
     Schema(schema::Arguments),
+    /// Datagrams offered against flows stored, with loss by stage, for each way of capturing.
+    Curve(curve::Arguments),
     /// Send what one exporter or many would send, with faults if asked for, and tell exactly what it was.
     Send(send::Arguments),
 }
@@ -47,6 +51,7 @@ fn main() -> anyhow::Result<()> {
         Command::Count(arguments) => count::run(&arguments),
         Command::Peers(arguments) => peers::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
+        Command::Curve(arguments) => curve::run(&arguments),
         Command::Send(arguments) => send::run(&arguments),
     }
 }

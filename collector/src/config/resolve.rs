@@ -213,7 +213,8 @@ fn clickhouse(written: written::ClickHouse, password: Option<Secret>) -> Result<
     let shards = shards(&written)?;
     let cluster = cluster(&written, &shards)?;
     if written.discard && !shards.is_empty() {
-        let remedy = "rows are thrown away or stored: leave out discard (--discard), or url, urls and shards (--clickhouse-url)";
+        let remedy =
+            "rows are thrown away or stored: leave out discard (--discard), or url, urls and shards (--clickhouse-url)";
         return Err(ConfigError::meaning("clickhouse.discard", "given together with a ClickHouse server", remedy));
     }
     let identifier = written.database.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')

@@ -206,7 +206,9 @@ impl Running {
             "collecting"
         );
         if discards {
-            tracing::warn!("NOTHING IS STORED: rows are thrown away once they are encoded (--discard or clickhouse.discard)");
+            tracing::warn!(
+                "NOTHING IS STORED: rows are thrown away once they are encoded (--discard or clickhouse.discard)"
+            );
         }
         // At last: whoever gets an answer finds the whole start in the log.
         let server = listener.map(|listener| serve_metrics(listener, &observed)).transpose()?;

@@ -73,7 +73,7 @@ pub(crate) struct Arguments {
     versions: Vec<String>,
     #[arg(long, value_name = "N", default_value_t = 10)]
     exporters: u32,
-    /// Flow records in a datagram.
+    /// Most flow records in a datagram; fewer where no more fit a frame.
     #[arg(long, value_name = "N", default_value_t = 24)]
     records: u16,
     /// Different datagrams, sent over and over.
@@ -198,7 +198,8 @@ impl Measured {
             for (contender, search) in &mut measured.searched {
                 let Some(rate) = search.next() else { continue };
                 let trial = attempt(*contender, rate)?;
-                let stored_rate = trial.flows() as f64 / f64::from(load.records) / (load.seconds + trial.lag_s);
+                let stored_rate =
+                    trial.flows() as f64 / trial.sent.flows_per_datagram() / (trial.sent.seconds + trial.lag_s);
                 search.take(trial.sent.datagrams_per_second(), stored_rate, trial.holds());
                 measured.search_trials.push(trial);
             }
@@ -242,13 +243,15 @@ impl Measured {
     }
 
     fn told(&self, contenders: &[Contender], load: &Load) -> Value {
+        let every = || self.search_trials.iter().chain(self.same_rate.iter().flatten());
+        let flows_per_datagram = every().next().map(|trial| trial.sent.flows_per_datagram());
         let of_each = |&contender: &Contender| {
             let search = self.searched.iter().find(|(searched, _)| *searched == contender);
             let highest = search.and_then(|(_, search)| search.highest());
             json!({
                 "name": contender.to_string(), "stores": contender.stores(),
                 "highest_rate_at_zero_loss": highest.map(|rate| json!({
-                    "datagrams_per_second": rate, "flows_per_second": rate * f64::from(load.records),
+                    "datagrams_per_second": rate, "flows_per_second": flows_per_datagram.map(|flows| flows * rate),
                 })),
                 "at_same_rate": of_contender(&self.same_rate, contender),
                 "at_own_rate": of_contender(&self.own_rate, contender),
@@ -256,7 +259,7 @@ impl Measured {
         };
         let runs = |trials: &[Trial]| trials.iter().map(Trial::told).collect::<Vec<_>>();
         json!({
-            "load": load.told(), "contenders": contenders.iter().map(of_each).collect::<Vec<_>>(),
+            "load": load.told(), "flows_per_datagram": flows_per_datagram, "contenders": contenders.iter().map(of_each).collect::<Vec<_>>(),
             "ratios_at_same_rate": ratios(&self.same_rate), "ratios_at_own_rate": ratios(&self.own_rate),
             "runs": {
                 "search": runs(&self.search_trials),

@@ -72,7 +72,10 @@ impl Trial {
     pub(super) fn flows(&self) -> u64 {
         match self.stored.what {
             Amount::Flows(flows) => flows,
-            Amount::Datagrams(datagrams) => self.sent.flows * datagrams / self.sent.datagrams.max(1),
+            Amount::Datagrams(datagrams) => {
+                let of_flows = datagrams.saturating_sub(self.sent.templates_first);
+                self.sent.flows * of_flows / self.sent.datagrams.max(1)
+            }
         }
     }
 
@@ -141,7 +144,7 @@ pub(super) mod tests {
         let datagrams = flows / 24;
         Trial {
             contender: Contender::named(contender).expect("a contender"),
-            sent: Sent { datagrams, flows, bytes: datagrams * 1400, seconds: 2.0, refused: 0 },
+            sent: Sent { datagrams, flows, bytes: datagrams * 1400, seconds: 2.0, refused: 0, templates_first: 0 },
             stored: Stored { what: Amount::Flows(flows), socket_drops: 0, counters: Value::Null },
             cpu: Cpu { user_s: flows as f64 * ns / 1e9, kernel_s: 0.0 },
             lag_s: 0.0,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 use super::cpu::{self, ThreadCpu};
@@ -145,6 +145,10 @@ impl Drop for Child {
             return;
         }
         let _ = self.process.kill();
+        // What it started itself is in its process group, if it has one of its own.
+        if let Ok(group) = i32::try_from(self.id()) {
+            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+        }
         let _ = self.process.wait();
     }
 }

@@ -190,6 +190,18 @@ impl Collector<'_> {
         Ok(groups)
     }
 
+    /// The way of capturing that is in force, as it says itself.
+    ///
+    /// # Errors
+    ///
+    /// When it does not answer.
+    pub(crate) fn mode_in_force(&self) -> Result<String> {
+        let metrics = self.metrics()?;
+        let info = metrics.keys().find_map(|line| line.strip_prefix("collector_info{"));
+        let capture = info.and_then(|labels| labels.split_once("capture=\"")?.1.split_once('"'));
+        Ok(capture.context("collector_info is missing")?.0.to_owned())
+    }
+
     /// The thread ids of its workers.
     pub(crate) fn worker_threads(&self) -> Vec<u32> {
         cpu::threads_named(self.child.id(), "worker-")

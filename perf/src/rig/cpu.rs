@@ -71,6 +71,25 @@ pub(crate) fn between(before: &[ThreadCpu], after: &[ThreadCpu]) -> Vec<ThreadCp
     after.iter().map(difference).collect()
 }
 
+/// Seconds that all processors of the machine were busy since it started, whoever used them: interrupts too, in which
+/// the kernel receives. Not stolen time.
+///
+/// # Errors
+///
+/// When `/proc/stat` cannot be read.
+pub(crate) fn machine_busy_s() -> Result<f64> {
+    let text = fs::read_to_string("/proc/stat").context("cannot read /proc/stat")?;
+    busy(&text).context("/proc/stat is not as expected")
+}
+
+/// user, nice, system, irq and softirq of the first line; idle, iowait and steal are not work.
+fn busy(text: &str) -> Option<f64> {
+    let fields: Vec<f64> =
+        text.lines().next()?.split_whitespace().skip(1).map_while(|word| word.parse().ok()).collect();
+    let [user, nice, system, _idle, _iowait, irq, softirq, ..] = fields[..] else { return None };
+    Some((user + nice + system + irq + softirq) / TICKS_PER_SECOND)
+}
+
 /// The threads of a process whose names begin so.
 pub(crate) fn threads_named(process: u32, prefix: &str) -> Vec<u32> {
     let Ok(entries) = fs::read_dir(format!("/proc/{process}/task")) else { return Vec::new() };
@@ -118,6 +137,12 @@ mod tests {
         let (name, times) = parse(line).expect("a stat file");
         assert_eq!((name, times), ("a (b) c-3", Times { user_s: 2.5, kernel_s: 0.75 }));
         assert_eq!(parse("42 (short) S 1"), None);
+    }
+
+    #[test]
+    fn the_machine_is_busy_when_it_works() {
+        assert_eq!(busy("cpu  100 20 30 4000 50 6 7 8 0 0\ncpu0 1\n"), Some(1.63));
+        assert_eq!(busy("cpu  1 2\n"), None);
     }
 
     #[test]

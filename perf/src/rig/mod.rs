@@ -4,6 +4,8 @@
 //! All of it is gone again when dropped, also after an error or Ctrl-C: long waits go through [`pause`], which ends with
 //! an error once a signal came. What is measured, and what it means, is not decided here.
 
+/// What became of what was sent.
+mod account;
 /// Programs under measurement.
 mod child;
 /// The collector as a program.
@@ -12,10 +14,16 @@ mod collector;
 mod cpu;
 /// Questions over HTTP, asked inside a namespace.
 mod http;
+/// What is sent.
+mod load;
 /// Network namespaces and the pair of them.
 mod netns;
 /// A directory that goes along.
 mod scratch;
+/// The end of a load.
+mod settle;
+/// System calls of threads.
+mod syscalls;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -24,12 +32,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+pub(crate) use account::{Account, Counters};
 pub(crate) use child::{Child, Finished};
 pub(crate) use collector::{Collector, Run};
-pub(crate) use cpu::ThreadCpu;
+pub(crate) use cpu::{ThreadCpu, between, machine_busy_s};
 pub(crate) use http::{http, metrics};
+pub(crate) use load::{Load, Sending, Sent};
 pub(crate) use netns::{Namespace, Pair};
 pub(crate) use scratch::Scratch;
+pub(crate) use settle::{Settled, settle};
+pub(crate) use syscalls::{Counted, count as count_syscalls};
 
 static SIGNALLED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 

@@ -33,8 +33,14 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.path) {
-            eprintln!("{} could not be removed: {error}", self.path.display());
+        // A program that was killed a moment ago may still be ending, and write.
+        let mut left = 100;
+        while let Err(error) = std::fs::remove_dir_all(&self.path) {
+            if left == 0 || error.kind() == std::io::ErrorKind::NotFound {
+                return eprintln!("{} could not be removed: {error}", self.path.display());
+            }
+            left -= 1;
+            std::thread::sleep(std::time::Duration::from_millis(20));
         }
     }
 }
