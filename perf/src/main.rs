@@ -25,6 +25,8 @@ mod schema;
 mod send;
 /// What was sent, in numbers.
 mod sent;
+/// Claims of results, as a table.
+mod table;
 /// Ways onto the wire.
 mod transmit;
 
@@ -44,6 +46,8 @@ enum Command {
     Curve(curve::Arguments),
     /// Send what one exporter or many would send, with faults if asked for, and tell exactly what it was.
     Send(send::Arguments),
+    /// The claims of results as a table in Markdown, printed or put into the README.
+    Table(table::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -53,5 +57,6 @@ fn main() -> anyhow::Result<()> {
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Curve(arguments) => curve::run(&arguments),
         Command::Send(arguments) => send::run(&arguments),
+        Command::Table(arguments) => table::run(&arguments),
     }
 }

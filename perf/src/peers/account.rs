@@ -2,6 +2,7 @@
 //! counts, to the microsecond. Dropped, it ends whatever is left of them.
 
 use std::ops::Sub;
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -49,8 +50,12 @@ impl Account {
 
     /// A command that will run in the namespace, on this account.
     pub(super) fn command(&self, namespace: &Namespace, program: &str) -> Command {
-        let mut command = namespace.command("sh");
-        command.arg("-c").arg(ENTER).arg(self.path.join("cgroup.procs")).arg(program);
+        // First the group, then the namespace, in which its file cannot be seen.
+        let inside = namespace.command(program);
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(ENTER).arg(self.path.join("cgroup.procs"));
+        command.arg(inside.get_program()).args(inside.get_args());
+        command.process_group(0);
         command
     }
 

@@ -130,7 +130,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let machine = machine::describe();
     let _limit = BufferLimit::raise(arguments.buffer)?;
     let place = Place {
-        pair: Pair::new("peers")?,
+        pair: Pair::with_queues("peers", 1)?,
         core: arguments.receiver_core,
         directory: arguments.directory.clone(),
         buffer_bytes: arguments.buffer,
@@ -144,6 +144,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         loads.push(measured.told(&contenders, &load));
     }
     let document = json!({
+        "measurement": "peers",
         "what": "the collector and its peers: processor time per flow, and the highest rate without loss",
         "machine": machine, "how": HOW, "versions": versions(&contenders, &place),
         "receiver_core": arguments.receiver_core, "sender_core": arguments.sender_core,
