@@ -104,6 +104,9 @@ pub(crate) struct Arguments {
     receiver_core: usize,
     #[arg(long, value_name = "CORE", default_value_t = 0)]
     sender_core: usize,
+    /// Write the document to this file instead of printing it.
+    #[arg(long, value_name = "FILE.json")]
+    out: Option<PathBuf>,
     /// Less than a minute: few contenders, one round at --rate, no search.
     #[arg(long)]
     quick: bool,
@@ -127,6 +130,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         only => only.to_vec(),
     };
     ensure_installed(&contenders)?;
+    // As it is before the measurement makes it busy.
     let machine = machine::describe();
     let _limit = BufferLimit::raise(arguments.buffer)?;
     let place = Place {
@@ -150,8 +154,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         "receiver_core": arguments.receiver_core, "sender_core": arguments.sender_core,
         "socket_buffer_bytes": arguments.buffer, "loads": loads, "claims": claimed,
     });
-    println!("{document:#}");
-    Ok(())
+    let Some(file) = &arguments.out else {
+        println!("{document:#}");
+        return Ok(());
+    };
+    std::fs::write(file, format!("{document:#}\n")).with_context(|| format!("cannot write {}", file.display()))
 }
 
 impl Arguments {
