@@ -11,6 +11,7 @@ use crate::dictionaries::Interface;
 use crate::enrich::{Networks, Sampling};
 use crate::front_door::Limit;
 use crate::prefix::Prefix;
+use crate::rollup;
 use crate::templates::HeldBounds;
 
 /// Everything the collector can be told.
@@ -38,6 +39,8 @@ pub struct Config {
     pub clickhouse: ClickHouse,
     /// The embedded ClickHouse; used where `clickhouse.url` is absent.
     pub store: Store,
+    /// Which rollups are made.
+    pub rollups: rollup::Selection,
     /// How long rows stay.
     pub retention: retention::Settings,
     /// The Prometheus page.

@@ -124,6 +124,7 @@ impl Running {
                     block_rows: config.clickhouse.block_rows,
                     block_age: config.clickhouse.block_age,
                     segment_bytes: journal.segment_bytes(),
+                    rollups: config.rollups,
                 },
                 door: front_door.door(),
                 templates: templates.cache(),
