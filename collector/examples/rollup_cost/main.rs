@@ -40,9 +40,7 @@ fn measure(program: Option<&std::path::Path>, block_rows: usize, flows_per_secon
     let mut blocks: Vec<Block> = (0..ROWS / block_rows).map(|_| traffic.block(block_rows)).collect();
     let collector = rolled(&mut blocks);
     let Some(program) = program else {
-        return Ok(
-            json!({ "block_rows": block_rows, "flows_per_second": flows_per_second, "collector": collector }),
-        );
+        return Ok(json!({ "block_rows": block_rows, "flows_per_second": flows_per_second, "collector": collector }));
     };
     let mut stored = serde_json::Map::new();
     for (name, with) in [("flows", With::Nothing), ("rollups", With::Rollups), ("views", With::Views)] {
