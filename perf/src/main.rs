@@ -17,6 +17,8 @@ mod pace;
 mod peers;
 /// Addresses of exporters.
 mod prefix;
+/// Captures once more.
+mod replay;
 /// Namespaces, programs and counters under measurement.
 mod rig;
 /// Codecs, ordering and granularity of the flows table.
@@ -48,6 +50,24 @@ enum Command {
     Send(send::Arguments),
     /// The claims of results as a table in Markdown, printed or put into the README.
     Table(table::Arguments),
+    /// Send what one exporter or many would send, and tell exactly what it was.
+    ///
+    /// NetFlow v1, v5, v7, v9, IPFIX or sFlow of 1 to 65536 exporters: over ordinary sockets, or as raw Ethernet frames with any
+    /// source address, at a rate or as fast as the kernel takes them, with faults if asked for, and into a pcap file. Prints one
+    /// JSON document: `sent` has what the kernel took, and apart from it what it refused.
+    ///
+    /// As fast as it goes, from 10000 exporters, out of eth1, for 10 seconds:
+    ///   perf send --to 198.51.100.7:2055 --via xdp --interface eth1 --to-mac 02:00:00:00:00:07
+    ///     --from 10.0.0.1/8 --exporters 10000 --templates-first --preload 20000 --rate 0 --seconds 10
+    #[command(verbatim_doc_comment)]
+    Send(send::Arguments),
+    /// Send the flow datagrams of a capture once more, byte for byte, and tell what went out.
+    ///
+    /// Ten times as fast as they came, each exporter with an address of 10.0.0.0/8:
+    ///   perf replay flows.pcap --to 198.51.100.7:2055 --speed x10 --from 10.0.0.1/8
+    ///     --via packet --interface eth1 --to-mac 02:00:00:00:00:07
+    #[command(verbatim_doc_comment)]
+    Replay(replay::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -58,5 +78,6 @@ fn main() -> anyhow::Result<()> {
         Command::Curve(arguments) => curve::run(&arguments),
         Command::Send(arguments) => send::run(&arguments),
         Command::Table(arguments) => table::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
     }
 }
