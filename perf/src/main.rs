@@ -40,16 +40,19 @@ use clap::Parser;
 enum Command {
     /// Count the datagrams that come to a UDP socket, and do nothing else.
     Count(count::Arguments),
-    /// The collector beside nfcapd, nfacctd and loops that only count: processor time per flow, highest rate without loss.
-    Peers(peers::Arguments),
-    /// Bytes a row on disk, rows/s in, and rows read by typical queries, for variants of the flows table.
-    Schema(schema::Arguments),
     /// Datagrams offered against flows stored, with loss by stage, for each way of capturing.
     Curve(curve::Arguments),
-    /// Send what one exporter or many would send, with faults if asked for, and tell exactly what it was.
-    Send(send::Arguments),
-    /// The claims of results as a table in Markdown, printed or put into the README.
-    Table(table::Arguments),
+    /// The collector beside nfcapd, nfacctd and loops that only count: processor time per flow, highest rate without loss.
+    Peers(peers::Arguments),
+    /// Send the flow datagrams of a capture once more, byte for byte, and tell what went out.
+    ///
+    /// Ten times as fast as they came, each exporter with an address of 10.0.0.0/8:
+    ///   perf replay flows.pcap --to 198.51.100.7:2055 --speed x10 --from 10.0.0.1/8
+    ///     --via packet --interface eth1 --to-mac 02:00:00:00:00:07
+    #[command(verbatim_doc_comment)]
+    Replay(replay::Arguments),
+    /// Bytes a row on disk, rows/s in, and rows read by typical queries, for variants of the flows table.
+    Schema(schema::Arguments),
     /// Send what one exporter or many would send, and tell exactly what it was.
     ///
     /// NetFlow v1, v5, v7, v9, IPFIX or sFlow of 1 to 65536 exporters: over ordinary sockets, or as raw Ethernet frames with any
@@ -61,23 +64,18 @@ enum Command {
     ///     --from 10.0.0.1/8 --exporters 10000 --templates-first --preload 20000 --rate 0 --seconds 10
     #[command(verbatim_doc_comment)]
     Send(send::Arguments),
-    /// Send the flow datagrams of a capture once more, byte for byte, and tell what went out.
-    ///
-    /// Ten times as fast as they came, each exporter with an address of 10.0.0.0/8:
-    ///   perf replay flows.pcap --to 198.51.100.7:2055 --speed x10 --from 10.0.0.1/8
-    ///     --via packet --interface eth1 --to-mac 02:00:00:00:00:07
-    #[command(verbatim_doc_comment)]
-    Replay(replay::Arguments),
+    /// The claims of results as a table in Markdown, printed or put into the README.
+    Table(table::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
     match Command::parse() {
         Command::Count(arguments) => count::run(&arguments),
-        Command::Peers(arguments) => peers::run(&arguments),
-        Command::Schema(arguments) => schema::run(&arguments),
         Command::Curve(arguments) => curve::run(&arguments),
+        Command::Peers(arguments) => peers::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
+        Command::Schema(arguments) => schema::run(&arguments),
         Command::Send(arguments) => send::run(&arguments),
         Command::Table(arguments) => table::run(&arguments),
-        Command::Replay(arguments) => replay::run(&arguments),
     }
 }
