@@ -15,6 +15,8 @@ use crate::rig::{Collector, Run, pause};
 
 /// How long rows may stand still before they count as all there are: longer than a block waits to become full.
 const STANDSTILL: Duration = Duration::from_secs(3);
+/// Between two looks at its counters, which cost it time.
+const LOOK: Duration = Duration::from_millis(300);
 /// As `/metrics` begins the lines of rows of the table of flows.
 const ROWS: &str = "collector_clickhouse_rows_total{table=\"flows\",outcome=\"discarded\"}";
 /// Beginnings of the lines that tell of datagrams and their loss.
@@ -114,7 +116,7 @@ impl Running for Started<'_> {
         self.sent = sent;
         let (mut rows, mut since) = (0.0, Instant::now());
         while rows < sent.flows as f64 && since.elapsed() < STANDSTILL {
-            pause(Duration::from_millis(100))?;
+            pause(LOOK)?;
             self.collector.check()?;
             let now = self.collector.metrics()?.get(ROWS).copied().unwrap_or_default();
             if now > rows {

@@ -36,6 +36,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use self::contender::{Contender, Place, ensure_installed};
@@ -124,6 +126,7 @@ struct Measured {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     rig::prepare("peers")?;
     ensure!(arguments.receiver_core != arguments.sender_core, "sender and receiver need a core each");
+    ensure!(arguments.seconds > 0.0 && arguments.rounds > 0, "nothing is measured");
     let contenders = match arguments.only.as_slice() {
         [] if arguments.quick => Contender::FEW.to_vec(),
         [] => Contender::ALL.to_vec(),
@@ -132,6 +135,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     ensure_installed(&contenders)?;
     // As it is before the measurement makes it busy.
     let machine = machine::describe();
+    keep_off(arguments.receiver_core, arguments.sender_core)?;
     let _limit = BufferLimit::raise(arguments.buffer)?;
     let place = Place {
         pair: Pair::with_queues("peers", 1)?,
@@ -159,6 +163,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         return Ok(());
     };
     std::fs::write(file, format!("{document:#}\n")).with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// Runs this thread, and those that it starts, on the sender's core: what looks after a measurement does not take part in it.
+fn keep_off(receiver_core: usize, sender_core: usize) -> Result<()> {
+    let mut core = CpuSet::new();
+    core.set(sender_core).with_context(|| format!("there is no core {sender_core}"))?;
+    sched_setaffinity(Pid::from_raw(0), &core)
+        .with_context(|| format!("cannot keep off core {receiver_core}: is there a core {sender_core}?"))
 }
 
 impl Arguments {
