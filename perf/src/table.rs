@@ -49,8 +49,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
         let document: Value = serde_json::from_str(&text).with_context(|| format!("{} is no JSON", path.display()))?;
         let result = link(path, arguments.update.as_deref())?;
-        claims.extend(claims_of(&document, &result).with_context(|| format!("{}", path.display()))?);
-        machines.extend(machine_of(&document, &result));
+        let claimed = claims_of(&document, &result).with_context(|| format!("{}", path.display()))?;
+        // Of a result that claims nothing the table does not tell.
+        machines.extend(machine_of(&document, &result).filter(|_| !claimed.is_empty()));
+        claims.extend(claimed);
     }
     ensure!(!claims.is_empty(), "none of the results claims anything");
     let table = render(&claims, &machines);

@@ -93,6 +93,7 @@ fn ratio(rounds: &Rounds, first: &str, second: &str, figure: fn(&Trial) -> f64) 
 /// What is claimed of such rounds. `load` names them.
 pub(super) fn claims(rounds: &Rounds, load: &str) -> Vec<Value> {
     let per_core = |first: &str, second: &str, least: f64, claim: &str, target: &str| {
+        let whole = ratio(rounds, first, second, Trial::ns_per_flow_with_interrupts)?;
         let ratio = ratio(rounds, first, second, Trial::ns_per_flow)?;
         let millions = |name: &str| {
             let values = rounds.iter().flatten().filter(|trial| trial.contender.to_string() == name && trial.holds());
@@ -101,8 +102,13 @@ pub(super) fn claims(rounds: &Rounds, load: &str) -> Vec<Value> {
         Some(json!({
             "claim": format!("{claim}, {load}"), "target": target,
             "measured": format!(
-                "{:.1} times ({:.1} to {:.1}): {:.2} and {:.2} M flows/s per core",
-                ratio.median, ratio.least, ratio.most, millions(first), millions(second)
+                "{:.1} times ({:.1} to {:.1}): {:.2} and {:.2} M flows/s per core; {:.1} times with the kernel's receive path",
+                ratio.median,
+                ratio.least,
+                ratio.most,
+                millions(first),
+                millions(second),
+                whole.median
             ),
             "met": ratio.median >= least,
         }))
