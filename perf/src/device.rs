@@ -71,6 +71,13 @@ impl Device {
     /// Its templates, for IPv4 and for IPv6 flows; none if the protocol has none.
     #[must_use]
     pub fn templates(self) -> Vec<Template> {
+        self.so_many_templates(2)
+    }
+
+    /// So many templates of its kind, for IPv4 and for IPv6 flows by turns, with ids one after the other; none if the protocol
+    /// has none.
+    #[must_use]
+    pub fn so_many_templates(self, count: usize) -> Vec<Template> {
         let (first_id, fields) = match self {
             Self::NetFlow1 | Self::NetFlow5 | Self::NetFlow7 | Self::Sflow => return Vec::new(),
             Self::Vyos => (1024, of_iana(&VYOS)),
@@ -80,8 +87,12 @@ impl Device {
             Self::AsaNsel => (263, of_iana(&ASA_NSEL)),
             Self::SixtyFields => (300, sixty()),
         };
-        let six = fields.iter().map(as_ipv6).collect();
-        vec![Template::data(first_id, fields), Template::data(first_id + 1, six)]
+        let six: Vec<Field> = fields.iter().map(as_ipv6).collect();
+        (first_id..)
+            .zip([fields, six].iter().cycle())
+            .take(count)
+            .map(|(id, of)| Template::data(id, of.clone()))
+            .collect()
     }
 }
 

@@ -1,5 +1,6 @@
 //! A model of an exporter: datagrams one after the other, and exactly what each holds.
 
+use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use crate::announce::{self, Form, Scope};
@@ -18,6 +19,8 @@ use crate::traffic::Traffic;
 const SAMPLING_ID: u16 = 999;
 /// The interface that an sFlow agent samples: its one data source, as samples are numbered by data source.
 pub const DATA_SOURCE: u32 = 1;
+/// The longest UDP payload over IPv4.
+const MOST_PAYLOAD_BYTES: usize = 65_507;
 
 /// Which exporter, and how it behaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +82,10 @@ pub struct Exporter {
     sequence: u32,
     samples: u32,
     restarts: u32,
+    most_bytes: usize,
+    /// Flows for which the datagram before had no room.
+    pending: VecDeque<Flow>,
+    next_part: usize,
 }
 
 impl Exporter {
@@ -94,8 +101,30 @@ impl Exporter {
             sequence: 0,
             samples: 0,
             restarts: 0,
+            most_bytes: MOST_PAYLOAD_BYTES,
+            pending: VecDeque::new(),
+            next_part: 0,
             settings,
         }
+    }
+
+    /// The same with so many templates, used in turn: for IPv4 and for IPv6 flows by turns, so that with one it sees IPv4 alone.
+    /// Those of protocols without templates stay without.
+    #[must_use]
+    pub fn with_templates(mut self, count: usize) -> Self {
+        self.templates = self.settings.device.so_many_templates(count);
+        if self.templates.len() == 1 {
+            self.traffic = Traffic::new(self.settings.seed, false);
+        }
+        self
+    }
+
+    /// The same with payloads of at most so many bytes, 1000 at least: what does not fit goes into the next datagram, templates
+    /// too.
+    #[must_use]
+    pub fn with_payload(mut self, most_bytes: usize) -> Self {
+        self.most_bytes = most_bytes.clamp(1000, MOST_PAYLOAD_BYTES);
+        self
     }
 
     /// Which exporter it is.
@@ -107,28 +136,99 @@ impl Exporter {
     /// Starts anew: uptime and sequence numbers begin at 0, the next datagram brings the templates.
     pub fn restart(&mut self) {
         self.clock.uptime_ms = u64::from(self.settings.step_ms);
-        (self.sent, self.sequence, self.samples) = (0, 0, 0);
+        (self.sent, self.sequence, self.samples, self.next_part) = (0, 0, 0, 0);
         self.restarts += 1;
+    }
+
+    /// Datagrams that bring all templates and no flow, as many as their lengths make necessary; none where the protocol has no
+    /// templates. They count for the sequence and not for when templates come the next time.
+    pub fn announce(&mut self) -> Vec<Exported> {
+        let Some(protocol) = self.settings.device.protocol() else { return Vec::new() };
+        self.next_part = 0;
+        let parts = self.parts(protocol).len();
+        let announcement = |_| {
+            let exported = self.message(protocol, &[], true);
+            self.sequence = self.sequence.wrapping_add(exported.counts);
+            exported
+        };
+        (0..parts).map(announcement).collect()
     }
 
     /// The next datagram.
     pub fn export(&mut self) -> Exported {
-        let has_templates = self.settings.template_every > 0 && self.sent.is_multiple_of(self.settings.template_every);
+        let every = self.settings.template_every;
+        let has_templates = every > 0
+            && self
+                .settings
+                .device
+                .protocol()
+                .is_some_and(|protocol| self.sent % every < self.parts(protocol).len() as u64);
         let now_ms = self.clock.in_seconds().export_ms;
         let boot_ms = self.clock.boot_ms();
-        let flows: Vec<Flow> = (0..self.settings.records).map(|_| self.traffic.flow(now_ms, boot_ms)).collect();
-        let exported = match (self.settings.device, self.settings.device.protocol()) {
-            (_, Some(protocol)) => self.message(protocol, &flows, has_templates),
-            (Device::Sflow, None) => self.samples(&flows),
-            (Device::NetFlow1, None) => self.classic(Version::V1, &flows),
-            (Device::NetFlow7, None) => self.classic(Version::V7, &flows),
-            (_, None) => self.classic(Version::V5, &flows),
-        };
+        let mut flows: Vec<Flow> = Vec::with_capacity(self.settings.records);
+        while flows.len() < self.settings.records {
+            flows.push(self.pending.pop_front().unwrap_or_else(|| self.traffic.flow(now_ms, boot_ms)));
+        }
+        let exported = self.fitting(flows, has_templates);
         self.sent += 1;
         self.sequence = self.sequence.wrapping_add(exported.counts);
         self.clock.export_ms += i64::from(self.settings.step_ms);
         self.clock.uptime_ms += u64::from(self.settings.step_ms);
         exported
+    }
+
+    /// A datagram with as many of the flows as it has room for; the others wait for the next one.
+    fn fitting(&mut self, mut flows: Vec<Flow>, has_templates: bool) -> Exported {
+        loop {
+            let before = (self.random.clone(), self.samples, self.next_part);
+            let exported = self.encoded(&flows, has_templates);
+            let length = exported.payload.len();
+            if length <= self.most_bytes || flows.is_empty() {
+                return exported;
+            }
+            if flows.len() == 1 && !has_templates {
+                // One record too long by its fields of variable length: these are drawn anew.
+                (self.samples, self.next_part) = (before.1, before.2);
+                continue;
+            }
+            (self.random, self.samples, self.next_part) = before;
+            let kept = (flows.len() * self.most_bytes / length).min(flows.len() - 1);
+            for flow in flows.drain(kept..).rev() {
+                self.pending.push_front(flow);
+            }
+        }
+    }
+
+    fn encoded(&mut self, flows: &[Flow], has_templates: bool) -> Exported {
+        match (self.settings.device, self.settings.device.protocol()) {
+            (_, Some(protocol)) => self.message(protocol, flows, has_templates),
+            (Device::Sflow, None) => self.samples(flows),
+            (Device::NetFlow1, None) => self.classic(Version::V1, flows),
+            (Device::NetFlow7, None) => self.classic(Version::V7, flows),
+            (_, None) => self.classic(Version::V5, flows),
+        }
+    }
+
+    /// The templates in groups that leave half of a datagram to flows.
+    fn parts(&self, protocol: Protocol) -> Vec<std::ops::Range<usize>> {
+        let (mut parts, mut begin, mut length) = (Vec::new(), 0, 0);
+        for (index, template) in self.templates.iter().enumerate() {
+            let of_this = template.encode(protocol).len();
+            if index > begin && length + of_this > self.most_bytes / 2 {
+                parts.push(begin..index);
+                (begin, length) = (index, 0);
+            }
+            length += of_this;
+        }
+        parts.push(begin..self.templates.len());
+        parts
+    }
+
+    /// The templates for IPv4 and for IPv6 flows whose turn it is.
+    fn templates_in_turn(&self) -> [Option<&Template>; 2] {
+        let turn = self.sent as usize;
+        let [fours, sixes] = [self.templates.len().div_ceil(2), self.templates.len() / 2];
+        [(0, fours), (1, sixes)].map(|(first, count)| self.templates.get(first + 2 * (turn % count.max(1))))
     }
 
     fn exported(&self, payload: Vec<u8>, flows: Vec<Flow>, counts: usize) -> Exported {
@@ -169,16 +269,23 @@ impl Exporter {
             announce::sampling(protocol, SAMPLING_ID, Scope::Everything, self.form(), self.settings.sampling.max(1));
         let is_sampling = self.settings.sampling > 1;
         if has_templates {
-            count += self.templates.len();
-            sets.push(template::template_set(protocol, &self.templates, 0));
-            if is_sampling {
+            let parts = self.parts(protocol);
+            let part = self.next_part % parts.len();
+            self.next_part = part + 1;
+            let templates = &self.templates[parts[part].clone()];
+            count += templates.len();
+            sets.push(template::template_set(protocol, templates, 0));
+            if is_sampling && part == 0 {
                 sets.push(template::template_set(protocol, std::slice::from_ref(&announcement), 0));
                 sets.push(template::data_set(&announcement, &[announced], 0));
                 (options, count) = (1, count + 2);
             }
         }
         let mut carried_flows = Vec::new();
-        for (template, is_six) in self.templates.iter().zip([false, true]) {
+        for (template, is_six) in
+            self.templates_in_turn().map(Option::<&Template>::cloned).into_iter().zip([false, true])
+        {
+            let Some(template) = template else { continue };
             let of_version = flows.iter().filter(|flow| flow.source.is_some_and(|source| source.is_ipv6()) == is_six);
             let mut records: Vec<Vec<Value>> = Vec::new();
             for flow in of_version {
@@ -189,15 +296,15 @@ impl Exporter {
                 };
                 // The announced sampler is number 1; templates with a field for it name it.
                 let flow = Flow { sampling_rate: rate, sampler: 1, ..flow.clone() };
-                let flow = carried(protocol, template, &flow);
-                records.push(values(protocol, template, clock, &flow, &mut self.random));
+                let flow = carried(protocol, &template, &flow);
+                records.push(values(protocol, &template, clock, &flow, &mut self.random));
                 carried_flows.push(flow);
             }
             if records.is_empty() {
                 continue;
             }
             let length: usize = records.iter().map(|record| template.record(record).len()).sum();
-            sets.push(template::data_set(template, &records, template::padding(length)));
+            sets.push(template::data_set(&template, &records, template::padding(length)));
             count += records.len();
         }
         let header = template::Header { clock, sequence: self.sequence, domain: self.settings.domain };

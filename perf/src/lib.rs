@@ -7,6 +7,8 @@
 
 /// What exporters announce in options.
 pub mod announce;
+/// The internet checksum.
+pub mod checksum;
 /// NetFlow v1, v5 and v7.
 pub mod classic;
 /// What a message's header says about time.
@@ -15,6 +17,8 @@ pub mod clock;
 pub mod device;
 /// Which information element tells what of a flow.
 pub mod element;
+/// Ethernet, IP and UDP around a datagram.
+pub mod envelope;
 /// An exporter, datagram by datagram.
 pub mod exporter;
 /// Loss, duplicates, reordering and a restart, with the account of them.
@@ -23,6 +27,10 @@ pub mod faults;
 pub mod flow;
 /// Packets as they are sampled.
 pub mod frame;
+/// Captures of packets.
+pub mod pcap;
+/// Frames that are sent again and again.
+pub mod preload;
 /// Numbers from a seed.
 pub mod random;
 /// Flows as records of a template.

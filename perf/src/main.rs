@@ -1,16 +1,28 @@
 //! Measurements, and a load to measure with. Each command prints one JSON document, a measurement with the machine it ran on;
 //! `results/` keeps those that decided something.
 
+#![deny(unsafe_code)]
+
 /// Datagrams offered against flows stored.
 mod curve;
 /// What the measurement ran on.
 mod machine;
+/// Where datagrams go.
+mod output;
+/// When they go.
+mod pace;
+/// Addresses of exporters.
+mod prefix;
 /// Namespaces, programs and counters under measurement.
 mod rig;
 /// Codecs, ordering and granularity of the flows table.
 mod schema;
-/// A load over UDP.
+/// A load.
 mod send;
+/// What was sent, in numbers.
+mod sent;
+/// Ways onto the wire.
+mod transmit;
 
 use clap::Parser;
 
