@@ -64,6 +64,14 @@ fn check(text: &str, expected: &str) {
 }
 
 #[test]
+fn rows_are_stored_or_thrown_away() {
+    check(
+        "[clickhouse]\ndiscard = true\nurl = \"http://clickhouse:8123\"",
+        "clickhouse.discard is given together with a ClickHouse server: rows are thrown away or stored: leave out",
+    );
+}
+
+#[test]
 fn an_unknown_key_names_the_nearest_known_one_and_the_line() {
     check(
         "# a comment\n[capture]\nprots = [2055]\n",

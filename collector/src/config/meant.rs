@@ -169,6 +169,8 @@ pub struct ClickHouse {
     pub shards: Vec<Vec<String>>,
     /// The cluster that the server is part of; `None` for a server that stands alone.
     pub cluster: Option<Cluster>,
+    /// Whether rows are thrown away once they are encoded, and there is no ClickHouse at all.
+    pub discard: bool,
     /// Database of the flows table.
     pub database: String,
     /// User name.

@@ -212,6 +212,10 @@ fn networks(file: Option<PathBuf>) -> Result<Networks, ConfigError> {
 fn clickhouse(written: written::ClickHouse, password: Option<Secret>) -> Result<ClickHouse, ConfigError> {
     let shards = shards(&written)?;
     let cluster = cluster(&written, &shards)?;
+    if written.discard && !shards.is_empty() {
+        let remedy = "rows are thrown away or stored: leave out discard (--discard), or url, urls and shards (--clickhouse-url)";
+        return Err(ConfigError::meaning("clickhouse.discard", "given together with a ClickHouse server", remedy));
+    }
     let identifier = written.database.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
         && written.database.chars().all(|character| character.is_ascii_alphanumeric() || character == '_');
     if !identifier {
@@ -244,6 +248,7 @@ fn clickhouse(written: written::ClickHouse, password: Option<Secret>) -> Result<
         url: shards.first().and_then(|urls| urls.first()).cloned(),
         shards,
         cluster,
+        discard: written.discard,
         database: written.database,
         user: written.user,
         password,

@@ -145,6 +145,7 @@ section! {
         urls: Vec<String> = Vec::new(),
         shards: Vec<Shard> = Vec::new(),
         cluster: Option<String> = None,
+        discard: bool = false,
         database: String = "collector".to_owned(),
         user: String = "default".to_owned(),
         password: Option<Secret> = None,
