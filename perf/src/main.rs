@@ -5,6 +5,8 @@
 
 /// Datagrams offered against flows stored.
 mod curve;
+/// From the wire to ClickHouse.
+mod latency;
 /// What the measurement ran on.
 mod machine;
 /// Where datagrams go.
@@ -21,6 +23,8 @@ mod schema;
 mod send;
 /// What was sent, in numbers.
 mod sent;
+/// The collector with its store, beside the store alone.
+mod sustain;
 /// Ways onto the wire.
 mod transmit;
 
@@ -34,6 +38,10 @@ enum Command {
     Schema(schema::Arguments),
     /// Datagrams offered against flows stored, with loss by stage, for each way of capturing.
     Curve(curve::Arguments),
+    /// How long from the wire until a flow can be found in ClickHouse, beside a load or none.
+    Latency(latency::Arguments),
+    /// What the collector stores a second, beside what its ClickHouse takes of the same rows as ready blocks.
+    Sustain(sustain::Arguments),
     /// Send what one exporter or many would send, with faults if asked for, and tell exactly what it was.
     Send(send::Arguments),
 }
@@ -42,6 +50,8 @@ fn main() -> anyhow::Result<()> {
     match Command::parse() {
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Curve(arguments) => curve::run(&arguments),
+        Command::Latency(arguments) => latency::run(&arguments),
+        Command::Sustain(arguments) => sustain::run(&arguments),
         Command::Send(arguments) => send::run(&arguments),
     }
 }

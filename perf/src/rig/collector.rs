@@ -5,11 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use super::cpu::{self, ThreadCpu};
 use super::{Child, Finished, Namespace, Pair, Scratch, http, metrics, wait_for};
@@ -17,8 +20,8 @@ use super::{Child, Finished, Namespace, Pair, Scratch, http, metrics, wait_for};
 /// A start makes tables, and a stop stores what is held.
 const PATIENCE: Duration = Duration::from_secs(90);
 const PORT: u16 = 2055;
-const METRICS: &str = "127.0.0.1:9105";
-const STORE: &str = "127.0.0.1:8123";
+const METRICS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9105);
+pub(super) const STORE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8123);
 
 /// How a collector is to run.
 #[derive(Debug, Clone)]
@@ -55,10 +58,10 @@ impl Run {
         let program =
             program.canonicalize().with_context(|| format!("no collector at {}: {remedy}", program.display()))?;
         let run = Self { program, settings: BTreeMap::new(), arguments: Vec::new(), core: None, state: None };
-        Ok(run.set("capture", "ports", PORT_LIST).set("metrics", "listen", quoted(METRICS)).set(
+        Ok(run.set("capture", "ports", PORT_LIST).set("metrics", "listen", quoted(&METRICS.to_string())).set(
             "store",
             "listen",
-            quoted(STORE),
+            quoted(&STORE.to_string()),
         ))
     }
 
@@ -99,6 +102,16 @@ impl Run {
             .set("capture", "bind", quoted(bind))
     }
 
+    /// Where its directory is made.
+    pub(crate) fn state(&self) -> Option<&Path> {
+        self.state.as_deref()
+    }
+
+    /// The program.
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// Starts it and waits until it collects.
     ///
     /// # Errors
@@ -137,7 +150,7 @@ impl Run {
 impl Collector<'_> {
     /// Where exporters send.
     pub(crate) fn address() -> SocketAddr {
-        SocketAddr::new(Pair::RECEIVER.parse().unwrap_or(std::net::Ipv4Addr::LOCALHOST.into()), PORT)
+        SocketAddr::new(Pair::RECEIVER.parse().unwrap_or(Ipv4Addr::LOCALHOST.into()), PORT)
     }
 
     /// Its counters.
@@ -146,7 +159,17 @@ impl Collector<'_> {
     ///
     /// When it does not answer.
     pub(crate) fn metrics(&self) -> Result<BTreeMap<String, f64>> {
-        metrics(self.namespace, METRICS.parse().context("an address")?)
+        metrics(self.namespace, METRICS)
+    }
+
+    /// Rows of the table of flows that the store has acknowledged.
+    ///
+    /// # Errors
+    ///
+    /// When it does not answer.
+    pub(crate) fn stored_flows(&self) -> Result<f64> {
+        let line = "collector_clickhouse_rows_total{table=\"flows\",outcome=\"inserted\"}";
+        Ok(self.metrics()?.get(line).copied().unwrap_or_default())
     }
 
     /// Asks its embedded store.
@@ -155,7 +178,7 @@ impl Collector<'_> {
     ///
     /// When there is none, or it does not like the query.
     pub(crate) fn sql(&self, query: &str) -> Result<String> {
-        let answer = http(self.namespace, STORE.parse().context("an address")?, "/", query.as_bytes())?;
+        let answer = http(self.namespace, STORE, "/", query.as_bytes())?;
         Ok(String::from_utf8_lossy(&answer).into_owned())
     }
 
@@ -182,10 +205,7 @@ impl Collector<'_> {
     pub(crate) fn cpu(&self) -> Result<Vec<ThreadCpu>> {
         let mut groups = self.child.cpu()?;
         for store in self.child.children() {
-            let threads = cpu::of_process(store)?;
-            let (user_s, kernel_s) =
-                threads.iter().fold((0.0, 0.0), |sum, one| (sum.0 + one.user_s, sum.1 + one.kernel_s));
-            groups.push(ThreadCpu { name: "store".to_owned(), user_s, kernel_s });
+            groups.push(cpu::sum("store", &cpu::of_process(store)?));
         }
         Ok(groups)
     }
@@ -200,6 +220,13 @@ impl Collector<'_> {
         let info = metrics.keys().find_map(|line| line.strip_prefix("collector_info{"));
         let capture = info.and_then(|labels| labels.split_once("capture=\"")?.1.split_once('"'));
         Ok(capture.context("collector_info is missing")?.0.to_owned())
+    }
+
+    /// Sends its embedded store a signal.
+    pub(crate) fn signal_store(&self, signal: Signal) {
+        for store in self.child.children().into_iter().filter_map(|store| i32::try_from(store).ok()) {
+            let _ = kill(Pid::from_raw(store), signal);
+        }
     }
 
     /// The thread ids of its workers.
