@@ -27,20 +27,17 @@ pub(super) struct Recording {
 ///
 /// # Errors
 ///
-/// When collector, store or sender fail, or flows are lost, or a signal came.
+/// When collector, store or sender fail, or a signal came.
 pub(super) fn record(pair: &Pair, run: &Run, load: &Load, fill: super::Fill) -> Result<Recording> {
     let store = Store::start(&pair.receiver, run.program(), run.state())?;
     let recorder = super::recorder::Recorder::start(&pair.receiver)?;
     let url = rig::quoted(&format!("http://{}", super::recorder::Recorder::ADDRESS));
     let mut collector = run.clone().set("clickhouse", "url", url).start(&pair.receiver)?;
-    let sent = fill.store(pair, &mut collector, load)?;
+    fill.store(pair, &mut collector, load)?;
     collector.stop()?;
     let (inserts, at_once) = recorder.take();
     let stored: f64 = store.sql("SELECT count() FROM collector.flows")?.trim().parse().context("no number of rows")?;
     store.stop()?;
-    if stored != sent.flows as f64 {
-        bail!("{stored} of {} flows are in the recording", sent.flows);
-    }
     Ok(Recording { inserts, flows: stored, at_once })
 }
 
