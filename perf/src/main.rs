@@ -3,6 +3,8 @@
 
 #![deny(unsafe_code)]
 
+/// More than can be stored, for a moment.
+mod burst;
 /// Datagrams offered against flows stored.
 mod curve;
 /// From the wire to ClickHouse.
@@ -42,6 +44,8 @@ enum Command {
     Latency(latency::Arguments),
     /// What the collector stores a second, beside what its ClickHouse takes of the same rows as ready blocks.
     Sustain(sustain::Arguments),
+    /// Two seconds at ten times what can be stored: what is lost, and how long the backlog takes.
+    Burst(burst::Arguments),
     /// Send what one exporter or many would send, with faults if asked for, and tell exactly what it was.
     Send(send::Arguments),
 }
@@ -52,6 +56,7 @@ fn main() -> anyhow::Result<()> {
         Command::Curve(arguments) => curve::run(&arguments),
         Command::Latency(arguments) => latency::run(&arguments),
         Command::Sustain(arguments) => sustain::run(&arguments),
+        Command::Burst(arguments) => burst::run(&arguments),
         Command::Send(arguments) => send::run(&arguments),
     }
 }

@@ -108,6 +108,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         "sink": match arguments.sink { Sink::Discard => "discard", Sink::Clickhouse => "embedded ClickHouse" },
         "wire": "veth pair, one queue, no network card: the kernel's receive path and the XDP program run in the sender's time",
         "load": arguments.load.told(),
+        "settings": run.told(),
         "step_seconds": arguments.step().as_secs_f64(),
         "block_age_ms": BLOCK_AGE_MS,
         "counted": "stored: rows that the sink acknowledged, per second from the first datagram until all were; \

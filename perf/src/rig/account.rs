@@ -169,6 +169,11 @@ impl Account {
         if is_whole { kept + sent.flows as f64 - self.decoded_flows } else { kept }
     }
 
+    /// Datagrams received that the journal did not take.
+    pub(crate) fn refused_by_journal(&self) -> f64 {
+        ["journal_slow", "journal_disk", "journal_oversize"].iter().filter_map(|stage| self.lost.get(stage)).sum()
+    }
+
     /// Whether every flow sent is stored, and nothing else.
     pub(crate) fn is_whole(&self, sent: &Sent) -> bool {
         self.lost_datagrams(sent) == 0.0 && self.stored_flows == sent.flows as f64

@@ -13,12 +13,16 @@ use anyhow::{Context as _, Result, ensure};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::{Map, Value, json};
 
 use super::cpu::{self, ThreadCpu};
 use super::{Child, Finished, Namespace, Pair, Scratch, http, metrics, wait_for};
 
 /// A start makes tables, and a stop stores what is held.
 const PATIENCE: Duration = Duration::from_secs(90);
+/// Receive descriptors of a ring: about as many datagrams of an MTU as the default receive buffer of a UDP socket holds, so that a worker
+/// may be late by the same time in each mode.
+const RING_DESCRIPTORS: u32 = 16_384;
 const PORT: u16 = 2055;
 const METRICS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9105);
 pub(super) const STORE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8123);
@@ -100,6 +104,8 @@ impl Run {
             .set("capture", "interfaces", format!("[{}]", quoted(Pair::RECEIVER_INTERFACE)))
             .set("capture", "attach", quoted(attach))
             .set("capture", "bind", quoted(bind))
+            .set("capture", "ring_descriptors", RING_DESCRIPTORS)
+            .set("capture", "frames_per_socket", 2 * RING_DESCRIPTORS)
     }
 
     /// Where its directory is made.
@@ -110,6 +116,16 @@ impl Run {
     /// The program.
     pub(crate) fn program(&self) -> &Path {
         &self.program
+    }
+
+    /// What differs from the collector's defaults, for the result.
+    pub(crate) fn told(&self) -> Value {
+        let tables = self.settings.iter().filter(|(table, _)| !matches!(**table, "metrics" | "store"));
+        let mut told: Map<String, Value> = tables
+            .flat_map(|(table, keys)| keys.iter().map(move |(key, value)| (format!("{table}.{key}"), json!(value))))
+            .collect();
+        told.insert("arguments".to_owned(), json!(self.arguments.join(" ")));
+        Value::Object(told)
     }
 
     /// Starts it and waits until it collects.
@@ -286,7 +302,7 @@ mod tests {
         let run = Run::new(Some(Path::new("/proc/self/exe"))).expect("this program is a file");
         let text = run.capture_xdp("native", "copy").set("capture", "workers", 2).text(Path::new("/a \"b\""));
         let expected = "state_dir = \"/a \\\"b\\\"/state\"\n[capture]\nattach = \"native\"\nbind = \"copy\"\n\
-            interfaces = [\"receiver0\"]\nmode = \"xdp\"\nports = [2055]\nworkers = 2\n\
+            frames_per_socket = 32768\ninterfaces = [\"receiver0\"]\nmode = \"xdp\"\nports = [2055]\nring_descriptors = 16384\nworkers = 2\n\
             [metrics]\nlisten = \"127.0.0.1:9105\"\n[store]\nlisten = \"127.0.0.1:8123\"\n";
         assert_eq!(text, expected);
     }

@@ -98,6 +98,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         "measurement": "sustain",
         "machine": machine::describe(),
         "load": arguments.load.told(),
+        "settings": run.told(),
         "flows_of_a_run": flows,
         "counted": "rows of the table of flows acknowledged a second, between a fifth and four fifths of the run; whole: over all of it, where the \
             collector begins with decoded blocks in memory; both include the inserts into the rollups",
