@@ -15,6 +15,8 @@ mod machine;
 mod output;
 /// When they go.
 mod pace;
+/// Results as drawings.
+mod plot;
 /// Addresses of exporters.
 mod prefix;
 /// Namespaces, programs and counters under measurement.
@@ -46,6 +48,8 @@ enum Command {
     Sustain(sustain::Arguments),
     /// Two seconds at ten times what can be stored: what is lost, and how long the backlog takes.
     Burst(burst::Arguments),
+    /// Draw results of `perf curve` as SVG.
+    Plot(plot::Arguments),
     /// Send what one exporter or many would send, with faults if asked for, and tell exactly what it was.
     Send(send::Arguments),
 }
@@ -57,6 +61,7 @@ fn main() -> anyhow::Result<()> {
         Command::Latency(arguments) => latency::run(&arguments),
         Command::Sustain(arguments) => sustain::run(&arguments),
         Command::Burst(arguments) => burst::run(&arguments),
+        Command::Plot(arguments) => plot::run(&arguments),
         Command::Send(arguments) => send::run(&arguments),
     }
 }

@@ -111,8 +111,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         "settings": run.told(),
         "step_seconds": arguments.step().as_secs_f64(),
         "block_age_ms": BLOCK_AGE_MS,
-        "counted": "stored: rows that the sink acknowledged, per second from the first datagram until all were; \
-            zero loss: every flow sent was stored; kept up: at most 5 % of the bytes sent were not decoded when the last was sent; \
+        "counted": "stored: rows that the sink acknowledged, per second of sending, or, where the collector did not keep up, per second until all were; \
+            zero loss: every flow sent was stored; kept up: at most 5 % of the bytes sent were not decoded when the last was sent, and all was \
+            stored within 0.7 s and 5 % of the sending time after; \
             cpu: the collector's threads by name, from the first datagram until all was stored; machine_busy: all processors, the sender's work too",
         "series": series,
         "not_available": missing,

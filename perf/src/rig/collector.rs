@@ -42,7 +42,7 @@ pub(crate) struct Run {
 pub(crate) struct Collector<'n> {
     namespace: &'n Namespace,
     child: Child,
-    directory: Scratch,
+    _directory: Scratch,
 }
 
 impl Run {
@@ -141,7 +141,7 @@ impl Run {
         let mut command = namespace.command(&self.program);
         command.current_dir(directory.path()).arg("--config").arg(&file).arg("run").args(&self.arguments);
         let child = Child::spawn("the collector", command, self.core)?;
-        let mut collector = Collector { namespace, child, directory };
+        let mut collector = Collector { namespace, child, _directory: directory };
         wait_for("the start of the collector", PATIENCE, || {
             collector.child.check()?;
             Ok(collector.metrics().ok())
@@ -258,11 +258,6 @@ impl Collector<'_> {
     /// What it logged last.
     pub(crate) fn log(&self) -> String {
         self.child.log()
-    }
-
-    /// The directory of its journal and store.
-    pub(crate) fn directory(&self) -> &Path {
-        self.directory.path()
     }
 
     /// Whether it still runs.
