@@ -19,6 +19,8 @@ mod pace;
 mod plot;
 /// Addresses of exporters.
 mod prefix;
+/// Captures once more.
+mod replay;
 /// Namespaces, programs and counters under measurement.
 mod rig;
 /// Codecs, ordering and granularity of the flows table.
@@ -38,30 +40,47 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(name = "perf")]
 enum Command {
-    /// Bytes a row on disk, rows/s in, and rows read by typical queries, for variants of the flows table.
-    Schema(schema::Arguments),
+    /// Two seconds at ten times what can be stored: what is lost, and how long the backlog takes.
+    Burst(burst::Arguments),
     /// Datagrams offered against flows stored, with loss by stage, for each way of capturing.
     Curve(curve::Arguments),
     /// How long from the wire until a flow can be found in ClickHouse, beside a load or none.
     Latency(latency::Arguments),
-    /// What the collector stores a second, beside what its ClickHouse takes of the same rows as ready blocks.
-    Sustain(sustain::Arguments),
-    /// Two seconds at ten times what can be stored: what is lost, and how long the backlog takes.
-    Burst(burst::Arguments),
     /// Draw results of `perf curve` as SVG.
     Plot(plot::Arguments),
-    /// Send what one exporter or many would send, with faults if asked for, and tell exactly what it was.
+    /// Send the flow datagrams of a capture once more, byte for byte, and tell what went out.
+    ///
+    /// Ten times as fast as they came, each exporter with an address of 10.0.0.0/8:
+    ///   perf replay flows.pcap --to 198.51.100.7:2055 --speed x10 --from 10.0.0.1/8
+    ///     --via packet --interface eth1 --to-mac 02:00:00:00:00:07
+    #[command(verbatim_doc_comment)]
+    Replay(replay::Arguments),
+    /// Bytes a row on disk, rows/s in, and rows read by typical queries, for variants of the flows table.
+    Schema(schema::Arguments),
+    /// Send what one exporter or many would send, and tell exactly what it was.
+    ///
+    /// NetFlow v1, v5, v7, v9, IPFIX or sFlow of 1 to 65536 exporters: over ordinary sockets, or as raw Ethernet frames with any
+    /// source address, at a rate or as fast as the kernel takes them, with faults if asked for, and into a pcap file. Prints one
+    /// JSON document: `sent` has what the kernel took, and apart from it what it refused.
+    ///
+    /// As fast as it goes, from 10000 exporters, out of eth1, for 10 seconds:
+    ///   perf send --to 198.51.100.7:2055 --via xdp --interface eth1 --to-mac 02:00:00:00:00:07
+    ///     --from 10.0.0.1/8 --exporters 10000 --templates-first --preload 20000 --rate 0 --seconds 10
+    #[command(verbatim_doc_comment)]
     Send(send::Arguments),
+    /// What the collector stores a second, beside what its ClickHouse takes of the same rows as ready blocks.
+    Sustain(sustain::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
     match Command::parse() {
-        Command::Schema(arguments) => schema::run(&arguments),
+        Command::Burst(arguments) => burst::run(&arguments),
         Command::Curve(arguments) => curve::run(&arguments),
         Command::Latency(arguments) => latency::run(&arguments),
-        Command::Sustain(arguments) => sustain::run(&arguments),
-        Command::Burst(arguments) => burst::run(&arguments),
         Command::Plot(arguments) => plot::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
+        Command::Schema(arguments) => schema::run(&arguments),
         Command::Send(arguments) => send::run(&arguments),
+        Command::Sustain(arguments) => sustain::run(&arguments),
     }
 }

@@ -1,4 +1,4 @@
-//! When the next datagram is due: so many a second by an absolute schedule, so that a late one does not delay the others.
+//! When the next datagram is due, by an absolute schedule, so that a late one does not delay the others.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -7,11 +7,26 @@ const MOST_SLEPT_RATE: u64 = 1000;
 /// How long before the moment it stops sleeping then.
 const AWAKE: Duration = Duration::from_micros(150);
 
-/// A schedule.
+/// When which datagram is due.
+#[derive(Debug, Clone)]
+pub(crate) enum Schedule {
+    /// As fast as it goes.
+    Flat,
+    /// So many a second, evenly.
+    Rate(u64),
+    /// At these moments after the beginning, in their order; then all over again after `span`.
+    Moments {
+        /// Not empty.
+        moments: Vec<Duration>,
+        /// From the first of one turn to the first of the next.
+        span: Duration,
+    },
+}
+
+/// A schedule that has begun.
 #[derive(Debug)]
 pub(crate) struct Pace {
-    /// Datagrams a second; 0 is as fast as it goes.
-    rate: u64,
+    schedule: Schedule,
     began: Instant,
     began_ms: i64,
     end: Option<Duration>,
@@ -20,11 +35,35 @@ pub(crate) struct Pace {
     passed: u64,
 }
 
+impl Schedule {
+    /// So many a second; 0 is as fast as it goes.
+    pub(crate) fn of_rate(rate: u64) -> Self {
+        if rate == 0 { Self::Flat } else { Self::Rate(rate) }
+    }
+
+    /// When a datagram is due, after the beginning.
+    fn moment(&self, number: u64) -> Duration {
+        match self {
+            Self::Flat => Duration::ZERO,
+            Self::Rate(rate) => Duration::from_secs_f64(number as f64 / *rate as f64),
+            Self::Moments { moments, span } => {
+                let (turn, index) = (number / moments.len() as u64, number % moments.len() as u64);
+                span.saturating_mul(u32::try_from(turn).unwrap_or(u32::MAX)) + moments[index as usize]
+            }
+        }
+    }
+
+    /// Above the rate a sleep is too coarse.
+    fn is_fine(&self) -> bool {
+        !matches!(self, Self::Rate(rate) if *rate <= MOST_SLEPT_RATE)
+    }
+}
+
 impl Pace {
     /// A schedule that begins now and ends after `end`, if at all. A dry one never waits and takes the scheduled times for
     /// the time.
-    pub(crate) fn new(rate: u64, end: Option<Duration>, is_dry: bool) -> Self {
-        Self { rate, began: Instant::now(), began_ms: now_ms(), end, is_dry, passed: 0 }
+    pub(crate) fn new(schedule: Schedule, end: Option<Duration>, is_dry: bool) -> Self {
+        Self { schedule, began: Instant::now(), began_ms: now_ms(), end, is_dry, passed: 0 }
     }
 
     /// Waits until a datagram is due and gives how many are, at most `most`; 0 when the schedule has ended.
@@ -35,21 +74,25 @@ impl Pace {
     }
 
     fn ready(&self, most: u64) -> u64 {
-        if most == 0 {
-            return 0;
-        }
-        if self.rate == 0 {
+        if let Schedule::Flat = self.schedule {
             return if self.end.is_some_and(|end| self.began.elapsed() >= end) { 0 } else { most };
         }
-        let last = self.end.map_or(u64::MAX, |end| (end.as_secs_f64() * self.rate as f64).ceil() as u64);
-        let most = most.min(last.saturating_sub(self.passed));
-        if most == 0 || self.is_dry {
-            return most;
+        let next = self.schedule.moment(self.passed);
+        if most == 0 || self.end.is_some_and(|end| next >= end) {
+            return 0;
         }
-        self.wait(self.moment(self.passed));
-        // The one that was waited for is due, whatever rounding says.
-        let due = (self.began.elapsed().as_secs_f64() * self.rate as f64) as u64;
-        (due + 1).saturating_sub(self.passed).clamp(1, most)
+        let now = if self.is_dry {
+            Duration::MAX
+        } else {
+            self.wait(next);
+            self.began.elapsed()
+        };
+        // What was waited for is due, whatever rounding says.
+        let is_due = |number: &u64| {
+            let moment = self.schedule.moment(*number);
+            *number == self.passed || moment <= now && self.end.is_none_or(|end| moment < end)
+        };
+        (self.passed..self.passed.saturating_add(most)).take_while(is_due).count() as u64
     }
 
     /// How many were due until now.
@@ -62,21 +105,16 @@ impl Pace {
         if !self.is_dry {
             return SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         }
-        Duration::from_millis(self.began_ms.max(0).unsigned_abs()) + self.moment(number)
+        Duration::from_millis(self.began_ms.max(0).unsigned_abs()) + self.schedule.moment(number)
     }
 
     /// The time, milliseconds since 1970.
     pub(crate) fn now_ms(&self) -> i64 {
-        if self.is_dry { self.began_ms + self.moment(self.passed).as_millis() as i64 } else { now_ms() }
-    }
-
-    /// When a datagram is due, after the beginning.
-    pub(crate) fn moment(&self, number: u64) -> Duration {
-        Duration::from_secs_f64(if self.rate == 0 { 0.0 } else { number as f64 / self.rate as f64 })
+        if self.is_dry { self.began_ms + self.schedule.moment(self.passed).as_millis() as i64 } else { now_ms() }
     }
 
     fn wait(&self, moment: Duration) {
-        let awake = if self.rate > MOST_SLEPT_RATE { AWAKE } else { Duration::ZERO };
+        let awake = if self.schedule.is_fine() { AWAKE } else { Duration::ZERO };
         let left = moment.saturating_sub(self.began.elapsed());
         if left > awake {
             std::thread::sleep(left - awake);
@@ -98,8 +136,8 @@ mod tests {
 
     #[test]
     fn schedules_are_kept_and_end() {
-        let check = |rate, end_ms: Option<u64>, is_dry, most, expected: u64| {
-            let mut pace = Pace::new(rate, end_ms.map(Duration::from_millis), is_dry);
+        let check = |schedule: Schedule, end_ms: Option<u64>, is_dry, most, expected: u64| {
+            let mut pace = Pace::new(schedule.clone(), end_ms.map(Duration::from_millis), is_dry);
             let mut count = 0;
             while count < expected + 10 {
                 let due = pace.due(most);
@@ -108,16 +146,23 @@ mod tests {
                 }
                 assert!(due <= most);
                 // None is ahead of its time.
-                let last = pace.moment(count + due - 1);
-                assert!(is_dry || rate == 0 || pace.began.elapsed() >= last, "{rate}: {count} + {due}");
+                let last = schedule.moment(count + due - 1);
+                assert!(is_dry || pace.began.elapsed() >= last, "{schedule:?}: {count} + {due}");
                 count += due;
             }
-            assert_eq!(count.min(expected + 10), expected, "{rate}/s, {end_ms:?} ms");
+            assert_eq!(count.min(expected + 10), expected, "{schedule:?}, {end_ms:?} ms");
         };
-        check(1000, Some(50), false, 64, 50);
-        check(20_000, Some(30), false, 64, 600);
-        check(20_000, Some(30), true, 64, 600);
-        check(1_000_000, Some(60_000), true, 1_000_000_000, 60_000_000);
-        check(3, Some(1), true, 64, 1);
+        let moments = Schedule::Moments {
+            moments: [0, 3, 3, 7].map(Duration::from_millis).to_vec(),
+            span: Duration::from_millis(10),
+        };
+        check(Schedule::of_rate(1000), Some(50), false, 64, 50);
+        check(Schedule::of_rate(20_000), Some(30), false, 64, 600);
+        check(Schedule::of_rate(20_000), Some(30), true, 64, 600);
+        check(Schedule::of_rate(1_000_000), Some(1000), true, 1_000_000_000, 1_000_000);
+        check(Schedule::of_rate(3), Some(1), true, 64, 1);
+        check(moments.clone(), Some(17), false, 64, 7);
+        check(moments, Some(27), true, 2, 11);
+        assert_eq!(Pace::new(Schedule::Flat, None, false).due(64), 64);
     }
 }

@@ -31,9 +31,9 @@ pub(super) fn draw(curves: &[Curve], caption: &str) -> String {
         let place = modes.iter().position(|mode| *mode == curve.mode).unwrap_or_default();
         COLOURS[place % COLOURS.len()]
     };
-    let points = curves.iter().flat_map(|curve| &curve.points);
-    let most = points.fold(1.0_f64, |most, point| most.max(point.offered).max(point.stored));
-    let scale = Scale::new(most);
+    let most = |of: fn(&Point) -> f64| curves.iter().flat_map(|curve| &curve.points).map(of).fold(1.0, f64::max);
+    let scale =
+        Scale { offered: Axis::new(most(|point| point.offered)), stored: Axis::new(most(|point| point.stored)) };
     axes(&mut svg, &scale);
     for curve in curves {
         line(&mut svg, &scale, curve, colour(curve));
@@ -46,14 +46,26 @@ pub(super) fn draw(curves: &[Curve], caption: &str) -> String {
     svg.finish()
 }
 
-/// Flows a second to pixels, the same for both axes' numbers.
+/// Flows a second to pixels.
 struct Scale {
+    offered: Axis,
+    stored: Axis,
+}
+
+/// From 0 to a round number, in steps that are easy to read.
+struct Axis {
     most: f64,
     step: f64,
 }
 
 impl Scale {
-    /// From 0 to a round number not below `most`, in steps that are easy to read.
+    fn at(&self, offered: f64, stored: f64) -> (f64, f64) {
+        (LEFT + (RIGHT - LEFT) * offered / self.offered.most, BOTTOM - (BOTTOM - TOP) * stored / self.stored.most)
+    }
+}
+
+impl Axis {
+    /// It ends at `most` or a little above.
     fn new(most: f64) -> Self {
         let rough = most / 6.0;
         let power = 10.0_f64.powf(rough.log10().floor());
@@ -66,26 +78,26 @@ impl Scale {
         let (step, count) = (self.step, (self.most / self.step).round() as u32);
         (0..=count).map(move |number| f64::from(number) * step)
     }
-
-    fn at(&self, offered: f64, stored: f64) -> (f64, f64) {
-        (LEFT + (RIGHT - LEFT) * offered / self.most, BOTTOM - (BOTTOM - TOP) * stored / self.most)
-    }
 }
 
 fn axes(svg: &mut Svg, scale: &Scale) {
     svg.text((24.0, TOP - 16.0), Anchor::Start, "heading", "Stored, flows/s");
-    for value in scale.steps() {
-        let (x, y) = scale.at(value, value);
+    for value in scale.stored.steps() {
+        let (_, y) = scale.at(0.0, value);
         svg.line((LEFT, y), (RIGHT, y), "grid");
-        svg.line((x, BOTTOM), (x, BOTTOM + 5.0), "axis");
         svg.text((LEFT - 9.0, y + 4.0), Anchor::End, "faint small", &short(value));
+    }
+    for value in scale.offered.steps() {
+        let (x, _) = scale.at(value, 0.0);
+        svg.line((x, BOTTOM), (x, BOTTOM + 5.0), "axis");
         svg.text((x, BOTTOM + 20.0), Anchor::Middle, "faint small", &short(value));
     }
     svg.line((LEFT, BOTTOM), (RIGHT, BOTTOM), "axis");
     svg.text(((LEFT + RIGHT) / 2.0, BOTTOM + 44.0), Anchor::Middle, "heading", "Offered, flows/s");
-    svg.line(scale.at(0.0, 0.0), scale.at(scale.most, scale.most), "ideal");
-    let (x, y) = scale.at(scale.most * 0.9, scale.most * 0.9);
-    svg.text((x - 10.0, y - 6.0), Anchor::End, "faint small", "all that is offered");
+    let end = scale.offered.most.min(scale.stored.most);
+    svg.line(scale.at(0.0, 0.0), scale.at(end, end), "ideal");
+    let (x, y) = scale.at(end, end);
+    svg.text((x + 10.0, y + 14.0), Anchor::Start, "faint small", "all that is offered");
 }
 
 fn line(svg: &mut Svg, scale: &Scale, curve: &Curve, colour: &str) {
@@ -174,8 +186,8 @@ fn rates(curve: &Curve) -> String {
 fn costs(curve: &Curve) -> String {
     let cpu = curve.cpu_ns.map(|(user, kernel)| format!("{:.0} + {kernel:.0} ns/flow user + kernel", user));
     let calls = curve.syscalls_per_datagram.map(|calls| match calls {
-        calls if calls < 0.0005 => "0 calls".to_owned(),
-        calls => format!("{calls:.3} calls"),
+        calls if calls < 0.0005 => "0 calls/datagram".to_owned(),
+        calls => format!("{calls:.3} calls/datagram"),
     });
     [cpu, calls].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
@@ -213,9 +225,9 @@ mod tests {
     #[test]
     fn axes_end_at_round_numbers() {
         for (most, expected) in [(1.0, 1.0), (5.4e6, 6e6), (100.0, 100.0), (7e5, 8e5)] {
-            let scale = Scale::new(most);
-            assert!((scale.most - expected).abs() < 1e-6, "{most}: {}", scale.most);
-            let steps = scale.steps().count();
+            let axis = Axis::new(most);
+            assert!((axis.most - expected).abs() < 1e-6, "{most}: {}", axis.most);
+            let steps = axis.steps().count();
             assert!((4..=8).contains(&steps), "{most}: {steps}");
         }
     }

@@ -82,15 +82,6 @@ impl Svg {
         ));
     }
 
-    /// A text that is read from below.
-    pub(super) fn text_upwards(&mut self, at: (f64, f64), class: &str, text: &str) {
-        let (x, y) = at;
-        self.add(format!(
-            "<text transform=\"translate({x:.1} {y:.1}) rotate(-90)\" text-anchor=\"middle\" class=\"{class}\">{}</text>",
-            escaped(text)
-        ));
-    }
-
     /// The finished document.
     pub(super) fn finish(mut self) -> String {
         self.text.push_str("</svg>\n");

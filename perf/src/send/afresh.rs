@@ -6,7 +6,7 @@ use perf::{Exported, Exporter, Path};
 
 use super::{Arguments, Refused, Told, pace, told};
 use crate::output::Output;
-use crate::pace::Pace;
+use crate::pace::{Pace, Schedule};
 use crate::transmit::{BATCH, Frame};
 
 /// An exporter behind its network.
@@ -77,7 +77,7 @@ fn announce(
     envelopes: &[Envelope],
     output: &mut Output,
 ) -> Result<()> {
-    let mut pace = Pace::new(arguments.rate, None, arguments.no_send);
+    let mut pace = Pace::new(Schedule::of_rate(arguments.rate), None, arguments.no_send);
     for (source, (exporter, envelope)) in exporters.iter_mut().zip(envelopes).enumerate() {
         for exported in exporter.announce() {
             pace.due(1);

@@ -171,8 +171,8 @@ impl Arguments {
     }
 }
 
-/// Reads seconds.
-fn seconds(text: &str) -> Result<Duration, String> {
+/// Reads seconds, more than none.
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|error| format!("{error}"))?;
     if seconds > 0.0 {
         Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())

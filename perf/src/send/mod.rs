@@ -18,10 +18,10 @@ use perf::envelope::Envelope;
 use perf::{Account, Exporter, Settings};
 use serde_json::{Value, json};
 
-pub(crate) use arguments::Arguments;
+pub(crate) use arguments::{Arguments, seconds};
 
 use crate::output::Output;
-use crate::pace::{Pace, now_ms};
+use crate::pace::{Pace, Schedule, now_ms};
 use crate::sent::Sent;
 use crate::transmit::Transmitter;
 
@@ -41,7 +41,8 @@ struct Told {
     exporters: Vec<Value>,
 }
 
-fn send(arguments: &Arguments) -> Result<Value> {
+/// Sends the load and gives what it was.
+pub(crate) fn send(arguments: &Arguments) -> Result<Value> {
     arguments.check()?;
     arguments.transmit.pin()?;
     let (transmitter, envelopes) = open(arguments)?;
@@ -82,7 +83,7 @@ fn open(arguments: &Arguments) -> Result<(Transmitter, Vec<Envelope>)> {
 
 /// A schedule of what is left to be sent.
 fn pace(arguments: &Arguments) -> Pace {
-    Pace::new(arguments.rate, arguments.seconds, arguments.no_send)
+    Pace::new(Schedule::of_rate(arguments.rate), arguments.seconds, arguments.no_send)
 }
 
 /// What an exporter sent, and of it what was refused.

@@ -7,7 +7,7 @@ use perf::{Account, Exporter, Settings};
 
 use super::{Arguments, Refused, Told, pace, told};
 use crate::output::Output;
-use crate::pace::Pace;
+use crate::pace::{Pace, Schedule};
 use crate::transmit::{BATCH, Frame};
 
 /// The accounts of exporters that are told of one by one.
@@ -32,6 +32,7 @@ pub(super) fn send(
         refused: vec![Refused::default(); told_of],
     };
     let mut preload = Preload::new(exporters, envelopes, datagrams, arguments.template_every());
+    output.begin();
     let templates_first = if arguments.templates_first {
         announce(arguments, &mut preload, &mut output)?;
         Some(output.take_sent())
@@ -60,7 +61,7 @@ pub(super) fn send(
 
 /// The templates of all, at the rate.
 fn announce(arguments: &Arguments, preload: &mut Preload, output: &mut Output) -> Result<()> {
-    let mut pace = Pace::new(arguments.rate, None, arguments.no_send);
+    let mut pace = Pace::new(Schedule::of_rate(arguments.rate), None, arguments.no_send);
     let (mut batch, mut flows) = (Vec::with_capacity(BATCH), Vec::with_capacity(BATCH));
     let mut none = Accounts { settings: Vec::new(), accounts: Vec::new(), refused: Vec::new() };
     let mut from = 0;

@@ -10,6 +10,8 @@ mod packet;
 mod raw;
 /// Ordinary sockets.
 mod udp;
+/// A ring of frames.
+mod xdp;
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -80,6 +82,8 @@ pub(crate) enum Transmitter {
     Udp(udp::Sockets),
     /// Frames by system calls.
     Packet(packet::Link),
+    /// Frames by a ring.
+    Xdp(xdp::Queue),
     /// Nothing is sent.
     Nowhere,
 }
@@ -129,7 +133,7 @@ impl Arguments {
         let transmitter = match self.via {
             Via::Udp => Transmitter::Nowhere,
             Via::Packet => Transmitter::Packet(packet::Link::open(&interface)?),
-            Via::Xdp => bail!("xdp is not built yet"),
+            Via::Xdp => Transmitter::Xdp(xdp::Queue::open(&interface, self.queue)?),
         };
         Ok((transmitter, envelopes))
     }
@@ -160,6 +164,7 @@ impl Transmitter {
         match self {
             Self::Udp(sockets) => sockets.send(frames, refused),
             Self::Packet(link) => link.send(frames, refused),
+            Self::Xdp(queue) => queue.send(frames, refused),
             Self::Nowhere => Ok(()),
         }
     }
@@ -167,6 +172,7 @@ impl Transmitter {
     /// Waits until the kernel has sent all that it took.
     pub(crate) fn finish(&mut self) -> Result<()> {
         match self {
+            Self::Xdp(queue) => queue.finish(),
             Self::Udp(_) | Self::Packet(_) | Self::Nowhere => Ok(()),
         }
     }
