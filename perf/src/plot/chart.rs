@@ -148,7 +148,7 @@ fn bars<'c>(svg: &mut Svg, curves: &'c [Curve], colour: &dyn Fn(&'c Curve) -> &'
         let colour = colour(curve);
         let workers = if curve.workers == 1 { "1 worker".to_owned() } else { format!("{} workers", curve.workers) };
         svg.text((NAMES, top + 12.0), Anchor::Start, "", &format!("{}, {workers}", curve.mode));
-        svg.text((WIDTH - 24.0, top + 12.0), Anchor::End, "faint small", &costs(curve));
+        svg.text((NAMES, top + 52.0), Anchor::Start, "faint small", &costs(curve));
         svg.rectangle(BARS, top + 20.0, length(curve.lossless), 16.0, &format!("fill-{colour} pale"));
         svg.rectangle(BARS, top + 20.0, length(curve.kept_up), 16.0, &format!("fill-{colour}"));
         let end = BARS + length(curve.lossless.max(curve.kept_up)) + 8.0;
@@ -159,19 +159,19 @@ fn bars<'c>(svg: &mut Svg, curves: &'c [Curve], colour: &dyn Fn(&'c Curve) -> &'
         (NAMES, bottom),
         Anchor::Start,
         "faint small",
-        "Full colour: decoded and stored as fast as it comes. Pale: the journal takes",
+        "Full colour: stored as fast as it comes. Pale, in brackets: the journal takes it for",
     );
     svg.text(
         (NAMES, bottom + 18.0),
         Anchor::Start,
         "faint small",
-        "more for some seconds, and it is stored after. CPU: all of the collector's threads,",
+        "some seconds, and it is stored after. CPU: all of the collector's threads at the full",
     );
     svg.text(
         (NAMES, bottom + 36.0),
         Anchor::Start,
         "faint small",
-        "at the full colour's rate. System calls: the workers', per datagram.",
+        "colour's rate. Calls: system calls of the workers.",
     );
 }
 

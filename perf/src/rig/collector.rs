@@ -178,16 +178,6 @@ impl Collector<'_> {
         metrics(self.namespace, METRICS)
     }
 
-    /// Rows of the table of flows that the store has acknowledged.
-    ///
-    /// # Errors
-    ///
-    /// When it does not answer.
-    pub(crate) fn stored_flows(&self) -> Result<f64> {
-        let line = "collector_clickhouse_rows_total{table=\"flows\",outcome=\"inserted\"}";
-        Ok(self.metrics()?.get(line).copied().unwrap_or_default())
-    }
-
     /// Asks its embedded store.
     ///
     /// # Errors
