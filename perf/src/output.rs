@@ -28,7 +28,7 @@ impl Output {
             file.with_context(|| format!("cannot write {}", path.display()))
         };
         let capture = capture.map(create).transpose()?;
-        Ok(Self { transmitter, capture, sent: Sent::default(), refused: Vec::new() })
+        Ok(Self { transmitter, capture, sent: Sent::begin(), refused: Vec::new() })
     }
 
     /// Sends a batch, of which the frames have so many flow records; gives the indices of those that were refused.
@@ -48,9 +48,14 @@ impl Output {
         Ok(&self.refused)
     }
 
+    /// Begins the account anew: what was done before is not of the sending.
+    pub(crate) fn begin(&mut self) {
+        self.sent = Sent::begin();
+    }
+
     /// What was sent until now, and the account anew.
     pub(crate) fn take_sent(&mut self) -> Sent {
-        std::mem::take(&mut self.sent)
+        std::mem::replace(&mut self.sent, Sent::begin()).close()
     }
 
     /// Waits until everything has left, and ends the capture.
@@ -59,6 +64,6 @@ impl Output {
         if let Some(capture) = self.capture {
             capture.finish().context("cannot write the capture")?;
         }
-        Ok(self.sent)
+        Ok(self.sent.close())
     }
 }

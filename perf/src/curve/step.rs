@@ -14,6 +14,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const SHORT: f64 = 0.93;
 /// The collector keeps up when at most this share of what was sent waits to be decoded when the last datagram is sent.
 const BEHIND: f64 = 0.05;
+/// A block may wait for [`super::BLOCK_AGE_MS`], and its insert takes a moment, whatever the rate.
+const SOON_S: f64 = 0.7;
 
 /// What one step gave.
 #[derive(Debug)]
@@ -71,9 +73,10 @@ impl Step {
         self.account.is_whole(&self.sent)
     }
 
-    /// Whether the collector decoded as fast as it received.
+    /// Whether the collector decoded as fast as it received, and what was sent last was stored soon.
     pub(super) fn kept_up(&self) -> bool {
-        self.undecoded <= self.sent.bytes as f64 * BEHIND
+        let is_decoded = self.undecoded <= self.sent.bytes as f64 * BEHIND;
+        is_decoded && self.drain.as_secs_f64() <= SOON_S + self.sent.seconds * BEHIND
     }
 
     /// Datagrams a second that were really offered.
@@ -86,9 +89,10 @@ impl Step {
         self.sent.flows as f64 / self.sent.seconds.max(1e-9)
     }
 
-    /// Flows a second stored, over the time from the first datagram until all was through.
+    /// Flows stored for each second in which datagrams came, or, if the collector did not keep up, until all was stored.
     pub(super) fn stored_flows(&self) -> f64 {
-        self.account.stored_flows / (self.sent.seconds + self.drain.as_secs_f64()).max(1e-9)
+        let after = if self.kept_up() { 0.0 } else { self.drain.as_secs_f64() };
+        self.account.stored_flows / (self.sent.seconds + after).max(1e-9)
     }
 
     /// The step for the result.

@@ -94,6 +94,7 @@ fn replay(arguments: &Arguments) -> Result<Value> {
         })
         .collect();
     let mut output = Output::new(transmitter, arguments.write.as_deref())?;
+    output.begin();
     let mut pace = Pace::new(arguments.schedule(&recording), arguments.seconds, arguments.no_send);
     let mut left = arguments.loops.saturating_mul(frames.len() as u64);
     let mut at = 0;

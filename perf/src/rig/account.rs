@@ -47,8 +47,10 @@ const STAGES: [(&str, &[(&str, &str)]); 14] = [
     ("decoder_panics", &[("collector_decoder_panics_total", "")]),
     ("malformed", &[("collector_malformed_total", "")]),
 ];
-/// Rows that are lost between decoding and the store.
-const ROWS_LOST: &str = "collector_clickhouse_rows_total{table=\"flows\"";
+/// Rows of the table of flows, whatever became of them.
+const ROWS: &str = "collector_clickhouse_rows_total{table=\"flows\"";
+/// Those that are where they should be.
+const STORED: [&str; 2] = ["table=\"flows\",outcome=\"inserted\"", "table=\"flows\",outcome=\"discarded\""];
 
 /// All counters at one moment.
 #[derive(Debug, Clone, Default)]
@@ -111,9 +113,9 @@ impl Counters {
         self.sum("collector_datagrams_total", "")
     }
 
-    /// Rows of the table of flows that the store has acknowledged.
+    /// Rows of the table of flows that the store has acknowledged, or that were thrown away as the settings ask for.
     pub(crate) fn stored_flows(&self) -> f64 {
-        self.sum("collector_clickhouse_rows_total", "table=\"flows\",outcome=\"inserted\"")
+        STORED.iter().map(|label| self.sum("collector_clickhouse_rows_total", label)).sum()
     }
 
     /// Bytes in the journal that are not decoded yet, and those that are not known to be stored.
@@ -138,15 +140,15 @@ impl Account {
         lost.insert("receiver_interface", receiver);
         lost.insert("kernel_udp_errors", after.udp_errors - before.udp_errors);
         lost.retain(|_, count| *count != 0.0);
-        let inserted = grown("collector_clickhouse_rows_total", "table=\"flows\",outcome=\"inserted\"");
+        let stored_flows = after.stored_flows() - before.stored_flows();
         Self {
             received: grown("collector_datagrams_total", ""),
             received_udp: grown("collector_datagrams_total", "path=\"udp\""),
             decoded: grown("collector_decoded_total", "event=\"datagram_"),
             decoded_flows: grown("collector_decoded_total", "event=\"flow_record\""),
-            stored_flows: inserted,
+            stored_flows,
             lost,
-            rows_given_up: grown(ROWS_LOST, "") - inserted,
+            rows_given_up: grown(ROWS, "") - stored_flows,
         }
     }
 
@@ -165,6 +167,11 @@ impl Account {
         let kept = self.decoded_flows - self.stored_flows - self.rows_given_up;
         let is_whole = self.lost_datagrams(sent) == 0.0;
         if is_whole { kept + sent.flows as f64 - self.decoded_flows } else { kept }
+    }
+
+    /// Datagrams received that the journal did not take.
+    pub(crate) fn refused_by_journal(&self) -> f64 {
+        ["journal_slow", "journal_disk", "journal_oversize"].iter().filter_map(|stage| self.lost.get(stage)).sum()
     }
 
     /// Whether every flow sent is stored, and nothing else.
@@ -243,7 +250,8 @@ mod tests {
             ("collector_ring_ring_full_total{worker=\"0\"}", 4.0),
             ("collector_journal_refused_total{worker=\"0\",reason=\"journal_slow\"}", 8.0),
             ("collector_journal_refused_total_other", 1000.0),
-            ("collector_clickhouse_rows_total{table=\"flows\",outcome=\"inserted\"}", 780.0),
+            ("collector_clickhouse_rows_total{table=\"flows\",outcome=\"inserted\"}", 700.0),
+            ("collector_clickhouse_rows_total{table=\"flows\",outcome=\"discarded\"}", 80.0),
             ("collector_clickhouse_rows_total{table=\"flows\",outcome=\"rejected\"}", 15.0),
         ];
         let account = Account::between(&before, &counters(&lines, 8.0));

@@ -5,20 +5,27 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Map, Value, json};
 
 use super::cpu::{self, ThreadCpu};
 use super::{Child, Finished, Namespace, Pair, Scratch, http, metrics, wait_for};
 
 /// A start makes tables, and a stop stores what is held.
 const PATIENCE: Duration = Duration::from_secs(90);
+/// Receive descriptors of a ring: about as many datagrams of an MTU as the default receive buffer of a UDP socket holds, so that a worker
+/// may be late by the same time in each mode.
+const RING_DESCRIPTORS: u32 = 16_384;
 const PORT: u16 = 2055;
-const METRICS: &str = "127.0.0.1:9105";
-const STORE: &str = "127.0.0.1:8123";
+const METRICS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9105);
+pub(super) const STORE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8123);
 
 /// How a collector is to run.
 #[derive(Debug, Clone)]
@@ -35,7 +42,7 @@ pub(crate) struct Run {
 pub(crate) struct Collector<'n> {
     namespace: &'n Namespace,
     child: Child,
-    directory: Scratch,
+    _directory: Scratch,
 }
 
 impl Run {
@@ -55,10 +62,10 @@ impl Run {
         let program =
             program.canonicalize().with_context(|| format!("no collector at {}: {remedy}", program.display()))?;
         let run = Self { program, settings: BTreeMap::new(), arguments: Vec::new(), core: None, state: None };
-        Ok(run.set("capture", "ports", PORT_LIST).set("metrics", "listen", quoted(METRICS)).set(
+        Ok(run.set("capture", "ports", PORT_LIST).set("metrics", "listen", quoted(&METRICS.to_string())).set(
             "store",
             "listen",
-            quoted(STORE),
+            quoted(&STORE.to_string()),
         ))
     }
 
@@ -97,6 +104,28 @@ impl Run {
             .set("capture", "interfaces", format!("[{}]", quoted(Pair::RECEIVER_INTERFACE)))
             .set("capture", "attach", quoted(attach))
             .set("capture", "bind", quoted(bind))
+            .set("capture", "ring_descriptors", RING_DESCRIPTORS)
+            .set("capture", "frames_per_socket", 2 * RING_DESCRIPTORS)
+    }
+
+    /// Where its directory is made.
+    pub(crate) fn state(&self) -> Option<&Path> {
+        self.state.as_deref()
+    }
+
+    /// The program.
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// What differs from the collector's defaults, for the result.
+    pub(crate) fn told(&self) -> Value {
+        let tables = self.settings.iter().filter(|(table, _)| !matches!(**table, "metrics" | "store"));
+        let mut told: Map<String, Value> = tables
+            .flat_map(|(table, keys)| keys.iter().map(move |(key, value)| (format!("{table}.{key}"), json!(value))))
+            .collect();
+        told.insert("arguments".to_owned(), json!(self.arguments.join(" ")));
+        Value::Object(told)
     }
 
     /// Starts it and waits until it collects.
@@ -112,7 +141,7 @@ impl Run {
         let mut command = namespace.command(&self.program);
         command.current_dir(directory.path()).arg("--config").arg(&file).arg("run").args(&self.arguments);
         let child = Child::spawn("the collector", command, self.core)?;
-        let mut collector = Collector { namespace, child, directory };
+        let mut collector = Collector { namespace, child, _directory: directory };
         wait_for("the start of the collector", PATIENCE, || {
             collector.child.check()?;
             Ok(collector.metrics().ok())
@@ -137,7 +166,7 @@ impl Run {
 impl Collector<'_> {
     /// Where exporters send.
     pub(crate) fn address() -> SocketAddr {
-        SocketAddr::new(Pair::RECEIVER.parse().unwrap_or(std::net::Ipv4Addr::LOCALHOST.into()), PORT)
+        SocketAddr::new(Pair::RECEIVER.parse().unwrap_or(Ipv4Addr::LOCALHOST.into()), PORT)
     }
 
     /// Its counters.
@@ -146,7 +175,7 @@ impl Collector<'_> {
     ///
     /// When it does not answer.
     pub(crate) fn metrics(&self) -> Result<BTreeMap<String, f64>> {
-        metrics(self.namespace, METRICS.parse().context("an address")?)
+        metrics(self.namespace, METRICS)
     }
 
     /// Asks its embedded store.
@@ -155,7 +184,7 @@ impl Collector<'_> {
     ///
     /// When there is none, or it does not like the query.
     pub(crate) fn sql(&self, query: &str) -> Result<String> {
-        let answer = http(self.namespace, STORE.parse().context("an address")?, "/", query.as_bytes())?;
+        let answer = http(self.namespace, STORE, "/", query.as_bytes())?;
         Ok(String::from_utf8_lossy(&answer).into_owned())
     }
 
@@ -182,10 +211,7 @@ impl Collector<'_> {
     pub(crate) fn cpu(&self) -> Result<Vec<ThreadCpu>> {
         let mut groups = self.child.cpu()?;
         for store in self.child.children() {
-            let threads = cpu::of_process(store)?;
-            let (user_s, kernel_s) =
-                threads.iter().fold((0.0, 0.0), |sum, one| (sum.0 + one.user_s, sum.1 + one.kernel_s));
-            groups.push(ThreadCpu { name: "store".to_owned(), user_s, kernel_s });
+            groups.push(cpu::sum("store", &cpu::of_process(store)?));
         }
         Ok(groups)
     }
@@ -202,6 +228,13 @@ impl Collector<'_> {
         Ok(capture.context("collector_info is missing")?.0.to_owned())
     }
 
+    /// Sends its embedded store a signal.
+    pub(crate) fn signal_store(&self, signal: Signal) {
+        for store in self.child.children().into_iter().filter_map(|store| i32::try_from(store).ok()) {
+            let _ = kill(Pid::from_raw(store), signal);
+        }
+    }
+
     /// The thread ids of its workers.
     pub(crate) fn worker_threads(&self) -> Vec<u32> {
         cpu::threads_named(self.child.id(), "worker-")
@@ -215,11 +248,6 @@ impl Collector<'_> {
     /// What it logged last.
     pub(crate) fn log(&self) -> String {
         self.child.log()
-    }
-
-    /// The directory of its journal and store.
-    pub(crate) fn directory(&self) -> &Path {
-        self.directory.path()
     }
 
     /// Whether it still runs.
@@ -259,7 +287,7 @@ mod tests {
         let run = Run::new(Some(Path::new("/proc/self/exe"))).expect("this program is a file");
         let text = run.capture_xdp("native", "copy").set("capture", "workers", 2).text(Path::new("/a \"b\""));
         let expected = "state_dir = \"/a \\\"b\\\"/state\"\n[capture]\nattach = \"native\"\nbind = \"copy\"\n\
-            interfaces = [\"receiver0\"]\nmode = \"xdp\"\nports = [2055]\nworkers = 2\n\
+            frames_per_socket = 32768\ninterfaces = [\"receiver0\"]\nmode = \"xdp\"\nports = [2055]\nring_descriptors = 16384\nworkers = 2\n\
             [metrics]\nlisten = \"127.0.0.1:9105\"\n[store]\nlisten = \"127.0.0.1:8123\"\n";
         assert_eq!(text, expected);
     }

@@ -60,6 +60,12 @@ pub(crate) fn of_process(process: u32) -> Result<Vec<ThreadCpu>> {
     Ok(groups.into_iter().map(told).collect())
 }
 
+/// All of it together, under a name.
+pub(crate) fn sum(name: &str, groups: &[ThreadCpu]) -> ThreadCpu {
+    let (user_s, kernel_s) = groups.iter().fold((0.0, 0.0), |sum, one| (sum.0 + one.user_s, sum.1 + one.kernel_s));
+    ThreadCpu { name: name.to_owned(), user_s, kernel_s }
+}
+
 /// What was used between two readings of the same process. A name that is missing before counts from 0.
 pub(crate) fn between(before: &[ThreadCpu], after: &[ThreadCpu]) -> Vec<ThreadCpu> {
     let difference = |now: &ThreadCpu| {

@@ -1,8 +1,8 @@
-//! HTTP to a program in a namespace: one request a connection, whole answers, no TLS. Nothing of a hostile server is feared here: the
-//! programs are the measurement's own.
+//! HTTP to and from programs in a namespace, no TLS. Nothing of a hostile peer is feared here: the programs are the measurement's
+//! own.
 
 use std::collections::BTreeMap;
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -12,6 +12,25 @@ use super::Namespace;
 
 /// Longer than any answer takes; nothing waits for it unless something is wrong.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// Headers that tell of one connection, not of the message.
+const OF_CONNECTION: [&str; 5] = ["connection", "content-length", "host", "keep-alive", "transfer-encoding"];
+
+/// A request or an answer, its body whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Message {
+    /// The request line or the status line.
+    pub(crate) start: String,
+    /// Names in lower case, without those that tell of the connection.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// A connection, used for one request after the other.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    stream: BufReader<TcpStream>,
+    address: SocketAddr,
+}
 
 /// Posts `body` (or gets, if it is empty) and returns the body of the answer.
 ///
@@ -19,7 +38,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 ///
 /// When nobody answers, or the status is not 200.
 pub(crate) fn http(namespace: &Namespace, address: SocketAddr, target: &str, body: &[u8]) -> Result<Vec<u8>> {
-    namespace.enter(|| exchange(address, target, body))?
+    let method = if body.is_empty() { "GET" } else { "POST" };
+    let request = Message { start: format!("{method} {target} HTTP/1.1"), headers: Vec::new(), body: body.to_vec() };
+    namespace.enter(|| Connection::open(address)?.ask(&request)?.success())?
 }
 
 /// Counters of a Prometheus page `/metrics`: each line's name with its labels as written, such as
@@ -33,66 +54,139 @@ pub(crate) fn metrics(namespace: &Namespace, address: SocketAddr) -> Result<BTre
     Ok(parse_metrics(&String::from_utf8_lossy(&page)))
 }
 
-/// One request and its answer, from wherever the calling thread is.
-///
-/// # Errors
-///
-/// As [`http`].
-pub(super) fn exchange(address: SocketAddr, target: &str, body: &[u8]) -> Result<Vec<u8>> {
-    let mut stream = TcpStream::connect(address).with_context(|| format!("nobody answers at {address}"))?;
-    stream.set_read_timeout(Some(PATIENCE)).context("cannot set a time-out")?;
-    stream.set_nodelay(true).context("cannot send at once")?;
-    let method = if body.is_empty() { "GET" } else { "POST" };
-    let head = format!(
-        "{method} {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
-    let sent = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).with_context(|| format!("{address} did not answer"))?;
-    // A refusal may come while the body is still on its way, and says more than the broken pipe.
-    let (status, content) = parse_answer(&answer).with_context(|| format!("{address} answered half"))?;
-    ensure!(status == 200, "{address}{target}: {status}: {}", String::from_utf8_lossy(&content).trim());
-    sent.with_context(|| format!("cannot send {} bytes to {address}", body.len()))?;
-    Ok(content)
-}
-
-/// Status and body of an answer that ended with its connection.
-fn parse_answer(answer: &[u8]) -> Result<(u16, Vec<u8>)> {
-    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").context("no head")?;
-    let head = std::str::from_utf8(answer.get(..end).unwrap_or_default()).context("the head is no text")?;
-    let body = answer.get(end + 4..).unwrap_or_default();
-    let status = head.split(' ').nth(1).and_then(|word| word.parse().ok()).context("no status")?;
-    let header = |wanted: &str| {
-        let pairs = head.lines().filter_map(|line| line.split_once(':'));
-        pairs.filter(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.trim()).next()
-    };
-    if header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
-        return Ok((status, join_chunks(body)?));
+impl Connection {
+    /// Connects, from wherever the calling thread is.
+    ///
+    /// # Errors
+    ///
+    /// When nobody listens there.
+    pub(crate) fn open(address: SocketAddr) -> Result<Self> {
+        let stream = TcpStream::connect(address).with_context(|| format!("nobody answers at {address}"))?;
+        Self::taken(stream, address)
     }
-    let length = header("content-length").and_then(|length| length.parse::<usize>().ok());
-    if length.is_some_and(|length| length != body.len()) {
-        bail!("{} of {length:?} bytes", body.len());
-    }
-    Ok((status, body.to_vec()))
-}
 
-/// The content of a chunked body (RFC 9112 section 7.1).
-fn join_chunks(mut rest: &[u8]) -> Result<Vec<u8>> {
-    let mut content = Vec::with_capacity(rest.len());
-    loop {
-        let end = rest.windows(2).position(|two| two == b"\r\n").context("a chunk without length")?;
-        let (line, after) = rest.split_at(end);
-        let digits = std::str::from_utf8(line).context("a length is no text")?;
-        let digits = digits.split(';').next().unwrap_or_default().trim();
-        let length = usize::from_str_radix(digits, 16).with_context(|| format!("{digits:?} is no length"))?;
-        let after = after.get(2..).unwrap_or_default();
-        if length == 0 {
-            return Ok(content);
+    /// The server's end of one.
+    ///
+    /// # Errors
+    ///
+    /// When the socket is not as it should be.
+    pub(crate) fn taken(stream: TcpStream, address: SocketAddr) -> Result<Self> {
+        stream.set_read_timeout(Some(PATIENCE)).context("cannot set a time-out")?;
+        stream.set_nodelay(true).context("cannot send at once")?;
+        Ok(Self { stream: BufReader::new(stream), address })
+    }
+
+    /// Sends a request and waits for the answer, whatever its status.
+    ///
+    /// # Errors
+    ///
+    /// When the connection breaks.
+    pub(crate) fn ask(&mut self, request: &Message) -> Result<Message> {
+        let sent = self.send(request);
+        // A refusal may come while the body is still on its way, and says more than the broken pipe.
+        let answer = self.next().and_then(|answer| answer.context("it was closed"));
+        let answer = answer.with_context(|| format!("{} did not answer {:.100}", self.address, request.start))?;
+        if answer.success_status() {
+            sent.with_context(|| format!("cannot send {} bytes to {}", request.body.len(), self.address))?;
         }
-        content.extend_from_slice(after.get(..length).context("a chunk ends early")?);
-        rest = after.get(length + 2..).context("the last chunk is missing")?;
+        Ok(answer)
     }
+
+    /// Sends a message.
+    ///
+    /// # Errors
+    ///
+    /// When the connection breaks.
+    pub(crate) fn send(&mut self, message: &Message) -> Result<()> {
+        let mut head = format!("{}\r\nHost: {}\r\n", message.start, self.address);
+        for (name, value) in &message.headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        head.push_str(&format!("Content-Length: {}\r\n\r\n", message.body.len()));
+        let stream = self.stream.get_mut();
+        stream.write_all(head.as_bytes())?;
+        Ok(stream.write_all(&message.body)?)
+    }
+
+    /// The next message, or none once the other side has closed.
+    ///
+    /// # Errors
+    ///
+    /// When the connection breaks in the middle of one.
+    pub(crate) fn next(&mut self) -> Result<Option<Message>> {
+        read_message(&mut self.stream)
+    }
+}
+
+impl Message {
+    /// The body, if the status is 200.
+    ///
+    /// # Errors
+    ///
+    /// When it is another, with what the body says.
+    pub(crate) fn success(self) -> Result<Vec<u8>> {
+        ensure!(self.success_status(), "{}: {}", self.start, String::from_utf8_lossy(&self.body).trim());
+        Ok(self.body)
+    }
+
+    fn success_status(&self) -> bool {
+        self.start.split(' ').nth(1) == Some("200")
+    }
+}
+
+/// Reads one message: its body has a length, comes in chunks (RFC 9112 section 7.1), or goes on until the end if it is an answer.
+fn read_message(stream: &mut impl BufRead) -> Result<Option<Message>> {
+    let start = line(stream)?;
+    if start.is_empty() {
+        return Ok(None);
+    }
+    let mut headers = Vec::new();
+    loop {
+        let line = line(stream)?;
+        if line.is_empty() {
+            break;
+        }
+        let (name, value) = line.split_once(':').with_context(|| format!("{line:?} is no header"))?;
+        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+    let header = |wanted: &str| headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+    let mut body = Vec::new();
+    if header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
+        read_chunks(stream, &mut body)?;
+    } else if let Some(length) = header("content-length") {
+        let length: u64 = length.parse().with_context(|| format!("{length:?} is no length"))?;
+        stream.take(length).read_to_end(&mut body)?;
+        ensure!(body.len() as u64 == length, "{} of {length} bytes came", body.len());
+    } else if start.starts_with("HTTP/") {
+        stream.read_to_end(&mut body)?;
+    }
+    headers.retain(|(name, _)| !OF_CONNECTION.contains(&name.as_str()));
+    Ok(Some(Message { start, headers, body }))
+}
+
+fn read_chunks(stream: &mut impl BufRead, body: &mut Vec<u8>) -> Result<()> {
+    loop {
+        let line_of_length = line(stream)?;
+        let digits = line_of_length.split(';').next().unwrap_or_default().trim();
+        let length = u64::from_str_radix(digits, 16).with_context(|| format!("{digits:?} is no length"))?;
+        let before = body.len() as u64;
+        stream.take(length).read_to_end(body)?;
+        ensure!(body.len() as u64 - before == length, "a chunk ends early");
+        ensure!(line(stream)?.is_empty(), "a chunk is longer than it says");
+        if length == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// A line without its end; an empty one at the end of the stream.
+fn line(stream: &mut impl BufRead) -> Result<String> {
+    let mut line = String::new();
+    stream.read_line(&mut line)?;
+    if !line.is_empty() && !line.ends_with('\n') {
+        bail!("{line:?} ends early");
+    }
+    Ok(line.trim_end().to_owned())
 }
 
 /// Names with their labels, and values.
@@ -110,19 +204,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_are_read_in_both_ways() {
-        let check = |answer: &str, expected: Option<(u16, &str)>| {
-            let found = parse_answer(answer.as_bytes()).ok();
-            let found = found.as_ref().map(|(status, body)| (*status, std::str::from_utf8(body).expect("text")));
-            assert_eq!(found, expected, "{answer:?}");
+    fn messages_are_read_in_every_way() {
+        let check = |bytes: &str, expected: Option<(&str, &str)>| {
+            let found = read_message(&mut bytes.as_bytes()).ok().flatten();
+            let found = found
+                .as_ref()
+                .map(|message| (message.start.as_str(), std::str::from_utf8(&message.body).expect("text")));
+            assert_eq!(found, expected, "{bytes:?}");
         };
-        check("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes", Some((200, "yes")));
+        let ok = "HTTP/1.1 200 OK";
+        check("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes, and the next", Some((ok, "yes")));
         check("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nyes", None);
-        check("HTTP/1.1 500 No\r\n\r\nuntil the end", Some((500, "until the end")));
+        check("HTTP/1.1 500 No\r\n\r\nuntil the end", Some(("HTTP/1.1 500 No", "until the end")));
+        check("GET / HTTP/1.1\r\nHost: a\r\n\r\nthe next", Some(("GET / HTTP/1.1", "")));
         let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
-        check(&format!("{chunked}3\r\nyes\r\nB;x=1\r\n, and more.\r\n0\r\n\r\n"), Some((200, "yes, and more.")));
+        check(&format!("{chunked}3\r\nyes\r\nB;x=1\r\n, and more.\r\n0\r\n\r\n"), Some((ok, "yes, and more.")));
         check(&format!("{chunked}3\r\nyes\r\n"), None);
-        check("HTTP/1.1 200 OK\r\n", None);
+        check(&format!("{chunked}2\r\nyes\r\n0\r\n\r\n"), None);
+        check("HTTP/1.1 200 O", None);
+        check("", None);
+    }
+
+    #[test]
+    fn only_headers_of_the_message_are_kept() {
+        let bytes =
+            "POST /?query=a HTTP/1.1\r\nHost: a\r\nX-Kept: 1\r\nConnection: close\r\nContent-Length: 2\r\n\r\nab";
+        let message = read_message(&mut bytes.as_bytes()).expect("it is whole").expect("there is one");
+        assert_eq!(message.headers, [("x-kept".to_owned(), "1".to_owned())]);
+        assert_eq!(message.body, b"ab");
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub(crate) struct Load {
     #[arg(long, value_name = "N", default_value_t = 8192)]
     preload: u32,
     /// How they are sent: udp, packet or xdp.
-    #[arg(long, value_name = "WAY", default_value = "xdp")]
+    #[arg(long, value_name = "WAY", default_value = "packet")]
     via: String,
     /// The core that sends.
     #[arg(long, value_name = "CORE", default_value_t = 1)]

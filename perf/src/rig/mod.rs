@@ -22,6 +22,8 @@ mod netns;
 mod scratch;
 /// The end of a load.
 mod settle;
+/// A store as a program.
+mod store;
 /// System calls of threads.
 mod syscalls;
 
@@ -34,14 +36,15 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 pub(crate) use account::{Account, Counters};
 pub(crate) use child::{Child, Finished};
-pub(crate) use collector::{Collector, Run};
+pub(crate) use collector::{Collector, Run, quoted};
 pub(crate) use cpu::{ThreadCpu, between, machine_busy_s};
-pub(crate) use http::{http, metrics};
-pub(crate) use load::{Load, Sending, Sent};
+pub(crate) use http::{Connection, Message, http, metrics};
+pub(crate) use load::{Load, Sent};
 pub(crate) use netns::{Namespace, Pair};
 pub(crate) use scratch::Scratch;
-pub(crate) use settle::{Settled, settle};
-pub(crate) use syscalls::{Counted, count as count_syscalls};
+pub(crate) use settle::settle;
+pub(crate) use store::Store;
+pub(crate) use syscalls::count as count_syscalls;
 
 static SIGNALLED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 

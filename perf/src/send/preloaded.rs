@@ -32,6 +32,7 @@ pub(super) fn send(
         refused: vec![Refused::default(); told_of],
     };
     let mut preload = Preload::new(exporters, envelopes, datagrams, arguments.template_every());
+    output.begin();
     let templates_first = if arguments.templates_first {
         announce(arguments, &mut preload, &mut output)?;
         Some(output.take_sent())
