@@ -1,7 +1,10 @@
 //! `perf table`: the claims of results as a table in Markdown, and the README that has it.
 //!
-//! A result is a JSON document; each object of its array `claims` becomes a row. What is claimed and whether it is met is decided where it
-//! was measured, and nowhere here.
+//! A result is a JSON document; each object of its array `claims` becomes a row, and what is claimed and whether it is met is decided where
+//! it was measured. Results of measurements that only have figures get their words here.
+
+/// Rows for results without claims.
+mod derived;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -76,7 +79,9 @@ fn link(result: &Path, file: Option<&Path>) -> Result<String> {
 }
 
 fn claims_of(document: &Value, result: &str) -> Result<Vec<Claim>> {
-    let claims = document["claims"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let Some(claims) = document["claims"].as_array() else {
+        return Ok(derived::claims_of(document, result));
+    };
     let read = |claim: &Value| {
         let text = |name: &str| claim[name].as_str().map(str::to_owned);
         let (claimed, target, measured) = (text("claim"), text("target"), text("measured"));
