@@ -43,6 +43,8 @@ impl Trial {
     pub(super) fn run(contender: Contender, place: &Place, load: &Load, rate: u64) -> Result<Self> {
         let account = Account::open()?;
         let mut running = contender.start(place, &account)?;
+        // A start may go on for a while after the first sign of life.
+        work_off(&account)?;
         let cores = || anyhow::Ok((Core::read(load.core)?, Core::read(place.core)?));
         let (before, (sender_core, receiver_core), began) = (account.cpu()?, cores()?, Instant::now());
         let sent = load.send(&place.pair, running.address(), rate)?;
