@@ -64,6 +64,14 @@ fn check(text: &str, expected: &str) {
 }
 
 #[test]
+fn rows_are_stored_or_thrown_away() {
+    check(
+        "[clickhouse]\ndiscard = true\nurl = \"http://clickhouse:8123\"",
+        "clickhouse.discard is given together with a ClickHouse server: rows are thrown away or stored: leave out",
+    );
+}
+
+#[test]
 fn an_unknown_key_names_the_nearest_known_one_and_the_line() {
     check(
         "# a comment\n[capture]\nprots = [2055]\n",
@@ -121,6 +129,10 @@ fn values_that_cannot_be_meant_say_what_to_write() {
     check("[clickhouse]\npassword = \"a\"\npassword_file = \"b\"", "keep one of the two");
     check("[clickhouse]\npassword_file = \"/nonexistent/file\"", "reading password file /nonexistent/file");
     check("[clickhouse]\npending_rows = 5", "use a number from 65536");
+    check(
+        "[rollups]\ntables = [\"as_5m\", \"hosts\"]",
+        "rollups.tables is \"hosts\": name rollups: interface_1m, as_5m",
+    );
     check("[store]\nlisten = \"0.0.0.0:8123\"", "speaks on loopback alone");
     check("[metrics]\nlisten = \"9105\"", "write ADDRESS:PORT");
     check("[[exporters]]\naddress = \"192.0.2.0/33\"\nname = \"x\"", "write an address or a prefix");
@@ -160,7 +172,7 @@ fn a_url_with_a_secret_in_it_is_not_repeated() {
 fn what_was_written_is_what_is_meant() {
     let text = "state_dir = \"/tmp/state\"\n[capture]\nmode = \"udp\"\nports = [4739, 2055, 4739]\nworkers = 2\n\
                 [clickhouse]\nurl = \"http://[::1]:8123/\"\npassword = \"written\"\n[metrics]\nlisten = \"off\"\n\
-                [decode]\nkeep_unknown = true\n\
+                [decode]\nkeep_unknown = true\n[rollups]\ntables = [\"hosts_1h\", \"as_5m\"]\n\
                 [[exporters]]\naddress = \"2001:db8::/32\"\nname = \"lab\"\nsampling_rate = 10\n\
                 interface_sampling = { 3 = 100 }\n";
     let written = Written::parse(text, "t").expect("valid");
@@ -180,6 +192,7 @@ fn what_was_written_is_what_is_meant() {
         (Some(10), 100, false)
     );
     assert!(config.decode.keep_unknown);
+    assert_eq!(config.rollups.names().collect::<Vec<_>>(), ["as_5m", "hosts_1h"]);
     assert!(!format!("{config:?}").contains("written\""), "passwords stay out of logs");
 }
 
@@ -217,6 +230,7 @@ fn what_waits_for_a_restart_is_named() {
         ),
         ("[names]\nnetworks = \"/x.csv\"", &[]),
         ("[clickhouse]\npassword = \"x\"", &["clickhouse.password"]),
+        ("[rollups]\ntables = []", &["rollups.tables"]),
         ("[retention]\nbudget_bytes = 1", &["retention.budget_bytes"]),
     ] {
         let after = Written::parse(text, "t").expect("valid");
@@ -225,7 +239,7 @@ fn what_waits_for_a_restart_is_named() {
     // Every section is compared: each of its keys is known to be one that changes at once or at a restart.
     let sections = collector::config::known_keys().into_iter().map(|(section, _)| section);
     let sections: std::collections::BTreeSet<&str> = sections.filter(|section| !section.is_empty()).collect();
-    assert_eq!(sections.len(), 13, "a new section must be compared in changed_for_restart: {sections:?}");
+    assert_eq!(sections.len(), 14, "a new section must be compared in changed_for_restart: {sections:?}");
 }
 
 #[test]

@@ -3,22 +3,40 @@
 
 #![deny(unsafe_code)]
 
+/// More than can be stored, for a moment.
+mod burst;
+/// A loop that counts datagrams.
+mod count;
+/// Datagrams offered against flows stored.
+mod curve;
+/// From the wire to ClickHouse.
+mod latency;
 /// What the measurement ran on.
 mod machine;
 /// Where datagrams go.
 mod output;
 /// When they go.
 mod pace;
+/// The collector beside other collectors.
+mod peers;
+/// Results as drawings.
+mod plot;
 /// Addresses of exporters.
 mod prefix;
 /// Captures once more.
 mod replay;
+/// Namespaces, programs and counters under measurement.
+mod rig;
 /// Codecs, ordering and granularity of the flows table.
 mod schema;
 /// A load.
 mod send;
 /// What was sent, in numbers.
 mod sent;
+/// The collector with its store, beside the store alone.
+mod sustain;
+/// Claims of results, as a table.
+mod table;
 /// Ways onto the wire.
 mod transmit;
 
@@ -28,6 +46,29 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(name = "perf")]
 enum Command {
+    /// Two seconds at ten times what can be stored: what is lost, and how long the backlog takes.
+    Burst(burst::Arguments),
+    /// Count the datagrams that come to a UDP socket, and do nothing else.
+    Count(count::Arguments),
+    /// Datagrams offered against flows stored, with loss by stage, for each way of capturing.
+    Curve(curve::Arguments),
+    /// How long from the wire until a flow can be found in ClickHouse, beside a load or none.
+    Latency(latency::Arguments),
+    /// The collector beside nfcapd, nfacctd and loops that only count: processor time per flow, highest rate without loss.
+    Peers(peers::Arguments),
+    /// Draw results of `perf curve` as SVG.
+    Plot(plot::Arguments),
+    /// Send the flow datagrams of a capture once more, byte for byte, and tell what went out.
+    ///
+    /// Sequence numbers and times are those of the capture. What is captured in fragments is left out,
+    /// and told in `capture`.
+    ///
+    /// Ten times as fast as they came, each exporter with an address of 10.0.0.0/8:
+    ///
+    ///   perf replay flows.pcap --to 198.51.100.7:2055 --speed x10 --from 10.0.0.1/8 \
+    ///     --via packet --interface eth1 --to-mac 02:00:00:00:00:07
+    #[command(verbatim_doc_comment)]
+    Replay(replay::Arguments),
     /// Bytes a row on disk, rows/s in, and rows read by typical queries, for variants of the flows table.
     Schema(schema::Arguments),
     /// Send what one exporter or many would send, and tell exactly what it was.
@@ -47,23 +88,24 @@ enum Command {
     ///     --via xdp --interface eth1 --to-mac 02:00:00:00:00:07
     #[command(verbatim_doc_comment)]
     Send(send::Arguments),
-    /// Send the flow datagrams of a capture once more, byte for byte, and tell what went out.
-    ///
-    /// Sequence numbers and times are those of the capture. What is captured in fragments is left out,
-    /// and told in `capture`.
-    ///
-    /// Ten times as fast as they came, each exporter with an address of 10.0.0.0/8:
-    ///
-    ///   perf replay flows.pcap --to 198.51.100.7:2055 --speed x10 --from 10.0.0.1/8 \
-    ///     --via packet --interface eth1 --to-mac 02:00:00:00:00:07
-    #[command(verbatim_doc_comment)]
-    Replay(replay::Arguments),
+    /// What the collector stores a second, beside what its ClickHouse takes of the same rows as ready blocks.
+    Sustain(sustain::Arguments),
+    /// The claims of results as a table in Markdown, printed or put into the README.
+    Table(table::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
     match Command::parse() {
+        Command::Burst(arguments) => burst::run(&arguments),
+        Command::Count(arguments) => count::run(&arguments),
+        Command::Curve(arguments) => curve::run(&arguments),
+        Command::Latency(arguments) => latency::run(&arguments),
+        Command::Peers(arguments) => peers::run(&arguments),
+        Command::Plot(arguments) => plot::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Send(arguments) => send::run(&arguments),
-        Command::Replay(arguments) => replay::run(&arguments),
+        Command::Sustain(arguments) => sustain::run(&arguments),
+        Command::Table(arguments) => table::run(&arguments),
     }
 }

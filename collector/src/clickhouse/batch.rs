@@ -139,6 +139,8 @@ pub(super) fn datagram_rows(part: Part<'_>) -> u64 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     Stored,
+    /// Thrown away, as the settings ask for.
+    Discarded,
     Lost(Loss),
 }
 

@@ -384,6 +384,15 @@ impl Client {
         scratch.clear();
         self.inserts.insert(part, token, scratch).await
     }
+
+    /// Encodes and compresses the rows as [`Client::insert`] does and throws them away: nothing is sent.
+    ///
+    /// # Errors
+    /// None that passes: rows that have passed [`super::native::check`] can be encoded.
+    pub async fn discard(&self, part: Part<'_>, scratch: &mut BytesMut) -> Result<u64, Error> {
+        scratch.clear();
+        self.inserts.discard(part, scratch).await
+    }
 }
 
 /// The server that has not done its part, from a line that says host, port, status and more.

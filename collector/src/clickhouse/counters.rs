@@ -44,11 +44,13 @@ impl Loss {
 pub struct TableRows {
     /// Rows ClickHouse acknowledged.
     pub inserted: u64,
+    /// Rows thrown away because the settings ask for it.
+    pub discarded: u64,
     /// Rows given up, by the number of the [`Loss`].
     pub given_up: [u64; Loss::ALL.len()],
 }
 
-/// Counters of the inserts; rows in = inserted + given up + kept + waiting. Where no table is named, rows are those that were made
+/// Counters of the inserts; rows in = inserted + discarded + given up + kept + waiting. Where no table is named, rows are those that were made
 /// of datagrams, of all tables: not the ledger's, and not sums of other rows.
 #[derive(Debug, Default)]
 pub struct Counters {
@@ -56,6 +58,10 @@ pub struct Counters {
     pub rows_received: Counter,
     /// Rows ClickHouse acknowledged.
     pub rows_inserted: Counter,
+    /// Rows thrown away because the settings ask for it.
+    pub rows_discarded: Counter,
+    /// Bytes that they were encoded in, before compression.
+    pub discarded_bytes: Counter,
     /// Rows let go unstored at a stop; whoever holds their receipt has what they were made of.
     pub rows_kept: Counter,
     /// Inserts ClickHouse acknowledged.
@@ -118,6 +124,12 @@ impl Counters {
         self.rows_inserted.add(datagram_rows);
     }
 
+    /// `datagram_rows` as for [`Counters::inserted`].
+    pub(super) fn discarded(&self, table: &'static str, rows: u64, datagram_rows: u64) {
+        self.tables().entry(table).or_default().discarded += rows;
+        self.rows_discarded.add(datagram_rows);
+    }
+
     pub(super) fn acknowledged(&self, encoded_bytes: u64, took: Duration) {
         self.inserts.add(1);
         self.encoded_bytes.add(encoded_bytes);
@@ -170,6 +182,8 @@ impl Counters {
         for (name, help, counter) in [
             ("rows_received_total", "Rows handed over for insertion.", &self.rows_received),
             ("rows_inserted_total", "Rows that ClickHouse acknowledged.", &self.rows_inserted),
+            ("rows_discarded_total", "Rows thrown away because the settings ask for it.", &self.rows_discarded),
+            ("discarded_bytes_total", "Bytes of these, encoded and not compressed.", &self.discarded_bytes),
             ("rows_kept_total", "Rows let go unstored at a stop, whose datagrams are kept.", &self.rows_kept),
             ("inserts_total", "Inserts that ClickHouse acknowledged.", &self.inserts),
             ("encoded_bytes_total", "Bytes of acknowledged inserts, before compression.", &self.encoded_bytes),
@@ -192,6 +206,7 @@ impl Counters {
         for (table, rows) in self.tables().iter() {
             let (name, help) = (format!("{PREFIX}_rows_total"), "Rows by table and by what became of them.");
             out.counter(&name, help, &[("table", table), ("outcome", "inserted")], rows.inserted);
+            out.counter(&name, help, &[("table", table), ("outcome", "discarded")], rows.discarded);
             for loss in Loss::ALL {
                 let labels = [("table", *table), ("outcome", loss.label())];
                 out.counter(&name, help, &labels, rows.given_up[loss as usize]);
@@ -230,6 +245,7 @@ mod tests {
         counters.inserted("flows", 9, 9);
         counters.inserted("nat_events", 1, 1);
         counters.inserted("ledger", 4, 0);
+        counters.discarded("flows", 2, 2);
         counters.failed(Class::Busy);
         counters.gave_up("nat_events", Loss::Bound, 7, 7);
         counters.rows_kept.add(5);
@@ -248,6 +264,8 @@ mod tests {
             "collector_clickhouse_rows_total{table=\"nat_events\",outcome=\"inserted\"} 1",
             "collector_clickhouse_rows_total{table=\"nat_events\",outcome=\"bound\"} 7",
             "collector_clickhouse_rows_total{table=\"ledger\",outcome=\"inserted\"} 4",
+            "collector_clickhouse_rows_total{table=\"flows\",outcome=\"discarded\"} 2",
+            "collector_clickhouse_rows_discarded_total 2",
             "collector_clickhouse_rows_kept_total 5",
             "collector_clickhouse_rows_waiting 3",
         ] {

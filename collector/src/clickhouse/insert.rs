@@ -76,6 +76,14 @@ impl Inserts {
         sent.map_err(|_not_sent| Error::new(Class::NotClickHouse, "an answer that came before the rows were sent"))
     }
 
+    /// Encodes and packs the rows as for an insert, and throws the bytes away; how many they were before compression.
+    pub(super) async fn discard(&self, part: Part<'_>, scratch: &mut BytesMut) -> Result<u64, Error> {
+        let (sender, mut pieces) = mpsc::channel(1);
+        let thrown_away = async { while let Some(Piece::Data(_)) = pieces.recv().await {} };
+        let (sent, ()) = tokio::join!(self.send(part, &sender, scratch), thrown_away);
+        sent.map_err(|_not_sent| Error::new(Class::Other, "the rows were not thrown away"))
+    }
+
     fn request(&self, table: &Table, token: &str, body: Body) -> Result<Request<Body>, Error> {
         let query = insert_sql(&self.settings.table_of_rows(table.name), table);
         let decompress = match self.settings.compression {

@@ -24,6 +24,7 @@ use super::error::{Class, Concerns, Error, Remedy};
 use super::lock::{self, InsertLock};
 use super::native;
 use super::queue::Queue;
+use super::sink::Destination;
 use crate::batch::Part;
 
 /// Longest wait while stopping.
@@ -54,6 +55,7 @@ pub(super) struct Inserter {
     pub(super) clients: Vec<Client>,
     pub(super) endpoints: Arc<Endpoints>,
     pub(super) shard: u16,
+    pub(super) destination: Destination,
     pub(super) queue: Arc<Queue>,
     pub(super) counters: Arc<Counters>,
     pub(super) stopping: watch::Receiver<Option<Instant>>,
@@ -118,6 +120,9 @@ impl Inserter {
             );
             return Ended::With(Outcome::Lost(Loss::Block));
         }
+        if self.destination == Destination::Nowhere {
+            return self.discard(part).await;
+        }
         let inserts_before = self.counters.inserts.get();
         let mut avoid = None;
         loop {
@@ -153,6 +158,21 @@ impl Inserter {
             if error.class.concerns() == Concerns::Batch {
                 let until = Instant::now() + wait_after(*attempts, error.class.remedy());
                 self.wait_until(until).await;
+            }
+        }
+    }
+
+    /// Encodes one table's rows for nobody.
+    async fn discard(&mut self, part: Part<'_>) -> Ended {
+        let Some(client) = self.clients.first() else { return Ended::With(Outcome::Lost(Loss::Block)) };
+        match client.discard(part, &mut self.scratch).await {
+            Ok(encoded_bytes) => {
+                self.counters.discarded_bytes.add(encoded_bytes);
+                Ended::With(Outcome::Discarded)
+            }
+            Err(error) => {
+                tracing::error!(%error, "rows could not be encoded, which is a fault of this program");
+                Ended::With(Outcome::Lost(Loss::Block))
             }
         }
     }

@@ -58,4 +58,4 @@ pub use cluster::Cluster;
 pub use counters::{Counters, Loss};
 pub use error::{Class, Error};
 pub use observer::Observer;
-pub use sink::{BatchSender, Drained, Sink};
+pub use sink::{BatchSender, Destination, Drained, Sink};

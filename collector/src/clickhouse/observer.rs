@@ -13,6 +13,9 @@ pub trait Observer: Send + Sync {
     /// ClickHouse has acknowledged the rows.
     fn stored(&self, part: Part<'_>);
 
+    /// The rows were encoded and thrown away, which is neither: the settings ask for it.
+    fn discarded(&self, part: Part<'_>);
+
     /// The rows were given up.
     fn lost(&self, part: Part<'_>, loss: Loss);
 }
@@ -20,6 +23,8 @@ pub trait Observer: Send + Sync {
 /// Nobody.
 impl Observer for () {
     fn stored(&self, _part: Part<'_>) {}
+
+    fn discarded(&self, _part: Part<'_>) {}
 
     fn lost(&self, _part: Part<'_>, _loss: Loss) {}
 }

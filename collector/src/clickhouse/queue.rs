@@ -244,6 +244,7 @@ impl Queue {
         match outcome {
             _ if rows == 0 => {}
             Outcome::Stored => self.counters.inserted(table, rows, datagram_rows),
+            Outcome::Discarded => self.counters.discarded(table, rows, datagram_rows),
             Outcome::Lost(loss) => self.counters.gave_up(table, loss, rows, datagram_rows),
         }
     }
@@ -281,6 +282,7 @@ impl Queue {
             match outcome {
                 _ if part.is_empty() => {}
                 Outcome::Stored => self.observer.stored(part),
+                Outcome::Discarded => self.observer.discarded(part),
                 Outcome::Lost(loss) => self.observer.lost(part, *loss),
             }
         }

@@ -24,6 +24,16 @@ use crate::batch::Pool;
 
 /// How often a drain looks whether there is still somebody to insert.
 const DRAIN_ROUND: Duration = Duration::from_millis(100);
+/// What is done with batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Destination {
+    /// They are inserted.
+    #[default]
+    ClickHouse,
+    /// They are encoded and compressed as for an insert, thrown away and acknowledged: for measurements.
+    Nowhere,
+}
+
 /// How much waits and how many insert.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -33,6 +43,8 @@ pub struct Settings {
     pub pending_bytes: u64,
     /// Threads that insert into each shard; at least one.
     pub inserters: usize,
+    /// What is done with batches.
+    pub destination: Destination,
     /// The shards, each the URLs of its replicas; none for one shard at the client's URL.
     pub shards: Vec<Vec<String>>,
     /// File that is locked, shared, while a batch is inserted; see [`InsertLock`].
@@ -41,7 +53,14 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { pending_rows: 524_288, pending_bytes: 256 << 20, inserters: 2, shards: Vec::new(), lock_file: None }
+        Self {
+            pending_rows: 524_288,
+            pending_bytes: 256 << 20,
+            inserters: 2,
+            destination: Destination::ClickHouse,
+            shards: Vec::new(),
+            lock_file: None,
+        }
     }
 }
 
@@ -147,6 +166,7 @@ impl Sink {
                     clients: endpoints.urls().map(one).collect::<Result<_, _>>()?,
                     endpoints: Arc::clone(endpoints),
                     shard,
+                    destination: settings.destination,
                     queue: Arc::clone(&sink.queue),
                     counters: Arc::clone(&counters),
                     stopping: stopping.clone(),

@@ -56,6 +56,10 @@ pub(super) struct Flags {
     #[command(flatten)]
     clickhouse: ClickHouseFlags,
 
+    /// Store nothing: rows are encoded as for ClickHouse, then thrown away; for measurements
+    #[arg(long, conflicts_with = "clickhouse_url", help_heading = "ClickHouse")]
+    discard: bool,
+
     /// Directory of the template snapshot and the embedded store [default: /var/lib/collector]
     #[arg(long, value_name = "DIRECTORY")]
     state_dir: Option<PathBuf>,
@@ -120,6 +124,7 @@ impl Flags {
         replace(&mut written.capture.workers, self.workers.as_ref());
         replace(&mut written.state_dir, self.state_dir.as_ref());
         replace(&mut written.metrics.listen, self.metrics.as_ref());
+        written.clickhouse.discard |= self.discard;
         let password = self.clickhouse.stand_above(&mut written, password);
         Config::resolve(written, password)
     }

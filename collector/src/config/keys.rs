@@ -24,7 +24,7 @@ pub(super) fn top() -> &'static [&'static str] {
 }
 
 /// Every section.
-pub(super) fn sections() -> [Section; 13] {
+pub(super) fn sections() -> [Section; 14] {
     [
         Section { name: "capture", keys: of::<written::Capture>() },
         Section { name: "front_door", keys: of::<written::FrontDoor>() },
@@ -35,6 +35,7 @@ pub(super) fn sections() -> [Section; 13] {
         Section { name: "names", keys: of::<written::Names>() },
         Section { name: "clickhouse", keys: of::<written::ClickHouse>() },
         Section { name: "store", keys: of::<written::Store>() },
+        Section { name: "rollups", keys: of::<written::Rollups>() },
         Section { name: "retention", keys: of::<written::Retention>() },
         Section { name: "metrics", keys: of::<written::Metrics>() },
         Section { name: "log", keys: of::<written::Log>() },

@@ -11,6 +11,7 @@ use crate::dictionaries::Interface;
 use crate::enrich::{Networks, Sampling};
 use crate::front_door::Limit;
 use crate::prefix::Prefix;
+use crate::rollup;
 use crate::templates::HeldBounds;
 
 /// Everything the collector can be told.
@@ -38,6 +39,8 @@ pub struct Config {
     pub clickhouse: ClickHouse,
     /// The embedded ClickHouse; used where `clickhouse.url` is absent.
     pub store: Store,
+    /// Which rollups are made.
+    pub rollups: rollup::Selection,
     /// How long rows stay.
     pub retention: retention::Settings,
     /// The Prometheus page.
@@ -169,6 +172,8 @@ pub struct ClickHouse {
     pub shards: Vec<Vec<String>>,
     /// The cluster that the server is part of; `None` for a server that stands alone.
     pub cluster: Option<Cluster>,
+    /// Whether rows are thrown away once they are encoded, and there is no ClickHouse at all.
+    pub discard: bool,
     /// Database of the flows table.
     pub database: String,
     /// User name.

@@ -2,7 +2,7 @@
 
 use super::meant::{ClickHouse, Config, Exporter, Journal, Names, Templates};
 use super::written::{Attach, Bind, Compression, Spread};
-use crate::clickhouse::{client, sink};
+use crate::clickhouse::{Destination, client, sink};
 use crate::{dictionaries, enrich, journal, steering, store, templates, xsk};
 
 impl Config {
@@ -38,9 +38,11 @@ impl Config {
     /// Settings of the sink.
     #[must_use]
     pub fn sink(&self) -> sink::Settings {
-        let ClickHouse { pending_rows, pending_bytes, inserters, .. } = self.clickhouse;
+        let ClickHouse { pending_rows, pending_bytes, inserters, discard, .. } = self.clickhouse;
+        let destination = if discard { Destination::Nowhere } else { Destination::ClickHouse };
         let lock_file = Some(self.state_dir.join("inserting.lock"));
-        sink::Settings { pending_rows, pending_bytes, inserters, shards: self.clickhouse.shards.clone(), lock_file }
+        let shards = self.clickhouse.shards.clone();
+        sink::Settings { pending_rows, pending_bytes, inserters, destination, shards, lock_file }
     }
 
     /// Settings of the embedded store as a child of this process, which ends with it.

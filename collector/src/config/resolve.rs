@@ -14,6 +14,7 @@ use super::written::{self, CaptureMode, Written};
 use crate::clickhouse::{Cluster, retention};
 use crate::enrich::Networks;
 use crate::journal::{Durability, SEGMENT_BYTES_MIN};
+use crate::rollup;
 use crate::templates::HeldBounds;
 
 /// A block is inserted as one, and ClickHouse cuts what has more than `max_insert_block_size` (1 048 449) rows into several parts.
@@ -52,6 +53,7 @@ impl Config {
             networks: networks(written.names.networks)?,
             clickhouse: clickhouse(written.clickhouse, password)?,
             store: store(written.store, &state_dir)?,
+            rollups: rollups(&written.rollups)?,
             retention: retention(&written.retention)?,
             metrics: Metrics { listen: optional_address("metrics.listen", &written.metrics.listen)? },
             log: Log { level: written.log.level, format: written.log.format },
@@ -61,6 +63,14 @@ impl Config {
             state_dir,
         })
     }
+}
+
+fn rollups(written: &written::Rollups) -> Result<rollup::Selection, ConfigError> {
+    rollup::Selection::of(&written.tables).map_err(|rollup::Unknown(name)| {
+        let known: Vec<&str> = rollup::TABLES.iter().map(|table| table.name).collect();
+        let remedy = format!("name rollups: {}", known.join(", "));
+        ConfigError::meaning("rollups.tables", format_args!("\"{name}\""), remedy)
+    })
 }
 
 fn retention(written: &written::Retention) -> Result<retention::Settings, ConfigError> {
@@ -212,6 +222,11 @@ fn networks(file: Option<PathBuf>) -> Result<Networks, ConfigError> {
 fn clickhouse(written: written::ClickHouse, password: Option<Secret>) -> Result<ClickHouse, ConfigError> {
     let shards = shards(&written)?;
     let cluster = cluster(&written, &shards)?;
+    if written.discard && !shards.is_empty() {
+        let remedy =
+            "rows are thrown away or stored: leave out discard (--discard), or url, urls and shards (--clickhouse-url)";
+        return Err(ConfigError::meaning("clickhouse.discard", "given together with a ClickHouse server", remedy));
+    }
     let identifier = written.database.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
         && written.database.chars().all(|character| character.is_ascii_alphanumeric() || character == '_');
     if !identifier {
@@ -244,6 +259,7 @@ fn clickhouse(written: written::ClickHouse, password: Option<Secret>) -> Result<
         url: shards.first().and_then(|urls| urls.first()).cloned(),
         shards,
         cluster,
+        discard: written.discard,
         database: written.database,
         user: written.user,
         password,

@@ -12,6 +12,7 @@ use toml::de::DeTable;
 use super::error::ConfigError;
 use super::keys;
 use super::meant::Secret;
+use crate::rollup;
 
 macro_rules! section {
     ($(#[$doc:meta])* $name:ident { $($key:ident: $type:ty = $default:expr,)* }) => {
@@ -52,6 +53,7 @@ section! {
         names: Names = Names::default(),
         clickhouse: ClickHouse = ClickHouse::default(),
         store: Store = Store::default(),
+        rollups: Rollups = Rollups::default(),
         retention: Retention = Retention::default(),
         metrics: Metrics = Metrics::default(),
         log: Log = Log::default(),
@@ -145,6 +147,7 @@ section! {
         urls: Vec<String> = Vec::new(),
         shards: Vec<Shard> = Vec::new(),
         cluster: Option<String> = None,
+        discard: bool = false,
         database: String = "collector".to_owned(),
         user: String = "default".to_owned(),
         password: Option<Secret> = None,
@@ -176,6 +179,13 @@ section! {
         library: Option<PathBuf> = None,
         memory_bytes: u64 = 0,
         connections: usize = 8,
+    }
+}
+
+section! {
+    /// `[rollups]`: which sums are kept of flows.
+    Rollups {
+        tables: Vec<String> = rollup::TABLES.iter().map(|table| table.name.to_owned()).collect(),
     }
 }
 
@@ -342,6 +352,7 @@ impl Written {
             ("names", self.names.changed(&other.names)),
             ("clickhouse", self.clickhouse.changed(&other.clickhouse)),
             ("store", self.store.changed(&other.store)),
+            ("rollups", self.rollups.changed(&other.rollups)),
             ("retention", self.retention.changed(&other.retention)),
             ("metrics", self.metrics.changed(&other.metrics)),
             ("log", self.log.changed(&other.log)),

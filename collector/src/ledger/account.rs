@@ -114,11 +114,22 @@ impl Account {
     /// Counts every row of a table in `cell`, which says what became of it. A row counts as decoded when that is known: until then
     /// it may be made again of the journal.
     pub fn rows(&self, provenance: Provenance<'_>, cell: Cell) {
+        self.decoded_rows(provenance, Some(cell));
+    }
+
+    /// Counts every row of a table as decoded, and as nothing more: rows that are thrown away on purpose are neither stored nor lost.
+    pub fn rows_discarded(&self, provenance: Provenance<'_>) {
+        self.decoded_rows(provenance, None);
+    }
+
+    fn decoded_rows(&self, provenance: Provenance<'_>, became: Option<Cell>) {
         let mut state = self.lock();
         runs(provenance, &[], &mut |Run { key, rows, .. }| {
             let mut cells = Cells::default();
             cells.add(Cell::RowsDecoded, rows.cast_signed());
-            cells.add(cell, rows.cast_signed());
+            if let Some(cell) = became {
+                cells.add(cell, rows.cast_signed());
+            }
             state.count(key, &cells);
         });
     }

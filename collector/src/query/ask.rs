@@ -8,6 +8,7 @@ use super::statement::Statement;
 use super::table::{NAT_EVENTS, TABLES};
 use super::{exporters, lookup, ranking, series};
 use crate::clickhouse::{self, Class, Client};
+use crate::rollup;
 
 /// ClickHouse's codes for settings that a user may not change, because read-only or beyond what is allowed to them: READONLY,
 /// SETTING_CONSTRAINT_VIOLATION.
@@ -96,21 +97,22 @@ pub async fn held(client: &Client) -> Result<Held, Error> {
         let table = tables().find(|table| table.name == name).ok_or(Error::NoAnswer)?;
         // Of no rows, the minimum is 1970.
         if since > 0 {
-            held.0.push((table.name, since));
+            held.tables.push((table.name, since));
         }
     }
     Ok(held)
 }
 
-/// Decides how a request is answered, by what ClickHouse has.
+/// Decides how a request is answered, by what ClickHouse has and which rollups it gets.
 ///
 /// # Errors
 /// See [`Error`].
-pub async fn plan(client: &Client, request: &Request) -> Result<Plan, Error> {
+pub async fn plan(client: &Client, request: &Request, rollups: rollup::Selection) -> Result<Plan, Error> {
     if series::is_too_fine(request.span, request.question.interval_ms()) {
         return Err(Error::TooFine);
     }
-    let choice = choose(request, &held(client).await?);
+    let held = Held { off: rollups.left_out().collect(), ..held(client).await? };
+    let choice = choose(request, &held);
     Ok(Plan::of(request, choice, names(client).await))
 }
 

@@ -11,9 +11,14 @@ const TOGETHER_MS: i64 = 25 * 3_600_000;
 /// Named ends may be moved to whole buckets when that lengthens the span by no more than one part in this many.
 const MOVED_PART: i64 = 20;
 
-/// Since when a table holds rows, by its name; tables without rows are not in it.
+/// What tables hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Held(pub Vec<(&'static str, i64)>);
+pub struct Held {
+    /// Since when a table holds rows, by its name; tables without rows are not in it.
+    pub tables: Vec<(&'static str, i64)>,
+    /// Tables that get no rows any more by the configuration: since when is not known.
+    pub off: Vec<&'static str>,
+}
 
 /// A table and how it answers.
 #[derive(Debug, Clone)]
@@ -26,6 +31,8 @@ pub struct Choice {
     pub reason: Reason,
     /// Since when it holds rows, where that is after the beginning of the span.
     pub begins_ms: Option<i64>,
+    /// Whether it gets no rows any more, so that the end of the span may be missing.
+    pub is_off: bool,
 }
 
 /// Why a table was chosen.
@@ -45,6 +52,8 @@ pub enum Reason {
     Reaches(&'static str, i64),
     /// The smaller table is empty.
     Empty(&'static str),
+    /// The smaller table gets no rows any more.
+    Off(&'static str),
     /// A lower bound was asked for.
     Asked,
     /// `flows` no longer reaches back that far.
@@ -55,11 +64,17 @@ impl Held {
     /// Since when the table of this name holds rows.
     #[must_use]
     pub fn since(&self, table: &str) -> Option<i64> {
-        self.0.iter().find(|(name, _)| *name == table).map(|(_, since)| *since)
+        self.tables.iter().find(|(name, _)| *name == table).map(|(_, since)| *since)
+    }
+
+    /// Whether a table gets no rows any more.
+    #[must_use]
+    pub fn is_off(&self, table: &str) -> bool {
+        self.off.contains(&table)
     }
 
     fn earliest(&self) -> Option<i64> {
-        self.0.iter().map(|(_, since)| *since).min()
+        self.tables.iter().map(|(_, since)| *since).min()
     }
 }
 
@@ -146,6 +161,9 @@ fn fits(table: &Table, request: &Request) -> bool {
 
 /// Whether the table holds all that any table holds of the span.
 fn covers(table: &Table, request: &Request, held: &Held) -> bool {
+    if held.is_off(table.name) {
+        return false;
+    }
     let Some(earliest) = held.earliest() else { return true };
     let Some(since) = held.since(table.name) else { return false };
     since <= request.span.aligned(table.bucket_ms).from_ms || since <= earliest.saturating_add(TOGETHER_MS)
@@ -158,7 +176,7 @@ fn choice(request: &Request, held: &Held, table: &'static Table, reason: Reason)
         Ends::Exact => request.span,
     };
     let begins_ms = held.since(table.name).filter(|since| *since > span.from_ms);
-    Choice { table, span, reason, begins_ms }
+    Choice { table, span, reason, begins_ms, is_off: held.is_off(table.name) }
 }
 
 /// Why not a smaller one.
@@ -178,6 +196,9 @@ fn reason(request: &Request, held: &Held, needed: &[Dimension], chosen: &Table) 
     };
     if !fits(table, request) {
         return Reason::Ends(table.name);
+    }
+    if held.is_off(table.name) {
+        return Reason::Off(table.name);
     }
     held.since(table.name).map_or(Reason::Empty(table.name), |since| Reason::Reaches(table.name, since))
 }
@@ -219,7 +240,7 @@ mod tests {
         let rollups = ["country_5m", "network_5m", "service_5m", "as_5m", "interface_1m", "hosts_1h"];
         let mut held: Vec<_> = rollups.map(|name| (name, NOW_MS - 365 * DAY_MS)).to_vec();
         held.push(("flows", NOW_MS - 30 * DAY_MS));
-        Held(held)
+        Held { tables: held, off: vec![] }
     }
 
     #[track_caller]
@@ -316,14 +337,29 @@ mod tests {
         assert_eq!(choice.begins_ms, Some(NOW_MS - 365 * DAY_MS));
         let day = request(Question::As(Grouping::Both), DAY_MS, vec![]);
         let mut held = usual();
-        held.0.retain(|(name, _)| *name != "as_5m");
+        held.tables.retain(|(name, _)| *name != "as_5m");
         check(&day, &held, "flows", Reason::Empty("as_5m"));
-        held.0.push(("as_5m", NOW_MS - HOUR_MS));
+        held.tables.push(("as_5m", NOW_MS - HOUR_MS));
         check(&day, &held, "flows", Reason::Reaches("as_5m", NOW_MS - HOUR_MS));
         check(&day, &Held::default(), "as_5m", Reason::Smallest);
         // All that there is began within the last hour: nothing is missing.
-        let young = Held(vec![("as_5m", NOW_MS - HOUR_MS), ("flows", NOW_MS - HOUR_MS + 60_000)]);
+        let tables = vec![("as_5m", NOW_MS - HOUR_MS), ("flows", NOW_MS - HOUR_MS + 60_000)];
+        let young = Held { tables, off: vec![] };
         let choice = check(&day, &young, "as_5m", Reason::Smallest);
         assert_eq!(choice.begins_ms, Some(NOW_MS - HOUR_MS));
+    }
+
+    #[test]
+    fn a_rollup_that_is_switched_off_answers_where_nothing_else_can() {
+        let held = Held { off: vec!["as_5m", "hosts_1h"], ..usual() };
+        let of_days = |question, days| request(question, days * DAY_MS, vec![]);
+        check(&of_days(Question::As(Grouping::Both), 1), &held, "flows", Reason::Off("as_5m"));
+        check(&of_days(Question::Countries(Grouping::Both), 1), &held, "country_5m", Reason::Smallest);
+        let top = Request { approximate: true, ..of_days(Question::Top(Grouping::Both), 1) };
+        check(&top, &held, "flows", Reason::TellsApart("address"));
+        // What was summed up before still answers for the time before flows.
+        let gone = Reason::FlowsGone(Some(NOW_MS - 30 * DAY_MS));
+        assert!(check(&of_days(Question::As(Grouping::Both), 90), &held, "as_5m", gone).is_off);
+        assert!(!check(&of_days(Question::As(Grouping::Both), 90), &usual(), "as_5m", Reason::Smallest).is_off);
     }
 }

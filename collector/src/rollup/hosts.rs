@@ -1,104 +1,119 @@
 //! The busiest hosts of a block, and the sum of all others.
 
-use std::cmp::Reverse;
-
-use netflow::FlowColumns;
 use netflow::columns::Address;
 
-use super::groups::Groups;
-use super::roller::{SPARE_BUCKETS, Shared};
-use super::sums::Sums;
-use crate::batch::rollups::HostColumns;
+use super::busiest::{Busiest, Candidate};
+use super::groups::{Entry, Groups, Long, Short};
+use super::order::Order;
+use super::parts::Parts;
+use super::pieces::{Length, Pieces};
+use super::table::{Rollup, push_sums};
+use crate::batch::{Block, Rollups};
 
-/// Sums of a block that are kept for each of bytes, packets and flows: the sums of a host, exporter, direction and hour.
-pub(super) const KEPT: usize = 1000;
-
-const HOUR_MS: u64 = 3_600_000;
-const HOURS_A_DAY: u64 = 24;
-const SENT: u64 = 0;
-const RECEIVED: u64 = 1;
-
-/// A host's sums. The order of the fields is the order of the table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
-    /// Days since 1970.
-    day: u16,
-    /// The upper and the lower half of the address.
-    address: (u64, u64),
-    /// The exporter's rank in the upper 32 bits, the direction in bit 5, then the hour of the day.
-    rest: u64,
-}
-
-impl std::hash::Hash for Key {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        state.write_u64(self.address.0);
-        state.write_u64(self.address.1);
-        state.write_u64(self.rest | u64::from(self.day) << 6);
-    }
-}
+const HOURS_A_DAY: u32 = 24;
+/// The direction is the lowest bit of a key's bucket.
+const SENT: u32 = 0;
+const RECEIVED: u32 = 1;
+/// All hosts that are not named.
+const UNNAMED: [u64; 2] = [0, 0];
 
 /// Memory of the hosts.
 #[derive(Debug, Default)]
 pub(super) struct Hosts {
-    all: Groups<Key>,
-    kept: Groups<Key>,
-    is_kept: Vec<bool>,
-    /// A number to be the greatest by, and the place of its sums.
-    ranking: Vec<(u64, Reverse<u32>)>,
+    /// Of one exporter.
+    all: Groups<Long>,
+    busiest: Busiest,
+    /// What the other hosts sum up to, by their exporter's rank.
+    others: Groups<Short>,
+    /// How many went there so far.
+    unnamed: u64,
+    rows: Vec<Candidate>,
+    /// Hour of the day, direction, exporter, address from its end, day.
+    order: Order<8>,
 }
 
-impl Hosts {
-    pub(super) fn fill(&mut self, shared: &Shared, flows: &FlowColumns, out: &mut HostColumns) {
-        let mut spare = SPARE_BUCKETS;
-        for (row, flow) in shared.flows.iter().enumerate() {
-            let ends = [(halves(&flows.src_addr[row]), SENT), (halves(&flows.dst_addr[row]), RECEIVED)];
-            let exporter = u64::from(shared.exporter[row]) << 32;
-            spare -= flow.spread(HOUR_MS, spare, |hour, sums| {
-                let (day, hour) = ((hour / HOURS_A_DAY) as u16, hour % HOURS_A_DAY);
-                for (address, direction) in ends {
-                    self.all.add(Key { day, address, rest: exporter | direction << 5 | hour }, sums);
-                }
-            });
-        }
-        self.keep_busiest();
-        self.kept.drain(|key, sums| {
-            let hours = u64::from(key.day) * HOURS_A_DAY + (key.rest & 0x1f);
-            out.sums.time.push((hours * (HOUR_MS / 1000)) as u32);
-            out.sums.exporter.push(*shared.exporters.value((key.rest >> 32) as u32));
-            out.address.push((u128::from(key.address.0) << 64 | u128::from(key.address.1)).to_be_bytes());
-            out.direction.push((key.rest >> 5) as u8 & 1);
-            sums.push(&mut out.sums);
+impl Rollup for Hosts {
+    fn begin_block(&mut self) {
+        self.busiest.clear();
+        self.others.clear();
+        self.others.begin_part(0);
+    }
+
+    fn begin_part(&mut self, rows: usize) {
+        self.all.clear();
+        self.all.begin_part(rows);
+    }
+
+    fn add(&mut self, pieces: &Pieces, block: &Block) {
+        let flows = &block.decoded.flows;
+        pieces.each(Length::Hour, |piece, sums| {
+            let (row, bucket) = (piece.row as usize, piece.bucket << 1);
+            self.all.add(Long { address: halves(&flows.src_addr[row]), bucket: bucket | SENT }, sums);
+            self.all.add(Long { address: halves(&flows.dst_addr[row]), bucket: bucket | RECEIVED }, sums);
         });
     }
 
-    /// Moves the busiest hosts to `kept`, and the others there under the address `::`.
-    fn keep_busiest(&mut self) {
-        self.is_kept.clear();
-        self.is_kept.resize(self.all.sums().len(), self.all.sums().len() <= KEPT);
-        if self.all.sums().len() > KEPT {
-            for number in [|sums: &Sums| sums.bytes, |sums: &Sums| sums.packets, |sums: &Sums| sums.flows] {
-                self.mark_greatest(number);
+    fn end_part(&mut self, exporter: u32) {
+        let Self { all, busiest, others, unnamed, .. } = self;
+        let mut other = |candidate: &Candidate| {
+            *unnamed += 1;
+            put_aside(others, candidate);
+        };
+        for entry in all.entries() {
+            if entry.key.address == UNNAMED {
+                other(&(exporter, *entry));
+            } else {
+                busiest.offer((exporter, *entry), &mut other);
             }
         }
-        for ((key, sums), is_kept) in self.all.iter().zip(&self.is_kept) {
-            let address = if *is_kept { key.address } else { (0, 0) };
-            self.kept.add(Key { address, ..key }, sums);
-        }
-        self.all.clear();
     }
 
-    /// Of equals those that came first.
-    fn mark_greatest(&mut self, number: impl Fn(&Sums) -> u64) {
-        self.ranking.clear();
-        self.ranking.extend(self.all.sums().iter().zip(0..).map(|(sums, place)| (number(sums), Reverse(place))));
-        self.ranking.select_nth_unstable_by(KEPT - 1, |a, b| b.cmp(a));
-        for (_, Reverse(place)) in &self.ranking[..KEPT] {
-            self.is_kept[*place as usize] = true;
-        }
+    fn drain(&mut self, _block: &Block, parts: &Parts, out: &mut Rollups) {
+        let out = &mut out.hosts_1h;
+        let Self { busiest, others, unnamed, rows, order, .. } = self;
+        busiest.choose(|other| {
+            *unnamed += 1;
+            put_aside(others, other);
+        });
+        rows.clear();
+        rows.extend_from_slice(busiest.candidates());
+        rows.extend(others.entries().iter().map(|entry| {
+            let Short { subject, bucket } = entry.key;
+            (subject as u32, Entry { key: Long { address: UNNAMED, bucket }, sums: entry.sums })
+        }));
+        let numbers = rows.iter().map(|(exporter, entry)| {
+            let Long { address: [upper, lower], bucket } = entry.key;
+            let (hour, direction) = (bucket >> 1, bucket & 1);
+            let words = [lower as u32, (lower >> 32) as u32, upper as u32, (upper >> 32) as u32];
+            let (day, hour) = (hour / HOURS_A_DAY, hour % HOURS_A_DAY);
+            [hour, direction, *exporter, words[0], words[1], words[2], words[3], day]
+        });
+        let is_something = |(_, (_, entry)): &(u32, &Candidate)| !entry.sums.is_nothing();
+        order.take(numbers, (0..).zip(&*rows).filter(is_something).map(|(place, _)| place));
+        order.sort();
+        let rows = order.places().iter().map(|place| &rows[*place as usize]);
+        out.address.extend(rows.clone().map(|(_, entry)| whole(entry.key.address)));
+        out.direction.extend(rows.clone().map(|(_, entry)| entry.key.bucket as u8 & 1));
+        out.sums.exporter.extend(rows.clone().map(|(exporter, _)| *parts.exporter(*exporter)));
+        out.sums.time.extend(rows.clone().map(|(_, entry)| (entry.key.bucket >> 1) * Length::Hour.seconds()));
+        push_sums(rows.map(|(_, entry)| &entry.sums), &mut out.sums);
+    }
+
+    fn unnamed_hosts(&self) -> u64 {
+        self.unnamed
     }
 }
 
-fn halves(address: &Address) -> (u64, u64) {
+fn put_aside(others: &mut Groups<Short>, (exporter, entry): &Candidate) {
+    others.add(Short { subject: u64::from(*exporter), bucket: entry.key.bucket }, &entry.sums);
+}
+
+#[inline]
+fn halves(address: &Address) -> [u64; 2] {
     let address = u128::from_be_bytes(*address);
-    ((address >> 64) as u64, address as u64)
+    [(address >> 64) as u64, address as u64]
+}
+
+fn whole([upper, lower]: [u64; 2]) -> Address {
+    (u128::from(upper) << 64 | u128::from(lower)).to_be_bytes()
 }

@@ -1,158 +1,259 @@
 //! The rollups whose rows add up, however flows are cut into blocks: all but the hosts.
 //!
-//! A key is one number that sorts as its table does: the day, what the table is about, the bucket of the day. The exporter and texts
-//! are in it by their ranks.
+//! While flows are summed up, texts stand for themselves by their keys of this block; only what is left, a row of a table, gets their
+//! ranks, so that rows can be sorted as the table is.
 
-use netflow::{FlowColumns, Text};
-
-use super::groups::Groups;
-use super::ranks::{Ranks, TextRanks};
-use super::roller::{SPARE_BUCKETS, Shared};
-use super::sums::Sums;
-use crate::batch::Block;
-use crate::batch::rollups::{AsColumns, CountryColumns, InterfaceColumns, NetworkColumns, ServiceColumns, SumColumns};
-
-const DAY_MS: u64 = 86_400_000;
-const MINUTE_MS: u64 = 60_000;
-const FIVE_MINUTES_MS: u64 = 300_000;
-
-/// Bits of a key below the subject: the minutes of a day.
-const SLOT_BITS: u32 = 11;
-/// Where the day begins in a key; between the two is the subject, of at most 101 bits.
-const DAY_SHIFT: u32 = 112;
-const SUBJECT_MASK: u128 = (1 << (DAY_SHIFT - SLOT_BITS)) - 1;
+use super::ends::Ends;
+use super::groups::Short;
+use super::parts::Parts;
+use super::pieces::{Length, Pieces};
+use super::ranks::TextRanks;
+use super::table::{Rollup, Table};
+use crate::batch::{Block, Rollups};
 
 /// Protocols with ports: TCP, UDP, DCCP, SCTP, UDP-Lite.
 pub(super) const WITH_PORTS: [u8; 5] = [6, 17, 33, 132, 136];
 
-/// Memory of the linear rollups.
+/// Traffic of interfaces. The direction is the lowest bit of a key's bucket.
 #[derive(Debug, Default)]
-pub(super) struct Linear {
-    groups: Groups<u128>,
+pub(super) struct Interfaces {
+    table: Table<6>,
     names: TextRanks,
-    customers: TextRanks,
-    /// Customer and network, by their ranks.
-    ends: Ranks<(u32, u32)>,
-    src_ends: Vec<u32>,
-    dst_ends: Vec<u32>,
 }
 
-impl Linear {
-    pub(super) fn interfaces(&mut self, shared: &Shared, flows: &FlowColumns, out: &mut InterfaceColumns) {
-        self.names.of(&[&flows.in_if_name, &flows.out_if_name]);
-        let names = &self.names;
+/// Traffic between autonomous systems.
+#[derive(Debug, Default)]
+pub(super) struct Systems {
+    table: Table<5>,
+}
+
+/// Traffic between countries.
+#[derive(Debug, Default)]
+pub(super) struct Countries {
+    table: Table<5>,
+    names: TextRanks,
+}
+
+/// Traffic of services.
+#[derive(Debug, Default)]
+pub(super) struct Services {
+    table: Table<5>,
+}
+
+/// Traffic between networks.
+#[derive(Debug, Default)]
+pub(super) struct Networks {
+    table: Table<7>,
+    src: Ends,
+    dst: Ends,
+    customers: TextRanks,
+    names: TextRanks,
+}
+
+impl Rollup for Interfaces {
+    fn begin_block(&mut self) {
+        self.table.begin_block();
+    }
+
+    fn begin_part(&mut self, rows: usize) {
+        self.table.groups.begin_part(rows / 2);
+    }
+
+    fn add(&mut self, pieces: &Pieces, block: &Block) {
+        let flows = &block.decoded.flows;
         let (in_names, out_names) = (flows.in_if_name.keys(), flows.out_if_name.keys());
-        gather::<MINUTE_MS, 2>(&mut self.groups, shared, |row| {
-            let subject = |if_index: u32, direction: u128, name: u32| {
-                u128::from(shared.exporter[row]) << 65 | u128::from(if_index) << 33 | direction << 32 | u128::from(name)
-            };
-            [
-                subject(flows.in_if[row], 0, names.rank(0, in_names[row])),
-                subject(flows.out_if[row], 1, names.rank(1, out_names[row])),
-            ]
+        pieces.each(Length::Minute, |piece, sums| {
+            let (row, bucket) = (piece.row as usize, piece.bucket << 1);
+            let (entered, left) = (pair(flows.in_if[row], in_names[row]), pair(flows.out_if[row], out_names[row]));
+            self.table.groups.add(Short { subject: entered, bucket }, sums);
+            self.table.groups.add(Short { subject: left, bucket: bucket | 1 }, sums);
+        });
+    }
+
+    fn end_part(&mut self, _exporter: u32) {
+        self.table.end_part();
+    }
+
+    fn drain(&mut self, block: &Block, parts: &Parts, out: &mut Rollups) {
+        let (Self { table, names }, flows) = (self, &block.decoded.flows);
+        let out = &mut out.interface_1m;
+        names.of(&[&flows.in_if_name, &flows.out_if_name]);
+        table.sort(Length::Minute, |key| {
+            let ((if_index, name), direction) = (halves(key.subject), key.bucket & 1);
+            (key.bucket >> 1, [names.rank(direction as usize, name), direction, if_index])
         });
         names.fill_dictionary(&mut out.if_name);
-        drain::<MINUTE_MS>(&mut self.groups, shared, &mut out.sums, |subject| {
-            out.if_index.push((subject >> 33) as u32);
-            out.direction.push((subject >> 32) as u8 & 1);
-            out.if_name.push(subject as u32);
-            (subject >> 65) as u32
-        });
-    }
-
-    pub(super) fn autonomous_systems(&mut self, shared: &Shared, block: &Block, out: &mut AsColumns) {
-        let flows = &block.decoded.flows;
-        let known = |told: u32, looked_up: u32| if told == 0 { looked_up } else { told };
-        gather::<FIVE_MINUTES_MS, 1>(&mut self.groups, shared, |row| {
-            let src = known(flows.src_as[row], block.src.asn[row]);
-            let dst = known(flows.dst_as[row], block.dst.asn[row]);
-            [pair(src, dst, shared.exporter[row])]
-        });
-        drain::<FIVE_MINUTES_MS>(&mut self.groups, shared, &mut out.sums, |subject| {
-            out.src.push((subject >> 64) as u32);
-            out.dst.push((subject >> 32) as u32);
-            subject as u32
-        });
-    }
-
-    pub(super) fn countries(&mut self, shared: &Shared, block: &Block, out: &mut CountryColumns) {
-        let (src, dst) = (&block.src.country, &block.dst.country);
-        self.names.of(&[src, dst]);
-        let names = &self.names;
-        gather::<FIVE_MINUTES_MS, 1>(&mut self.groups, shared, |row| {
-            [pair(names.rank(0, src.keys()[row]), names.rank(1, dst.keys()[row]), shared.exporter[row])]
-        });
-        names.fill_dictionary(&mut out.src);
-        names.fill_dictionary(&mut out.dst);
-        drain::<FIVE_MINUTES_MS>(&mut self.groups, shared, &mut out.sums, |subject| {
-            out.src.push((subject >> 64) as u32);
-            out.dst.push((subject >> 32) as u32);
-            subject as u32
-        });
-    }
-
-    pub(super) fn services(&mut self, shared: &Shared, flows: &FlowColumns, out: &mut ServiceColumns) {
-        gather::<FIVE_MINUTES_MS, 1>(&mut self.groups, shared, |row| {
-            let protocol = flows.protocol[row];
-            let port = service_port(protocol, flows.src_port[row], flows.dst_port[row]);
-            [u128::from(protocol) << 48 | u128::from(port) << 32 | u128::from(shared.exporter[row])]
-        });
-        drain::<FIVE_MINUTES_MS>(&mut self.groups, shared, &mut out.sums, |subject| {
-            out.protocol.push((subject >> 48) as u8);
-            out.port.push((subject >> 32) as u16);
-            subject as u32
-        });
-    }
-
-    pub(super) fn networks(&mut self, shared: &Shared, block: &Block, out: &mut NetworkColumns) {
-        self.customers.of(&[&block.src.customer, &block.dst.customer]);
-        self.names.of(&[&block.src.network, &block.dst.network]);
-        self.ends.clear();
-        let Self { groups, names, customers, ends, src_ends, dst_ends } = self;
-        let ranks = (&*customers, &*names);
-        number_ends(0, &block.src.customer, &block.src.network, ranks, ends, src_ends);
-        number_ends(1, &block.dst.customer, &block.dst.network, ranks, ends, dst_ends);
-        ends.sort();
-        gather::<FIVE_MINUTES_MS, 1>(groups, shared, |row| {
-            [pair(ends.rank(src_ends[row]), ends.rank(dst_ends[row]), shared.exporter[row])]
-        });
-        for column in [&mut out.src_customer, &mut out.dst_customer] {
-            customers.fill_dictionary(column);
-        }
-        for column in [&mut out.src_network, &mut out.dst_network] {
-            names.fill_dictionary(column);
-        }
-        drain::<FIVE_MINUTES_MS>(groups, shared, &mut out.sums, |subject| {
-            let (customer, network) = *ends.value((subject >> 64) as u32);
-            out.src_customer.push(customer);
-            out.src_network.push(network);
-            let (customer, network) = *ends.value((subject >> 32) as u32);
-            out.dst_customer.push(customer);
-            out.dst_network.push(network);
-            subject as u32
-        });
+        table.push_text(0, &mut out.if_name);
+        out.direction.extend(table.subject(1).map(|direction| direction as u8));
+        out.if_index.extend(table.subject(2));
+        table.push(Length::Minute, parts, &mut out.sums);
     }
 }
 
-/// Numbers the pairs of customer and network of one end, the column `column` of both ranks.
-fn number_ends(
-    column: usize,
-    customer: &Text,
-    network: &Text,
-    (customers, networks): (&TextRanks, &TextRanks),
-    ends: &mut Ranks<(u32, u32)>,
-    numbers: &mut Vec<u32>,
-) {
-    numbers.clear();
-    let mut last = None;
-    numbers.extend(customer.keys().iter().zip(network.keys()).map(|keys| match last {
-        Some((known, number)) if known == keys => number,
-        _ => {
-            let number = ends.number(&(customers.rank(column, *keys.0), networks.rank(column, *keys.1)));
-            last = Some((keys, number));
-            number
+impl Rollup for Systems {
+    fn begin_block(&mut self) {
+        self.table.begin_block();
+    }
+
+    fn begin_part(&mut self, rows: usize) {
+        self.table.groups.begin_part(rows);
+    }
+
+    fn add(&mut self, pieces: &Pieces, block: &Block) {
+        let flows = &block.decoded.flows;
+        let known = |told: u32, looked_up: u32| if told == 0 { looked_up } else { told };
+        pieces.each(Length::FiveMinutes, |piece, sums| {
+            let row = piece.row as usize;
+            let src = known(flows.src_as[row], block.src.asn[row]);
+            let dst = known(flows.dst_as[row], block.dst.asn[row]);
+            self.table.groups.add(Short { subject: pair(src, dst), bucket: piece.bucket }, sums);
+        });
+    }
+
+    fn end_part(&mut self, _exporter: u32) {
+        self.table.end_part();
+    }
+
+    fn drain(&mut self, _block: &Block, parts: &Parts, out: &mut Rollups) {
+        let out = &mut out.as_5m;
+        self.table.sort(Length::FiveMinutes, |key| {
+            let (src, dst) = halves(key.subject);
+            (key.bucket, [dst, src])
+        });
+        out.dst.extend(self.table.subject(0));
+        out.src.extend(self.table.subject(1));
+        self.table.push(Length::FiveMinutes, parts, &mut out.sums);
+    }
+}
+
+impl Rollup for Countries {
+    fn begin_block(&mut self) {
+        self.table.begin_block();
+    }
+
+    fn begin_part(&mut self, rows: usize) {
+        self.table.groups.begin_part(rows / 2);
+    }
+
+    fn add(&mut self, pieces: &Pieces, block: &Block) {
+        let (src, dst) = (block.src.country.keys(), block.dst.country.keys());
+        pieces.each(Length::FiveMinutes, |piece, sums| {
+            let row = piece.row as usize;
+            self.table.groups.add(Short { subject: pair(src[row], dst[row]), bucket: piece.bucket }, sums);
+        });
+    }
+
+    fn end_part(&mut self, _exporter: u32) {
+        self.table.end_part();
+    }
+
+    fn drain(&mut self, block: &Block, parts: &Parts, out: &mut Rollups) {
+        let Self { table, names } = self;
+        let out = &mut out.country_5m;
+        names.of(&[&block.src.country, &block.dst.country]);
+        table.sort(Length::FiveMinutes, |key| {
+            let (src, dst) = halves(key.subject);
+            (key.bucket, [names.rank(1, dst), names.rank(0, src)])
+        });
+        for (number, column) in [&mut out.dst, &mut out.src].into_iter().enumerate() {
+            names.fill_dictionary(column);
+            table.push_text(number, column);
         }
-    }));
+        table.push(Length::FiveMinutes, parts, &mut out.sums);
+    }
+}
+
+impl Rollup for Services {
+    fn begin_block(&mut self) {
+        self.table.begin_block();
+    }
+
+    fn begin_part(&mut self, rows: usize) {
+        self.table.groups.begin_part(rows / 8);
+    }
+
+    fn add(&mut self, pieces: &Pieces, block: &Block) {
+        let flows = &block.decoded.flows;
+        pieces.each(Length::FiveMinutes, |piece, sums| {
+            let row = piece.row as usize;
+            let protocol = flows.protocol[row];
+            let port = service_port(protocol, flows.src_port[row], flows.dst_port[row]);
+            let subject = pair(u32::from(protocol), u32::from(port));
+            self.table.groups.add(Short { subject, bucket: piece.bucket }, sums);
+        });
+    }
+
+    fn end_part(&mut self, _exporter: u32) {
+        self.table.end_part();
+    }
+
+    fn drain(&mut self, _block: &Block, parts: &Parts, out: &mut Rollups) {
+        let out = &mut out.service_5m;
+        self.table.sort(Length::FiveMinutes, |key| {
+            let (protocol, port) = halves(key.subject);
+            (key.bucket, [port, protocol])
+        });
+        out.port.extend(self.table.subject(0).map(|port| port as u16));
+        out.protocol.extend(self.table.subject(1).map(|protocol| protocol as u8));
+        self.table.push(Length::FiveMinutes, parts, &mut out.sums);
+    }
+}
+
+impl Rollup for Networks {
+    fn begin_block(&mut self) {
+        self.table.begin_block();
+        self.src.clear();
+        self.dst.clear();
+    }
+
+    fn begin_part(&mut self, rows: usize) {
+        self.table.groups.begin_part(rows / 8);
+    }
+
+    fn add(&mut self, pieces: &Pieces, block: &Block) {
+        let Self { table, src, dst, .. } = self;
+        let (src_customers, src_networks) = (block.src.customer.keys(), block.src.network.keys());
+        let (dst_customers, dst_networks) = (block.dst.customer.keys(), block.dst.network.keys());
+        pieces.each(Length::FiveMinutes, |piece, sums| {
+            let row = piece.row as usize;
+            let src = src.number(src_customers[row], src_networks[row]);
+            let dst = dst.number(dst_customers[row], dst_networks[row]);
+            table.groups.add(Short { subject: pair(src, dst), bucket: piece.bucket }, sums);
+        });
+    }
+
+    fn end_part(&mut self, _exporter: u32) {
+        self.table.end_part();
+    }
+
+    fn drain(&mut self, block: &Block, parts: &Parts, out: &mut Rollups) {
+        let Self { table, src, dst, customers, names } = self;
+        let out = &mut out.network_5m;
+        customers.of(&[&block.src.customer, &block.dst.customer]);
+        names.of(&[&block.src.network, &block.dst.network]);
+        table.sort(Length::FiveMinutes, |key| {
+            let numbers = halves(key.subject);
+            let ((src_customer, src_network), (dst_customer, dst_network)) = (src.keys(numbers.0), dst.keys(numbers.1));
+            let subject = [
+                names.rank(1, dst_network),
+                customers.rank(1, dst_customer),
+                names.rank(0, src_network),
+                customers.rank(0, src_customer),
+            ];
+            (key.bucket, subject)
+        });
+        let columns = [
+            (&*names, &mut out.dst_network),
+            (&*customers, &mut out.dst_customer),
+            (&*names, &mut out.src_network),
+            (&*customers, &mut out.src_customer),
+        ];
+        for (number, (ranks, column)) in columns.into_iter().enumerate() {
+            ranks.fill_dictionary(column);
+            table.push_text(number, column);
+        }
+        table.push(Length::FiveMinutes, parts, &mut out.sums);
+    }
 }
 
 /// The port that names a flow's service.
@@ -164,44 +265,14 @@ fn service_port(protocol: u8, src: u16, dst: u16) -> u16 {
     if lower == 0 { higher } else { lower }
 }
 
-fn pair(src: u32, dst: u32, exporter: u32) -> u128 {
-    u128::from(src) << 64 | u128::from(dst) << 32 | u128::from(exporter)
-}
-
-/// Adds every flow to the sums of its `N` subjects, in each bucket it lived in.
 #[inline]
-fn gather<const BUCKET_MS: u64, const N: usize>(
-    groups: &mut Groups<u128>,
-    shared: &Shared,
-    subjects: impl Fn(usize) -> [u128; N],
-) {
-    let mut spare = SPARE_BUCKETS;
-    for (row, flow) in shared.flows.iter().enumerate() {
-        let subjects = subjects(row);
-        spare -= flow.spread(BUCKET_MS, spare, |bucket, sums: &Sums| {
-            let (day, slot) = (bucket / (DAY_MS / BUCKET_MS), bucket % (DAY_MS / BUCKET_MS));
-            for subject in subjects {
-                groups.add(u128::from(day) << DAY_SHIFT | subject << SLOT_BITS | u128::from(slot), sums);
-            }
-        });
-    }
+fn pair(one: u32, other: u32) -> u64 {
+    u64::from(one) << 32 | u64::from(other)
 }
 
-/// Empties the sums into rows. `subject` appends what it is given to the columns of the table and returns the exporter's rank.
-fn drain<const BUCKET_MS: u64>(
-    groups: &mut Groups<u128>,
-    shared: &Shared,
-    out: &mut SumColumns,
-    mut subject: impl FnMut(u128) -> u32,
-) {
-    groups.drain(|key, sums| {
-        let slot = (key & ((1 << SLOT_BITS) - 1)) as u32;
-        let day = (key >> DAY_SHIFT) as u32;
-        out.time.push(day * (DAY_MS / 1000) as u32 + slot * (BUCKET_MS / 1000) as u32);
-        let exporter = subject(key >> SLOT_BITS & SUBJECT_MASK);
-        out.exporter.push(*shared.exporters.value(exporter));
-        sums.push(out);
-    });
+#[inline]
+fn halves(pair: u64) -> (u32, u32) {
+    ((pair >> 32) as u32, pair as u32)
 }
 
 #[cfg(test)]

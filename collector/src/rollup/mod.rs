@@ -22,6 +22,12 @@
 //! Each rollup but `hosts_1h` has a twin in SQL ([`sql()`]) that makes the same rows from the table `flows`; that of `hosts_1h` names every
 //! host. Not here: the tables and their columns ([`crate::batch::rollups`]), and how they are stored.
 
+/// The busiest of many.
+mod busiest;
+/// What rollups do not tell apart.
+mod counts;
+/// Pairs of customer and network.
+mod ends;
 /// Sums by key.
 mod groups;
 /// The busiest hosts.
@@ -30,15 +36,28 @@ mod hosts;
 mod life;
 /// The tables whose rows add up, whatever the block.
 mod linear;
+/// The order of rows.
+mod order;
+/// A block's rows by exporter.
+mod parts;
+/// Flows cut into buckets.
+mod pieces;
 /// Values numbered in their order.
 mod ranks;
 /// A worker's part.
 mod roller;
+/// Which rollups are made.
+mod selection;
 /// The same in SQL.
 mod sql;
 /// What is summed up.
 mod sums;
+/// What rollups have in common.
+mod table;
 
 pub use crate::batch::rollups::TABLES;
-pub use roller::{Roller, SPARE_BUCKETS, Spent};
+pub use counts::Counts;
+pub use pieces::SPARE_BUCKETS;
+pub use roller::Roller;
+pub use selection::{Selection, Unknown};
 pub use sql::sql;

@@ -51,6 +51,11 @@ impl<T: Clone + Ord + Hash> Ranks<T> {
         }
     }
 
+    /// How many values there are.
+    pub(super) fn len(&self) -> usize {
+        self.values.len()
+    }
+
     /// The rank of a number.
     #[inline]
     pub(super) fn rank(&self, number: u32) -> u32 {

@@ -1,7 +1,5 @@
 //! What a rollup sums up.
 
-use crate::batch::rollups::SumColumns;
-
 /// Sums of flows, modulo 2^64: as ClickHouse multiplies and sums, so that both always agree.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Sums {
@@ -35,20 +33,12 @@ impl Sums {
         *self == Self::default()
     }
 
+    #[inline]
     pub(super) fn add(&mut self, other: &Self) {
         self.bytes = self.bytes.wrapping_add(other.bytes);
         self.packets = self.packets.wrapping_add(other.packets);
         self.raw_bytes = self.raw_bytes.wrapping_add(other.raw_bytes);
         self.raw_packets = self.raw_packets.wrapping_add(other.raw_packets);
         self.flows = self.flows.wrapping_add(other.flows);
-    }
-
-    /// Appends a row, but for its key.
-    pub(super) fn push(&self, columns: &mut SumColumns) {
-        columns.bytes.push(self.bytes);
-        columns.packets.push(self.packets);
-        columns.raw_bytes.push(self.raw_bytes);
-        columns.raw_packets.push(self.raw_packets);
-        columns.flows.push(self.flows);
     }
 }

@@ -34,6 +34,12 @@ impl Observer for RowsOfAccount {
         }
     }
 
+    fn discarded(&self, part: Part<'_>) {
+        if let Some(provenance) = part.provenance() {
+            self.0.rows_discarded(provenance);
+        }
+    }
+
     fn lost(&self, part: Part<'_>, loss: Loss) {
         let Some(provenance) = part.provenance() else { return };
         let cell = match loss {

@@ -36,7 +36,10 @@ pub(super) struct Observed {
     pub(super) templates: Templates,
     pub(super) published: Published,
     pub(super) watcher: Watcher,
-    pub(super) retention: Retention,
+    /// None where nothing is stored.
+    pub(super) retention: Option<Retention>,
+    /// Whether rows are thrown away.
+    pub(super) discards: bool,
     pub(super) stdout_skipped: Option<Arc<Counter>>,
     pub(super) store_restarts: Option<Counter>,
 }
@@ -70,6 +73,8 @@ impl Observed {
         );
         let help = "What the journal survives: the end of the process, or of the system.";
         out.gauge("collector_journal_info", help, &[("durability", self.durability)], 1);
+        let help = "1 where rows are thrown away once they are encoded, and nothing is stored.";
+        out.gauge("collector_sink_discards", help, &[], u64::from(self.discards));
         for (interface, verdicts) in &self.verdicts {
             let verdicts = verdicts.lock().unwrap_or_else(PoisonError::into_inner);
             for verdict in Verdict::ALL {
@@ -87,7 +92,9 @@ impl Observed {
         self.templates.write(&mut out);
         self.watcher.counters().write(&self.published, &mut out);
         self.clickhouse.write(&mut out);
-        self.retention.write(&mut out);
+        if let Some(retention) = &self.retention {
+            retention.write(&mut out);
+        }
         self.account.write(&mut out);
         self.exporters.write(&mut out);
         if let Some(skipped) = &self.stdout_skipped {
@@ -150,6 +157,7 @@ impl Observed {
             datagrams = total.datagrams(),
             flow_records = total.decoded.report.flow_records(),
             rows_stored = self.clickhouse.rows_inserted.get(),
+            rows_discarded = self.clickhouse.rows_discarded.get(),
             rows_given_up = self.clickhouse.rows_given_up_total(),
             malformed = total.decoded.report.malformed(),
             sets_without_template = total.decoded.report.get(netflow::Event::SetWithoutTemplate),

@@ -20,7 +20,8 @@ pub(super) struct Live {
     pub(super) names: Published<Names>,
     pub(super) networks: Published<Networks>,
     pub(super) rates: PublishedRates,
-    pub(super) dictionaries: Keeper,
+    /// None where nothing is stored.
+    pub(super) dictionaries: Option<Keeper>,
 }
 
 impl Live {
@@ -58,7 +59,9 @@ impl Live {
         self.names.replace(config.names());
         self.networks.replace(config.networks.clone());
         self.rates.replace(config.sampling_rates());
-        self.dictionaries.replace(config.dictionaries());
+        if let Some(dictionaries) = &self.dictionaries {
+            dictionaries.replace(config.dictionaries());
+        }
         Ok(())
     }
 }

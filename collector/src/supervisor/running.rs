@@ -82,7 +82,9 @@ impl Running {
         let front_door = FrontDoor::new(config.rules(), config.front_door.exporters as usize);
         let (templates, restored) = keeper::restore(&config.templates);
 
+        let discards = config.clickhouse.discard;
         let store = match config.clickhouse.url {
+            None if discards => None,
             None => Some(store::Child::start(&config.embedded(), stop)?),
             Some(_) => None,
         };
@@ -91,15 +93,9 @@ impl Running {
             compression: if store.is_some() { Compression::None } else { config.client().compression },
             ..config.client()
         };
-        let schema = Schema::start(config.clients())?;
-        let announcing = templates.clone();
-        let announced = Box::new(move || announcing.interface_names());
-        let dictionaries =
-            dictionaries::Keeper::start(client.clone(), config.dictionaries(), published.clone(), announced, {
-                let ready = schema.ready();
-                Box::new(move || ready.is_ready())
-            });
-        let dictionaries = dictionaries.map_err(Error::system("start the thread of dictionaries"))?;
+        let schema = if discards { Schema::not_needed() } else { Schema::start(config.clients())? };
+        let keeps = Keeps { client: &client, schema: &schema, templates: &templates, published: &published };
+        let (dictionaries, retention) = if discards { (None, None) } else { keeps.start(config)? };
         let mut captured = capture::open(
             &config.capture,
             &capture::DoorSettings { rules: config.rules(), exporters: config.front_door.exporters },
@@ -128,6 +124,7 @@ impl Running {
                     block_rows: config.clickhouse.block_rows,
                     block_age: config.clickhouse.block_age,
                     segment_bytes: journal.segment_bytes(),
+                    rollups: config.rollups,
                 },
                 door: front_door.door(),
                 templates: templates.cache(),
@@ -194,11 +191,8 @@ impl Running {
             templates: templates.clone(),
             published,
             watcher,
-            retention: Retention::start(&client, config.retention, {
-                let ready = schema.ready();
-                move || ready.is_ready()
-            })
-            .map_err(Error::system("start retention"))?,
+            retention,
+            discards,
             stdout_skipped: stdout.as_ref().map(stdout::Writer::skipped),
             store_restarts: store.as_ref().map(|_| Counter::default()),
         });
@@ -207,11 +201,16 @@ impl Running {
             capture = mode,
             ports = ?config.capture.ports,
             workers = workers.len(),
-            clickhouse = client.url,
+            clickhouse = if discards { "nowhere" } else { &client.url },
             database = client.database,
             metrics = address.map(|address| address.to_string()),
             "collecting"
         );
+        if discards {
+            tracing::warn!(
+                "NOTHING IS STORED: rows are thrown away once they are encoded (--discard or clickhouse.discard)"
+            );
+        }
         // At last: whoever gets an answer finds the whole start in the log.
         let server = listener.map(|listener| serve_metrics(listener, &observed)).transpose()?;
         let bookkeeping =
@@ -362,6 +361,30 @@ impl Running {
             return Err(Error::Worker(*index));
         }
         Ok(store_ended?)
+    }
+}
+
+/// What keeps tables beside the flows.
+struct Keeps<'k> {
+    client: &'k clickhouse::Settings,
+    schema: &'k Schema,
+    templates: &'k Templates,
+    published: &'k Published,
+}
+
+impl Keeps<'_> {
+    fn start(&self, config: &Config) -> Result<(Option<dictionaries::Keeper>, Option<Retention>), Error> {
+        let announcing = self.templates.clone();
+        let announced = Box::new(move || announcing.interface_names());
+        let ready = self.schema.ready();
+        let is_ready = Box::new(move || ready.is_ready());
+        let (client, published) = (self.client.clone(), self.published.clone());
+        let dictionaries = dictionaries::Keeper::start(client, config.dictionaries(), published, announced, is_ready)
+            .map_err(Error::system("start the thread of dictionaries"))?;
+        let ready = self.schema.ready();
+        let retention = Retention::start(self.client, config.retention, move || ready.is_ready())
+            .map_err(Error::system("start retention"))?;
+        Ok((Some(dictionaries), Some(retention)))
     }
 }
 

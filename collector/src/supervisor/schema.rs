@@ -61,6 +61,13 @@ impl Schema {
         Ok(Self { ready, stop, thread: Some(thread) })
     }
 
+    /// Where nothing is stored, no schema is needed.
+    pub(super) fn not_needed() -> Self {
+        let ready = Ready::default();
+        ready.set();
+        Self { ready, stop: Arc::default(), thread: None }
+    }
+
     pub(super) fn ready(&self) -> Ready {
         self.ready.clone()
     }

@@ -17,7 +17,7 @@ use crate::exporters::{self, View};
 use crate::front_door::Door;
 use crate::journal::{Entry, Journal, Position, Progress, Range};
 use crate::ledger::{Account, Book, Cell, Key, NOBODY, Run, minute_of, runs};
-use crate::rollup::Roller;
+use crate::rollup::{self, Roller};
 use crate::templates::Cache;
 use crate::worker::guard::guarded;
 use crate::worker::noted::Noted;
@@ -33,6 +33,8 @@ pub struct Settings {
     pub block_age: Duration,
     /// Size of the journal's segments in bytes: a range may pass from one to the next.
     pub segment_bytes: u64,
+    /// Which rollups are made.
+    pub rollups: rollup::Selection,
 }
 
 /// Where blocks go.
@@ -113,6 +115,8 @@ pub struct Counts {
     pub report: Report,
     /// Blocks handed on.
     pub blocks: u64,
+    /// What rollups do not tell apart.
+    pub rollups: rollup::Counts,
     /// Datagrams at which the decoder panicked.
     pub panics: u64,
     /// Places of the journal that could not be read.
@@ -150,7 +154,7 @@ impl Pipeline {
             settings,
             templates,
             enricher,
-            roller: Roller::default(),
+            roller: Roller::new(settings.rollups),
             block_rows: settings.block_rows,
             door,
             block: pool.take(),
@@ -271,6 +275,7 @@ impl Pipeline {
         self.block.decoded.complete();
         self.enricher.enrich(&mut self.block);
         self.roller.roll(&mut self.block);
+        self.counts.rollups = self.roller.counts();
         if self.mode.is_told() {
             self.books.enter(&self.block);
         }

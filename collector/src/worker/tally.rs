@@ -146,6 +146,7 @@ impl Tally {
         self.socket_truncated += other.socket_truncated;
         self.decoded.blocks += other.decoded.blocks;
         self.decoded.report.merge(&other.decoded.report);
+        self.decoded.rollups.merge(&other.decoded.rollups);
         self.rings.extend_from_slice(&other.rings);
     }
 }
@@ -222,6 +223,7 @@ impl Tally {
             self.socket_truncated,
         );
         out.counter("collector_blocks_total", "Blocks handed on to the sink.", &worker_only, self.decoded.blocks);
+        self.decoded.rollups.write(out, worker);
         self.journal.write(out, &self.decoded, worker);
         self.write_report(out, worker);
         self.write_rings(out, worker);

@@ -6,6 +6,7 @@ use collector::clickhouse::Client;
 use collector::query::{
     Answer, Cell, End, Ends, Filter, Grouping, Limits, Measure, Plan, Question, Request, Span, ask, plan,
 };
+use collector::rollup::Selection;
 
 use crate::engine::{Engine, block_on};
 use crate::query_flows::{BEGIN_MS, Flow, LENGTH_MS, Sums, flows, store, sums};
@@ -32,7 +33,7 @@ fn odd(request: Request) -> Request {
 }
 
 async fn answer(client: &Client, request: &Request) -> (Plan, Answer) {
-    let plan = plan(client, request).await.unwrap();
+    let plan = plan(client, request, Selection::default()).await.unwrap();
     let answer = ask(client, &plan.statement, Limits::default()).await;
     let answer = answer.unwrap_or_else(|error| panic!("{error}\n{}", plan.statement.sql));
     (plan, answer)
@@ -326,7 +327,7 @@ fn limits_end_what_costs_too_much_and_say_what_to_do() {
     let client = engine.client(&engine.settings("query_limits"));
     block_on(async {
         store(&client, &flows()).await;
-        let plan = plan(&client, &request(Question::Top(Grouping::Both), vec![])).await.unwrap();
+        let plan = plan(&client, &request(Question::Top(Grouping::Both), vec![]), Selection::default()).await.unwrap();
         let limits = Limits { rows: 10, ..Limits::default() };
         let error = ask(&client, &plan.statement, limits).await.unwrap_err().to_string();
         assert!(error.contains("more than 10 rows read"), "{error}");

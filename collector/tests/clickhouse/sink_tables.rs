@@ -42,6 +42,10 @@ impl Observer for Seen {
         self.add(part, "stored");
     }
 
+    fn discarded(&self, part: Part<'_>) {
+        panic!("rows of {} were thrown away", part.table().name);
+    }
+
     fn lost(&self, part: Part<'_>, loss: Loss) {
         self.add(part, loss.label());
     }

@@ -4,6 +4,8 @@
 
 /// Datagrams with known contents.
 mod datagrams;
+/// The sink that discards.
+mod discard;
 /// A disk that is full, at the start and while running.
 mod disk;
 /// Exporters that may not send or send too fast, and reloading.

@@ -48,7 +48,12 @@ fn a_broken_configuration_is_refused_with_its_place() {
     let place = Place::new("configuration");
     let file = place.config();
     let file = file.to_str().expect("a path in UTF-8");
-    let cases: [(&str, &str, &[&str]); 6] = [
+    let cases: [(&str, &str, &[&str]); 7] = [
+        (
+            "stored and discarded",
+            "[clickhouse]\nurl = \"http://127.0.0.1:1\"\ndiscard = true\n",
+            &["clickhouse.discard", "leave out discard"],
+        ),
         ("no TOML", "state_dir = \n", &[":1: string values must be quoted", file]),
         ("unknown key", "[capture]\nprots = [2055]\n", &[file, "prots", "ports"]),
         ("unknown table", "[clickhous]\n", &[file, "clickhous", "clickhouse"]),

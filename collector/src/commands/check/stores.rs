@@ -28,6 +28,11 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
         findings.push(Finding::ok("networks", text));
     }
     match &config.clickhouse.url {
+        None if config.clickhouse.discard => findings.push(Finding::warn(
+            "store",
+            "rows are thrown away (discard)",
+            "for measurements alone: leave out --discard and clickhouse.discard to store them",
+        )),
         Some(_) => findings.extend(config.clients().iter().flatten().map(|settings| clickhouse(config, settings))),
         None => findings.extend(embedded(config)),
     }

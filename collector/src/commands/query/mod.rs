@@ -44,7 +44,7 @@ pub(super) fn run(args: &QueryArgs, cli: &Cli) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting tokio")?;
     let answered = runtime.block_on(async {
         let client = Client::new(&settings)?;
-        let plan = query::plan(&client, &request).await?;
+        let plan = query::plan(&client, &request, config.rollups).await?;
         if common.explain {
             return Ok((plan, None));
         }

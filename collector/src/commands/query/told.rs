@@ -27,6 +27,12 @@ pub(super) fn choice(request: &Request, plan: &Plan) -> Vec<String> {
     if !choice.table.is_exact {
         lines.push("a lower bound: of each block of flows only the busiest hosts are kept".to_owned());
     }
+    if choice.is_off {
+        lines.push(format!(
+            "{} is switched off by rollups.tables: what came since then is not in it",
+            choice.table.name
+        ));
+    }
     if let Some(begins_ms) = choice.begins_ms {
         lines.push(format!("{} holds nothing before {}", choice.table.name, time(begins_ms)));
     }
@@ -42,6 +48,7 @@ fn why(reason: Reason) -> String {
         Reason::Ends(table) => format!("the ends are within buckets of {table}"),
         Reason::Reaches(table, since_ms) => format!("{table} reaches back to {} only", time(since_ms)),
         Reason::Empty(table) => format!("{table} is empty"),
+        Reason::Off(table) => format!("{table} is switched off by rollups.tables"),
         Reason::Asked => "asked for by --approximate".to_owned(),
         Reason::FlowsGone(Some(since_ms)) => format!("flows reaches back to {} only", time(since_ms)),
         Reason::FlowsGone(None) => "flows is empty".to_owned(),
