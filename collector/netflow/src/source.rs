@@ -1,15 +1,22 @@
 //! Where the cells of one column are read from: records of equal length, or records whose fields move.
 //!
-//! Both give iterators of known length, so that a column grows once and its loop has no branch on the field's type.
+//! Both write the cells of all records in one loop that has no branch on the field's type.
 
 use crate::plan::Op;
 use crate::template::VARIABLE;
 use crate::wire::{chunk_at, variable_at};
 
+/// Records of equal length are read this many at a time: one check of the bounds is for all of them.
+const STRIDE: usize = 4;
+
 /// Some records of one data set.
 pub(crate) trait Source {
-    /// `W` bytes of each record, `offset` bytes into the run of fixed-length fields at hand.
-    fn cells<const W: usize>(&self, offset: usize) -> impl Iterator<Item = [u8; W]>;
+    /// Number of records.
+    fn records(&self) -> usize;
+
+    /// Writes what `turn` makes of `W` bytes of each record, `offset` bytes into the run of fixed-length fields at hand. There is
+    /// a cell for each record.
+    fn write<const W: usize, T>(&self, offset: usize, cells: &mut [T], turn: impl Fn([u8; W]) -> T);
 
     /// The bytes of a field of any length in each record.
     fn values(&self, op: &Op) -> impl Iterator<Item = &[u8]>;
@@ -19,21 +26,58 @@ pub(crate) trait Source {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fixed<'a> {
     /// Whole records.
-    pub(crate) bytes: &'a [u8],
+    bytes: &'a [u8],
     /// Length of each; not 0.
-    pub(crate) record_length: usize,
+    record_length: usize,
+    records: usize,
+}
+
+impl<'a> Fixed<'a> {
+    /// The whole records of a set.
+    pub(crate) fn new(bytes: &'a [u8], record_length: usize) -> Self {
+        Self { bytes, record_length, records: bytes.len().checked_div(record_length).unwrap_or(0) }
+    }
+
+    /// The records, one by one.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &'a [u8]> {
+        self.bytes.chunks_exact(self.record_length)
+    }
 }
 
 impl Source for Fixed<'_> {
+    fn records(&self) -> usize {
+        self.records
+    }
+
     #[inline]
-    fn cells<const W: usize>(&self, offset: usize) -> impl Iterator<Item = [u8; W]> {
-        self.bytes.chunks_exact(self.record_length).map(move |record| chunk_at(record, offset).unwrap_or([0; W]))
+    fn write<const W: usize, T>(&self, offset: usize, cells: &mut [T], turn: impl Fn([u8; W]) -> T) {
+        let length = self.record_length;
+        let most = usize::from(u16::MAX);
+        // What is said here of the lengths lets the compiler leave out the checks of each cell: nothing below can overflow.
+        if length > most || offset > most || offset.wrapping_add(W) > length {
+            return;
+        }
+        let cell = |records: &[u8], at: usize| turn(chunk_at(records, at).unwrap_or([0; W]));
+        let (second, third) = (offset.wrapping_add(length), offset.wrapping_add(length.wrapping_mul(2)));
+        let fourth = offset.wrapping_add(length.wrapping_mul(3));
+        let (strides, rest) = cells.as_chunks_mut::<STRIDE>();
+        let mut left = self.bytes;
+        for cells in strides {
+            let Some((records, after)) = left.split_at_checked(length.wrapping_mul(STRIDE)) else { return };
+            left = after;
+            *cells = [cell(records, offset), cell(records, second), cell(records, third), cell(records, fourth)];
+        }
+        for one in rest {
+            let Some((record, after)) = left.split_at_checked(length) else { return };
+            left = after;
+            *one = cell(record, offset);
+        }
     }
 
     #[inline]
     fn values(&self, op: &Op) -> impl Iterator<Item = &[u8]> {
         let range = op.offset..op.offset.saturating_add(usize::from(op.width));
-        self.bytes.chunks_exact(self.record_length).map(move |record| record.get(range.clone()).unwrap_or(&[]))
+        self.iter().map(move |record| record.get(range.clone()).unwrap_or(&[]))
     }
 }
 
@@ -47,9 +91,15 @@ pub(crate) struct Moving<'a> {
 }
 
 impl Source for Moving<'_> {
+    fn records(&self) -> usize {
+        self.cursors.len()
+    }
+
     #[inline]
-    fn cells<const W: usize>(&self, offset: usize) -> impl Iterator<Item = [u8; W]> {
-        self.cursors.iter().map(move |cursor| chunk_at(self.set, cursor.saturating_add(offset)).unwrap_or([0; W]))
+    fn write<const W: usize, T>(&self, offset: usize, cells: &mut [T], turn: impl Fn([u8; W]) -> T) {
+        for (cell, cursor) in cells.iter_mut().zip(self.cursors) {
+            *cell = turn(chunk_at(self.set, cursor.saturating_add(offset)).unwrap_or([0; W]));
+        }
     }
 
     #[inline]
