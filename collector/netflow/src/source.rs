@@ -4,9 +4,9 @@
 
 use crate::plan::Op;
 use crate::template::VARIABLE;
-use crate::wire::{chunk_at, variable_at};
+use crate::wire::variable_at;
 
-/// Records of equal length are read this many at a time: one check of the bounds is for all of them.
+/// Records of equal length are read this many at a time, so that what is to be done for a loop is done for all of them.
 const STRIDE: usize = 4;
 
 /// Some records of one data set.
@@ -52,26 +52,26 @@ impl Source for Fixed<'_> {
     #[inline]
     fn write<const W: usize, T>(&self, offset: usize, cells: &mut [T], turn: impl Fn([u8; W]) -> T) {
         let length = self.record_length;
-        let most = usize::from(u16::MAX);
-        // What is said here of the lengths lets the compiler leave out the checks of each cell: nothing below can overflow.
-        if length > most || offset > most || offset.wrapping_add(W) > length {
+        // Said of the lengths before the loop, this is not asked for each cell.
+        if length < offset || length.wrapping_sub(offset) < W {
             return;
         }
-        let cell = |records: &[u8], at: usize| turn(chunk_at(records, at).unwrap_or([0; W]));
-        let (second, third) = (offset.wrapping_add(length), offset.wrapping_add(length.wrapping_mul(2)));
-        let fourth = offset.wrapping_add(length.wrapping_mul(3));
-        let (strides, rest) = cells.as_chunks_mut::<STRIDE>();
         let mut left = self.bytes;
-        for cells in strides {
-            let Some((records, after)) = left.split_at_checked(length.wrapping_mul(STRIDE)) else { return };
-            left = after;
-            *cells = [cell(records, offset), cell(records, second), cell(records, third), cell(records, fourth)];
-        }
-        for one in rest {
+        let mut write = |cell: &mut T| {
             let Some((record, after)) = left.split_at_checked(length) else { return };
             left = after;
-            *one = cell(record, offset);
+            if let Some(bytes) = record.get(offset..).and_then(<[u8]>::first_chunk) {
+                *cell = turn(*bytes);
+            }
+        };
+        let (strides, rest) = cells.as_chunks_mut::<STRIDE>();
+        for [first, second, third, fourth] in strides {
+            write(first);
+            write(second);
+            write(third);
+            write(fourth);
         }
+        rest.iter_mut().for_each(write);
     }
 
     #[inline]
@@ -98,7 +98,8 @@ impl Source for Moving<'_> {
     #[inline]
     fn write<const W: usize, T>(&self, offset: usize, cells: &mut [T], turn: impl Fn([u8; W]) -> T) {
         for (cell, cursor) in cells.iter_mut().zip(self.cursors) {
-            *cell = turn(chunk_at(self.set, cursor.saturating_add(offset)).unwrap_or([0; W]));
+            let start = cursor.saturating_add(offset);
+            *cell = turn(*self.set.get(start..).and_then(<[u8]>::first_chunk).unwrap_or(&[0; W]));
         }
     }
 
