@@ -14,6 +14,7 @@ use crate::options::{NAME_LIMIT, Options};
 use crate::plan::{Addr, Clock, LABELS, Name, Number, Op, Plan, Slot, Target};
 use crate::record::DataSet;
 use crate::source::{Fixed, Moving, Source};
+use crate::straight;
 use crate::tables::Tables;
 use crate::template::VARIABLE;
 use crate::text::Text;
@@ -31,7 +32,13 @@ pub(crate) fn fill(set: &DataSet<'_>, options: Option<&Options>, out: &mut Table
     out.flows.scratch.clear();
     let filled = match set.template.record_length() {
         Some(0) => Taken { records: 0, is_truncated: false },
-        Some(record_length) => fill_fixed(plan, set.bytes, record_length, now, out),
+        Some(record_length) => match straight::records(set.header.version, set.bytes) {
+            Some(records) => {
+                straight::fill(records, &(first_row..first_row.saturating_add(records.len())), now, &mut out.flows);
+                Taken { records: records.len(), is_truncated: false }
+            }
+            None => fill_by_plan(plan, set.bytes, record_length, now, out),
+        },
         None => fill_moving(set, now, out),
     };
     if filled.records > 0 {
@@ -40,7 +47,8 @@ pub(crate) fn fill(set: &DataSet<'_>, options: Option<&Options>, out: &mut Table
     filled
 }
 
-fn fill_fixed(plan: &Plan, bytes: &[u8], record_length: usize, now: Now, out: &mut Tables) -> Taken {
+/// The records of a template without variable-length fields.
+pub(crate) fn fill_by_plan(plan: &Plan, bytes: &[u8], record_length: usize, now: Now, out: &mut Tables) -> Taken {
     let first_row = out.flows.len();
     let source = Fixed::new(bytes, record_length);
     for op in &plan.ops {
@@ -324,7 +332,7 @@ fn addresses(op: &Op, source: &impl Source, cells: &mut [Address]) {
 
 /// An IPv4 address as an IPv6 one (RFC 4291 section 2.5.5.2).
 #[inline]
-fn mapped([a, b, c, d]: [u8; 4]) -> Address {
+pub(crate) fn mapped([a, b, c, d]: [u8; 4]) -> Address {
     [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d]
 }
 

@@ -135,6 +135,7 @@ impl Text {
 fn place(value: &[u8]) -> usize {
     /// 2^64 over the golden ratio: spreads what differs in the low bits over the high ones.
     const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+    const SHIFT: u32 = u64::BITS - RECENT.trailing_zeros();
     let ends = match (value.first_chunk(), value.last_chunk()) {
         (Some(first), Some(last)) => {
             u64::from_le_bytes(*first).wrapping_mul(SPREAD).rotate_left(32) ^ u64::from_le_bytes(*last)
@@ -143,5 +144,5 @@ fn place(value: &[u8]) -> usize {
     };
     let length = u64::try_from(value.len()).unwrap_or(0);
     let spread = (ends ^ length << 56).wrapping_mul(SPREAD);
-    (spread >> (u64::BITS - RECENT.trailing_zeros())) as usize
+    (spread >> SHIFT) as usize
 }

@@ -102,13 +102,7 @@ pub(super) fn complete(
 /// flowStartSysUpTime and flowEndSysUpTime of IPFIX, whose header has no uptime: they count from
 /// systemInitTimeMilliseconds, in the record or in the exporter's options. Where that is unknown too, the flow is taken to
 /// have ended when it was received.
-fn since_init(
-    plan: &Plan,
-    set: &DataSet<'_>,
-    options: Option<&Options>,
-    rows: Range<usize>,
-    out: &mut FlowColumns,
-) {
+fn since_init(plan: &Plan, set: &DataSet<'_>, options: Option<&Options>, rows: Range<usize>, out: &mut FlowColumns) {
     let announced_ms = options.and_then(|options| options.system_init_ms);
     let export_ms = set.header.export_ms;
     let in_records = out.scratch.values(Slot::SystemInit).iter().map(|init| Some(init.cast_signed()));
@@ -121,7 +115,9 @@ fn since_init(
     let read = |(value, init_ms): (&u64, Option<i64>)| init_ms.map_or(0, |init_ms| now(init_ms).uptime(*value as u32));
     if plan.start == Some(Clock::SinceInit) {
         let starts = cells(&mut out.start_ms, rows.clone()).iter_mut();
-        starts.zip(out.scratch.values(Slot::First).iter().zip(inits()).map(read)).for_each(|(cell, start)| *cell = start);
+        starts
+            .zip(out.scratch.values(Slot::First).iter().zip(inits()).map(read))
+            .for_each(|(cell, start)| *cell = start);
     }
     if plan.end == Some(Clock::SinceInit) {
         let ends = cells(&mut out.end_ms, rows.clone()).iter_mut();
