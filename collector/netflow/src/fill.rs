@@ -86,7 +86,7 @@ fn fill_moving(set: &DataSet<'_>, now: Now, out: &mut Tables) -> Taken {
 /// Runs the plan on one group of records; the cursors go from one run of fixed-length fields to the next.
 fn fill_group(set: &DataSet<'_>, cursors: &mut [usize], now: Now, first_row: usize, out: &mut Tables) {
     let plan = set.template.plan();
-    let mut stacks = [[0_u32; LABELS]; GROUP];
+    let mut stacks = (!plan.labels.is_empty()).then_some([[0_u32; LABELS]; GROUP]);
     let mut ops = plan.ops.iter().peekable();
     for (run_number, run_length) in set.template.runs().iter().enumerate() {
         let source = Moving { set: set.bytes, cursors };
@@ -94,7 +94,7 @@ fn fill_group(set: &DataSet<'_>, cursors: &mut [usize], now: Now, first_row: usi
             run(op, &source, now, first_row, out);
         }
         for label in plan.labels.iter().filter(|label| label.run == run_number) {
-            for (stack, cursor) in stacks.iter_mut().zip(cursors.iter()) {
+            for (stack, cursor) in stacks.iter_mut().flatten().zip(cursors.iter()) {
                 if let Some(entry) = stack.get_mut(label.level) {
                     *entry = label_at(set.bytes, cursor.saturating_add(label.offset));
                 }
@@ -105,7 +105,7 @@ fn fill_group(set: &DataSet<'_>, cursors: &mut [usize], now: Now, first_row: usi
             *cursor = variable_at(set.bytes, field).map_or(field, |(_, end)| end);
         }
     }
-    if !plan.labels.is_empty() {
+    if let Some(stacks) = stacks {
         out.flows.mpls_labels.lengthen(first_row);
         for stack in stacks.iter().take(cursors.len()) {
             out.flows.mpls_labels.push(stack.iter().copied());
