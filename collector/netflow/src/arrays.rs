@@ -1,5 +1,7 @@
 //! Structs of arrays: what the columns of all tables have in common.
 
+use std::ops::Range;
+
 use crate::columns::Labels;
 use crate::raw::Raw;
 use crate::text::Text;
@@ -35,6 +37,25 @@ impl<T: Clone + Default> Column for Vec<T> {
     fn clear_rows(&mut self) {
         self.clear();
     }
+}
+
+/// Rows that a column grows by at once, as far as there is room for them.
+const SPARE: usize = 64;
+
+/// Some cells of a column, to be written. A column that gets longer for it may get longer than the table: the cells past the
+/// table's rows are empty, until rows come that they belong to.
+#[inline]
+pub(crate) fn cells<T: Copy + Default>(column: &mut Vec<T>, rows: Range<usize>) -> &mut [T] {
+    if column.len() < rows.end {
+        grow(column, rows.end);
+    }
+    column.get_mut(rows).unwrap_or(&mut [])
+}
+
+#[inline(never)]
+fn grow<T: Copy + Default>(column: &mut Vec<T>, rows: usize) {
+    let room = column.capacity().min(rows.saturating_add(SPARE));
+    column.resize(room.max(rows), T::default());
 }
 
 macro_rules! column {
@@ -78,6 +99,11 @@ macro_rules! struct_of_arrays {
             /// Makes every column `rows` long, new cells empty.
             pub fn resize(&mut self, rows: usize) {
                 $(crate::arrays::Column::resize_rows(&mut self.$column, rows);)*
+            }
+
+            /// Makes every column that is shorter `rows` long, new cells empty.
+            pub fn lengthen(&mut self, rows: usize) {
+                $(crate::arrays::Column::lengthen(&mut self.$column, rows);)*
             }
 
             /// Makes room for `rows` in all, so that decoding up to there does not allocate.

@@ -3,7 +3,7 @@
 use crate::report::{Event, Report};
 
 /// Counts of one datagram.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     /// Rows for the other direction of records that tell of both.
     pub(crate) reverse_rows: u64,
@@ -24,6 +24,9 @@ pub(crate) struct Counts {
 impl Counts {
     /// Adds what happened to a report.
     pub(crate) fn tell(&self, report: &mut Report) {
+        if *self == Self::default() {
+            return;
+        }
         let events = [
             (Event::ReverseRow, self.reverse_rows),
             (Event::NatEvent, self.nat_events),

@@ -22,9 +22,9 @@ pub fn decode(datagram: &Datagram<'_>, store: &mut impl Store, out: &mut Tables,
     outcome
 }
 
-/// As [`decode`], one of many datagrams of a block: columns of flows that no field has written stay shorter than the others
-/// until [`Tables::complete`], which has to be called before anybody but a decoder looks. So an empty column costs something
-/// once for a block and not for every datagram.
+/// As [`decode`], one of many datagrams of a block: columns of flows that no field has written stay shorter than the others,
+/// and those that fields do write grow ahead, until [`Tables::complete`], which has to be called before anybody but a decoder
+/// looks. So an empty column costs something once for a block, and growing costs something once for many datagrams.
 pub fn decode_part(datagram: &Datagram<'_>, store: &mut impl Store, out: &mut Tables, report: &mut Report) -> Outcome {
     let mut columns = Columns { out, counts: Counts::default() };
     let outcome = walk(datagram, store, report, &mut columns);

@@ -5,7 +5,9 @@ mod names;
 mod sampling;
 mod times;
 
-use crate::arrays::Column;
+use std::ops::Range;
+
+use crate::arrays::cells;
 use crate::columns::{FlowColumns, flags};
 use crate::counts::Counts;
 use crate::options::Options;
@@ -37,19 +39,21 @@ pub(crate) fn complete(
     out.template_id.resize(rows, set.template_id.unwrap_or(0));
     let row_flags = if times::is_clock_off(header) { flags::CLOCK_OFF } else { 0 };
     out.flags.resize(rows, row_flags);
-    times::complete(plan, set, options, first_row, rows, out);
-    counts.times_clamped = counts.times_clamped.wrapping_add(times::clamp(header, first_row, out));
-    sampling::complete(set, options, first_row, rows, out, counts);
+    times::complete(plan, set, options, first_row..rows, out);
+    counts.times_clamped = counts.times_clamped.wrapping_add(times::clamp(header, first_row..rows, out));
+    sampling::complete(set, options, first_row..rows, out, counts);
     if plan.is_icmp_in_port {
-        icmp(first_row, out);
+        icmp(first_row..rows, out);
     }
     if out.raw.keep {
         kept::append(set, first_row, out);
     }
     // Columns that no field has written are longer at the end only, except where rows are looked at as a whole.
     let is_special = plan.has_section || plan.is_biflow() || plan.nat != Nat::Silent;
-    if is_special || plan.has_slot(Slot::LaterTcpFlags) {
+    if plan.is_biflow() {
         out.resize(rows);
+    } else if is_special || plan.has_slot(Slot::LaterTcpFlags) {
+        out.lengthen(rows);
     }
     if plan.has_section {
         section::complete(plan, first_row, out);
@@ -67,22 +71,25 @@ pub(crate) fn complete(
     if is_kept && plan.is_biflow() {
         let end = tables.flows.len();
         reverse::append(plan, first_row, &mut tables.flows, counts);
-        counts.times_clamped = counts.times_clamped.wrapping_add(times::clamp(header, end, &mut tables.flows));
+        let rows = end..tables.flows.len();
+        counts.times_clamped = counts.times_clamped.wrapping_add(times::clamp(header, rows, &mut tables.flows));
     }
 }
 
 /// By Cisco's custom, which others follow, an ICMP flow without an ICMP element has type * 256 + code as its destination
 /// port.
-fn icmp(first_row: usize, out: &mut FlowColumns) {
-    let (Some(protocols), Some(ports)) = (out.protocol.get(first_row..), out.dst_port.get(first_row..)) else { return };
-    if !protocols.iter().fold(false, |any, protocol| any | ICMP.contains(protocol)) {
+fn icmp(rows: Range<usize>, out: &mut FlowColumns) {
+    let (protocols, ports) = (cells(&mut out.protocol, rows.clone()), cells(&mut out.dst_port, rows.clone()));
+    let is_icmp = |protocol: u8| protocol == ICMP[0] || protocol == ICMP[1];
+    if !protocols.iter().fold(false, |any, protocol| any | is_icmp(*protocol)) {
         return;
     }
-    let of_port = |(protocol, port): (&u8, &u16)| if ICMP.contains(protocol) { *port } else { 0 };
-    out.icmp_type.lengthen(first_row);
-    out.icmp_code.lengthen(first_row);
-    out.icmp_type.extend(protocols.iter().zip(ports).map(|flow| of_port(flow).to_be_bytes()[0]));
-    out.icmp_code.extend(protocols.iter().zip(ports).map(|flow| of_port(flow).to_be_bytes()[1]));
+    let (kinds, codes) = (cells(&mut out.icmp_type, rows.clone()), cells(&mut out.icmp_code, rows));
+    for ((kind, code), (protocol, port)) in kinds.iter_mut().zip(codes).zip(protocols.iter().zip(ports)) {
+        if is_icmp(*protocol) {
+            [*kind, *code] = port.to_be_bytes();
+        }
+    }
 }
 
 /// YAF tells the flags of a flow's first packet and those of the others apart.

@@ -1,8 +1,10 @@
 //! Executes a plan: the records of a data set into columns, one field after the other. A column may be shorter than the
-//! table, as long as no field has written it; it is made as long as the rows before when one does.
+//! table, as long as no field has written it, or longer, with empty cells for rows to come: see [`cells`].
+
+use std::ops::Range;
 
 use crate::announce::rate_of_probability;
-use crate::arrays::Column;
+use crate::arrays::{Column, cells};
 use crate::clock::Now;
 use crate::columns::{Address, FlowColumns};
 use crate::counts::Counts;
@@ -12,6 +14,7 @@ use crate::options::{NAME_LIMIT, Options};
 use crate::plan::{Addr, Clock, LABELS, Name, Number, Op, Plan, Slot, Target};
 use crate::record::DataSet;
 use crate::source::{Fixed, Moving, Source};
+use crate::straight;
 use crate::tables::Tables;
 use crate::template::VARIABLE;
 use crate::text::Text;
@@ -29,7 +32,13 @@ pub(crate) fn fill(set: &DataSet<'_>, options: Option<&Options>, out: &mut Table
     out.flows.scratch.clear();
     let filled = match set.template.record_length() {
         Some(0) => Taken { records: 0, is_truncated: false },
-        Some(record_length) => fill_fixed(plan, set.bytes, record_length, now, out),
+        Some(record_length) => match straight::records(set.header.version, set.bytes) {
+            Some(records) => {
+                straight::fill(records, &(first_row..first_row.saturating_add(records.len())), now, &mut out.flows);
+                Taken { records: records.len(), is_truncated: false }
+            }
+            None => fill_by_plan(plan, set.bytes, record_length, now, out),
+        },
         None => fill_moving(set, now, out),
     };
     if filled.records > 0 {
@@ -38,20 +47,21 @@ pub(crate) fn fill(set: &DataSet<'_>, options: Option<&Options>, out: &mut Table
     filled
 }
 
-fn fill_fixed(plan: &Plan, bytes: &[u8], record_length: usize, now: Now, out: &mut Tables) -> Taken {
+/// The records of a template without variable-length fields.
+pub(crate) fn fill_by_plan(plan: &Plan, bytes: &[u8], record_length: usize, now: Now, out: &mut Tables) -> Taken {
     let first_row = out.flows.len();
-    let source = Fixed { bytes, record_length };
+    let source = Fixed::new(bytes, record_length);
     for op in &plan.ops {
         run(op, &source, now, first_row, out);
     }
     if !plan.labels.is_empty() {
         let stacks = &mut out.flows.mpls_labels;
         stacks.lengthen(first_row);
-        for record in bytes.chunks_exact(record_length) {
+        for record in source.iter() {
             stacks.push(plan.labels.iter().map(|label| label_at(record, label.offset)));
         }
     }
-    Taken { records: bytes.len().checked_div(record_length).unwrap_or(0), is_truncated: false }
+    Taken { records: source.records(), is_truncated: false }
 }
 
 fn fill_moving(set: &DataSet<'_>, now: Now, out: &mut Tables) -> Taken {
@@ -76,7 +86,7 @@ fn fill_moving(set: &DataSet<'_>, now: Now, out: &mut Tables) -> Taken {
 /// Runs the plan on one group of records; the cursors go from one run of fixed-length fields to the next.
 fn fill_group(set: &DataSet<'_>, cursors: &mut [usize], now: Now, first_row: usize, out: &mut Tables) {
     let plan = set.template.plan();
-    let mut stacks = [[0_u32; LABELS]; GROUP];
+    let mut stacks = (!plan.labels.is_empty()).then_some([[0_u32; LABELS]; GROUP]);
     let mut ops = plan.ops.iter().peekable();
     for (run_number, run_length) in set.template.runs().iter().enumerate() {
         let source = Moving { set: set.bytes, cursors };
@@ -84,7 +94,7 @@ fn fill_group(set: &DataSet<'_>, cursors: &mut [usize], now: Now, first_row: usi
             run(op, &source, now, first_row, out);
         }
         for label in plan.labels.iter().filter(|label| label.run == run_number) {
-            for (stack, cursor) in stacks.iter_mut().zip(cursors.iter()) {
+            for (stack, cursor) in stacks.iter_mut().flatten().zip(cursors.iter()) {
                 if let Some(entry) = stack.get_mut(label.level) {
                     *entry = label_at(set.bytes, cursor.saturating_add(label.offset));
                 }
@@ -95,7 +105,7 @@ fn fill_group(set: &DataSet<'_>, cursors: &mut [usize], now: Now, first_row: usi
             *cursor = variable_at(set.bytes, field).map_or(field, |(_, end)| end);
         }
     }
-    if !plan.labels.is_empty() {
+    if let Some(stacks) = stacks {
         out.flows.mpls_labels.lengthen(first_row);
         for stack in stacks.iter().take(cursors.len()) {
             out.flows.mpls_labels.push(stack.iter().copied());
@@ -109,29 +119,29 @@ fn label_at(bytes: &[u8], offset: usize) -> u32 {
     bytes.get(range).and_then(unsigned).unwrap_or(0) as u32
 }
 
-/// Appends one field of all records to its column, or fills the column's empty cells from `first_row` on.
+/// Writes one field of all records into its column, or where the column's cells are empty, from `first_row` on.
 fn run(op: &Op, source: &impl Source, now: Now, first_row: usize, tables: &mut Tables) {
     let out = &mut tables.flows;
+    let rows = first_row..first_row.saturating_add(source.records());
     match op.target {
-        Target::Addr(column) => addresses(op, source, first_row, address_column(column, out)),
-        Target::Number(column) => number(column, op, source, first_row, out),
-        Target::Dscp => turned(op, source, first_row, &mut out.tos, |value| (value << 2) as u8),
-        Target::IcmpTypeOfPair => turned(op, source, first_row, &mut out.icmp_type, |value| (value >> 8) as u8),
-        Target::IcmpCodeOfPair => turned(op, source, first_row, &mut out.icmp_code, |value| value as u8),
-        Target::Direction => turned(op, source, first_row, &mut out.direction, direction),
+        Target::Addr(column) => addresses(op, source, cells(address_column(column, out), rows)),
+        Target::Number(column) => number(column, op, source, rows, out),
+        Target::Dscp => turned(op, source, cells(&mut out.tos, rows), |value| (value << 2) as u8),
+        Target::IcmpTypeOfPair => turned(op, source, cells(&mut out.icmp_type, rows), |value| (value >> 8) as u8),
+        Target::IcmpCodeOfPair => turned(op, source, cells(&mut out.icmp_code, rows), |value| value as u8),
+        Target::Direction => turned(op, source, cells(&mut out.direction, rows), direction),
         Target::ForwardingStatus => {
             let width = op.width;
-            turned(op, source, first_row, &mut out.forwarding_status, |value| forwarding_status(value, width));
+            turned(op, source, cells(&mut out.forwarding_status, rows), |value| forwarding_status(value, width));
         }
         Target::SamplingProbability => {
             let rates = source.values(op).map(|value| rate_of_probability(value).unwrap_or(0));
-            out.sampling_rate.lengthen(first_row);
-            out.sampling_rate.extend(rates);
+            cells(&mut out.sampling_rate, rows).iter_mut().zip(rates).for_each(|(cell, rate)| *cell = rate);
         }
         Target::Start(Clock::SinceInit) => slot(op, source, out.scratch.slot(Slot::First), |value| value),
         Target::End(Clock::SinceInit) => slot(op, source, out.scratch.slot(Slot::Last), |value| value),
-        Target::Start(clock) => time(op, source, first_row, &mut out.start_ms, clock, now),
-        Target::End(clock) => time(op, source, first_row, &mut out.end_ms, clock, now),
+        Target::Start(clock) => time(op, source, cells(&mut out.start_ms, rows), clock, now),
+        Target::End(clock) => time(op, source, cells(&mut out.end_ms, rows), clock, now),
         Target::ReverseStart(clock) => time_slot(op, source, out.scratch.slot(Slot::ReverseStart), clock, now),
         Target::ReverseEnd(clock) => time_slot(op, source, out.scratch.slot(Slot::ReverseEnd), clock, now),
         Target::EventTime(clock) => time_slot(op, source, out.scratch.slot(Slot::EventTime), clock, now),
@@ -181,36 +191,36 @@ fn sections(op: &Op, source: &impl Source, layer: Layer, frames: &mut Vec<Frame>
     }
 }
 
-fn number(column: Number, op: &Op, source: &impl Source, first_row: usize, out: &mut FlowColumns) {
+fn number(column: Number, op: &Op, source: &impl Source, rows: Range<usize>, out: &mut FlowColumns) {
     match column {
-        Number::SrcPort => plain(op, source, first_row, &mut out.src_port),
-        Number::DstPort => plain(op, source, first_row, &mut out.dst_port),
-        Number::Protocol => plain(op, source, first_row, &mut out.protocol),
-        Number::Tos => plain(op, source, first_row, &mut out.tos),
-        Number::TcpFlags => plain(op, source, first_row, &mut out.tcp_flags),
-        Number::IcmpType => plain(op, source, first_row, &mut out.icmp_type),
-        Number::IcmpCode => plain(op, source, first_row, &mut out.icmp_code),
-        Number::InIf => plain(op, source, first_row, &mut out.in_if),
-        Number::OutIf => plain(op, source, first_row, &mut out.out_if),
-        Number::SrcAs => plain(op, source, first_row, &mut out.src_as),
-        Number::DstAs => plain(op, source, first_row, &mut out.dst_as),
-        Number::SrcPrefixLen => plain(op, source, first_row, &mut out.src_prefix_len),
-        Number::DstPrefixLen => plain(op, source, first_row, &mut out.dst_prefix_len),
-        Number::SrcVlan => plain(op, source, first_row, &mut out.src_vlan),
-        Number::DstVlan => plain(op, source, first_row, &mut out.dst_vlan),
-        Number::SrcMac => plain(op, source, first_row, &mut out.src_mac),
-        Number::DstMac => plain(op, source, first_row, &mut out.dst_mac),
-        Number::FlowEndReason => plain(op, source, first_row, &mut out.flow_end_reason),
-        Number::Bytes => plain(op, source, first_row, &mut out.bytes),
-        Number::Packets => plain(op, source, first_row, &mut out.packets),
-        Number::SamplingRate => plain(op, source, first_row, &mut out.sampling_rate),
-        Number::ApplicationId => plain(op, source, first_row, &mut out.application_id),
-        Number::PostNatSrcPort => plain(op, source, first_row, &mut out.post_nat_src_port),
-        Number::PostNatDstPort => plain(op, source, first_row, &mut out.post_nat_dst_port),
-        Number::IngressVrf => plain(op, source, first_row, &mut out.ingress_vrf),
-        Number::EgressVrf => plain(op, source, first_row, &mut out.egress_vrf),
-        Number::FirewallEvent => plain(op, source, first_row, &mut out.firewall_event),
-        Number::FirewallExtEvent => plain(op, source, first_row, &mut out.firewall_ext_event),
+        Number::SrcPort => plain(op, source, rows, &mut out.src_port),
+        Number::DstPort => plain(op, source, rows, &mut out.dst_port),
+        Number::Protocol => plain(op, source, rows, &mut out.protocol),
+        Number::Tos => plain(op, source, rows, &mut out.tos),
+        Number::TcpFlags => plain(op, source, rows, &mut out.tcp_flags),
+        Number::IcmpType => plain(op, source, rows, &mut out.icmp_type),
+        Number::IcmpCode => plain(op, source, rows, &mut out.icmp_code),
+        Number::InIf => plain(op, source, rows, &mut out.in_if),
+        Number::OutIf => plain(op, source, rows, &mut out.out_if),
+        Number::SrcAs => plain(op, source, rows, &mut out.src_as),
+        Number::DstAs => plain(op, source, rows, &mut out.dst_as),
+        Number::SrcPrefixLen => plain(op, source, rows, &mut out.src_prefix_len),
+        Number::DstPrefixLen => plain(op, source, rows, &mut out.dst_prefix_len),
+        Number::SrcVlan => plain(op, source, rows, &mut out.src_vlan),
+        Number::DstVlan => plain(op, source, rows, &mut out.dst_vlan),
+        Number::SrcMac => plain(op, source, rows, &mut out.src_mac),
+        Number::DstMac => plain(op, source, rows, &mut out.dst_mac),
+        Number::FlowEndReason => plain(op, source, rows, &mut out.flow_end_reason),
+        Number::Bytes => plain(op, source, rows, &mut out.bytes),
+        Number::Packets => plain(op, source, rows, &mut out.packets),
+        Number::SamplingRate => plain(op, source, rows, &mut out.sampling_rate),
+        Number::ApplicationId => plain(op, source, rows, &mut out.application_id),
+        Number::PostNatSrcPort => plain(op, source, rows, &mut out.post_nat_src_port),
+        Number::PostNatDstPort => plain(op, source, rows, &mut out.post_nat_dst_port),
+        Number::IngressVrf => plain(op, source, rows, &mut out.ingress_vrf),
+        Number::EgressVrf => plain(op, source, rows, &mut out.egress_vrf),
+        Number::FirewallEvent => plain(op, source, rows, &mut out.firewall_event),
+        Number::FirewallExtEvent => plain(op, source, rows, &mut out.firewall_ext_event),
     }
 }
 
@@ -243,42 +253,40 @@ macro_rules! cell {
 
 cell!(u8 u16 u32 u64);
 
-fn plain<T: Cell>(op: &Op, source: &impl Source, first_row: usize, column: &mut Vec<T>) {
-    turned(op, source, first_row, column, T::low);
+fn plain<T: Cell>(op: &Op, source: &impl Source, rows: Range<usize>, column: &mut Vec<T>) {
+    turned(op, source, cells(column, rows), T::low);
 }
 
 /// One loop for each width that exporters use; the rest is read byte by byte.
-fn turned<T: Copy + Default + PartialEq>(
-    op: &Op,
-    source: &impl Source,
-    first_row: usize,
-    column: &mut Vec<T>,
-    turn: impl Fn(u64) -> T,
-) {
+fn turned<T: Copy + Default + PartialEq>(op: &Op, source: &impl Source, cells: &mut [T], turn: impl Fn(u64) -> T) {
     if op.is_fill {
-        let cells = column.iter_mut().skip(first_row);
-        for (cell, value) in cells.zip(source.values(op)).filter(|(cell, _)| **cell == T::default()) {
+        for (cell, value) in cells.iter_mut().zip(source.values(op)).filter(|(cell, _)| **cell == T::default()) {
             *cell = turn(unsigned(value).unwrap_or(0));
         }
         return;
     }
-    column.lengthen(first_row);
     match op.width {
-        1 => column.extend(source.cells(op.offset).map(|[byte]| turn(u64::from(byte)))),
-        2 => column.extend(source.cells(op.offset).map(|bytes| turn(u64::from(u16::from_be_bytes(bytes))))),
-        4 => column.extend(source.cells(op.offset).map(|bytes| turn(u64::from(u32::from_be_bytes(bytes))))),
-        6 => column.extend(
-            source.cells(op.offset).map(|[a, b, c, d, e, f]| turn(u64::from_be_bytes([0, 0, a, b, c, d, e, f]))),
-        ),
-        8 => column.extend(source.cells(op.offset).map(|bytes| turn(u64::from_be_bytes(bytes)))),
-        _ => column.extend(source.values(op).map(|value| turn(unsigned(value).unwrap_or(0)))),
+        1 => source.write(op.offset, cells, |[byte]| turn(u64::from(byte))),
+        2 => source.write(op.offset, cells, |bytes| turn(u64::from(u16::from_be_bytes(bytes)))),
+        4 => source.write(op.offset, cells, |bytes| turn(u64::from(u32::from_be_bytes(bytes)))),
+        6 => source.write(op.offset, cells, |[a, b, c, d, e, f]| turn(u64::from_be_bytes([0, 0, a, b, c, d, e, f]))),
+        8 => source.write(op.offset, cells, |bytes| turn(u64::from_be_bytes(bytes))),
+        _ => {
+            for (cell, value) in cells.iter_mut().zip(source.values(op)) {
+                *cell = turn(unsigned(value).unwrap_or(0));
+            }
+        }
     }
 }
 
+/// Slots are as long as there are records so far, and no longer.
 fn slot(op: &Op, source: &impl Source, column: &mut Vec<u64>, turn: impl Fn(u64) -> u64) {
-    // Cells to be filled are those of the group at hand: the last ones.
-    let first = if op.is_fill { column.len().saturating_sub(source.values(op).count()) } else { 0 };
-    turned(op, source, first, column, turn);
+    if !op.is_fill {
+        column.resize(column.len().saturating_add(source.records()), 0);
+    }
+    // The cells of the group at hand are the last ones.
+    let first = column.len().saturating_sub(source.records());
+    turned(op, source, column.get_mut(first..).unwrap_or(&mut []), turn);
 }
 
 /// A time into a slot; an uptime that says nothing yet, as it stands.
@@ -292,22 +300,22 @@ fn time_slot(op: &Op, source: &impl Source, column: &mut Vec<u64>, clock: Clock,
 }
 
 /// The clock is chosen outside the loops.
-fn time(op: &Op, source: &impl Source, first_row: usize, column: &mut Vec<i64>, clock: Clock, now: Now) {
+fn time(op: &Op, source: &impl Source, cells: &mut [i64], clock: Clock, now: Now) {
     match clock {
-        Clock::Uptime => turned(op, source, first_row, column, |value| now.read(Clock::Uptime, value)),
-        Clock::Milliseconds => turned(op, source, first_row, column, |value| now.read(Clock::Milliseconds, value)),
+        Clock::Uptime => turned(op, source, cells, |value| now.read(Clock::Uptime, value)),
+        Clock::Milliseconds => turned(op, source, cells, |value| now.read(Clock::Milliseconds, value)),
         Clock::Seconds
         | Clock::Microseconds
         | Clock::Nanoseconds
         | Clock::BeforeExport
         | Clock::Absolute
-        | Clock::SinceInit => turned(op, source, first_row, column, |value| now.read(clock, value)),
+        | Clock::SinceInit => turned(op, source, cells, |value| now.read(clock, value)),
     }
 }
 
-fn addresses(op: &Op, source: &impl Source, first_row: usize, column: &mut Vec<Address>) {
+fn addresses(op: &Op, source: &impl Source, cells: &mut [Address]) {
     if op.is_fill {
-        for (cell, value) in column.iter_mut().skip(first_row).zip(source.values(op)) {
+        for (cell, value) in cells.iter_mut().zip(source.values(op)) {
             let other = address(value);
             if is_unspecified(*cell) && !is_unspecified(other) {
                 *cell = other;
@@ -315,17 +323,16 @@ fn addresses(op: &Op, source: &impl Source, first_row: usize, column: &mut Vec<A
         }
         return;
     }
-    column.lengthen(first_row);
     match op.width {
-        4 => column.extend(source.cells(op.offset).map(mapped)),
-        16 => column.extend(source.cells::<16>(op.offset)),
-        _ => column.extend(source.values(op).map(address)),
+        4 => source.write(op.offset, cells, mapped),
+        16 => source.write(op.offset, cells, |bytes: Address| bytes),
+        _ => cells.iter_mut().zip(source.values(op)).for_each(|(cell, value)| *cell = address(value)),
     }
 }
 
 /// An IPv4 address as an IPv6 one (RFC 4291 section 2.5.5.2).
 #[inline]
-fn mapped([a, b, c, d]: [u8; 4]) -> Address {
+pub(crate) fn mapped([a, b, c, d]: [u8; 4]) -> Address {
     [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d]
 }
 

@@ -54,6 +54,7 @@ mod reverse;
 mod section;
 mod sets;
 mod source;
+mod straight;
 mod translate;
 mod walk;
 mod wire;

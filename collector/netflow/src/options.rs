@@ -199,6 +199,8 @@ pub struct SamplingRates {
     by_scope: HashMap<SamplingScope, u64>,
     /// How many samplers have each rate: kept so that a change need not look at all of them.
     samplers_by_rate: HashMap<u64, usize>,
+    /// Whether any is an interface's.
+    has_interfaces: bool,
 }
 
 impl SamplingRates {
@@ -212,6 +214,11 @@ impl SamplingRates {
     #[must_use]
     pub fn of_every_sampler(&self) -> Option<u64> {
         self.samplers_by_rate.keys().next().copied().filter(|_| self.samplers_by_rate.len() == 1)
+    }
+
+    /// Whether there is a rate of an interface: where there is none, rows need not be asked for theirs.
+    pub(crate) fn has_interfaces(&self) -> bool {
+        self.has_interfaces
     }
 
     /// Every scope with its rate, in no order.
@@ -233,6 +240,7 @@ impl SamplingRates {
 
     fn insert(&mut self, scope: SamplingScope, rate: u64) {
         let before = self.by_scope.insert(scope, rate);
+        self.has_interfaces |= matches!(scope, SamplingScope::Interface(_) | SamplingScope::EgressInterface(_));
         if !matches!(scope, SamplingScope::Sampler(_)) {
             return;
         }

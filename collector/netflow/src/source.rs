@@ -1,15 +1,22 @@
 //! Where the cells of one column are read from: records of equal length, or records whose fields move.
 //!
-//! Both give iterators of known length, so that a column grows once and its loop has no branch on the field's type.
+//! Both write the cells of all records in one loop that has no branch on the field's type.
 
 use crate::plan::Op;
 use crate::template::VARIABLE;
-use crate::wire::{chunk_at, variable_at};
+use crate::wire::variable_at;
+
+/// Records of equal length are read this many at a time, so that what is to be done for a loop is done for all of them.
+const STRIDE: usize = 4;
 
 /// Some records of one data set.
 pub(crate) trait Source {
-    /// `W` bytes of each record, `offset` bytes into the run of fixed-length fields at hand.
-    fn cells<const W: usize>(&self, offset: usize) -> impl Iterator<Item = [u8; W]>;
+    /// Number of records.
+    fn records(&self) -> usize;
+
+    /// Writes what `turn` makes of `W` bytes of each record, `offset` bytes into the run of fixed-length fields at hand. There is
+    /// a cell for each record.
+    fn write<const W: usize, T>(&self, offset: usize, cells: &mut [T], turn: impl Fn([u8; W]) -> T);
 
     /// The bytes of a field of any length in each record.
     fn values(&self, op: &Op) -> impl Iterator<Item = &[u8]>;
@@ -19,21 +26,58 @@ pub(crate) trait Source {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fixed<'a> {
     /// Whole records.
-    pub(crate) bytes: &'a [u8],
+    bytes: &'a [u8],
     /// Length of each; not 0.
-    pub(crate) record_length: usize,
+    record_length: usize,
+    records: usize,
+}
+
+impl<'a> Fixed<'a> {
+    /// The whole records of a set.
+    pub(crate) fn new(bytes: &'a [u8], record_length: usize) -> Self {
+        Self { bytes, record_length, records: bytes.len().checked_div(record_length).unwrap_or(0) }
+    }
+
+    /// The records, one by one.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &'a [u8]> {
+        self.bytes.chunks_exact(self.record_length)
+    }
 }
 
 impl Source for Fixed<'_> {
+    fn records(&self) -> usize {
+        self.records
+    }
+
     #[inline]
-    fn cells<const W: usize>(&self, offset: usize) -> impl Iterator<Item = [u8; W]> {
-        self.bytes.chunks_exact(self.record_length).map(move |record| chunk_at(record, offset).unwrap_or([0; W]))
+    fn write<const W: usize, T>(&self, offset: usize, cells: &mut [T], turn: impl Fn([u8; W]) -> T) {
+        let length = self.record_length;
+        // Said of the lengths before the loop, this is not asked for each cell.
+        if length < offset || length.wrapping_sub(offset) < W {
+            return;
+        }
+        let mut left = self.bytes;
+        let mut write = |cell: &mut T| {
+            let Some((record, after)) = left.split_at_checked(length) else { return };
+            left = after;
+            if let Some(bytes) = record.get(offset..).and_then(<[u8]>::first_chunk) {
+                *cell = turn(*bytes);
+            }
+        };
+        let (strides, rest) = cells.as_chunks_mut::<STRIDE>();
+        for [first, second, third, fourth] in strides {
+            write(first);
+            write(second);
+            write(third);
+            write(fourth);
+        }
+        rest.iter_mut().for_each(write);
     }
 
     #[inline]
     fn values(&self, op: &Op) -> impl Iterator<Item = &[u8]> {
         let range = op.offset..op.offset.saturating_add(usize::from(op.width));
-        self.bytes.chunks_exact(self.record_length).map(move |record| record.get(range.clone()).unwrap_or(&[]))
+        self.iter().map(move |record| record.get(range.clone()).unwrap_or(&[]))
     }
 }
 
@@ -47,9 +91,16 @@ pub(crate) struct Moving<'a> {
 }
 
 impl Source for Moving<'_> {
+    fn records(&self) -> usize {
+        self.cursors.len()
+    }
+
     #[inline]
-    fn cells<const W: usize>(&self, offset: usize) -> impl Iterator<Item = [u8; W]> {
-        self.cursors.iter().map(move |cursor| chunk_at(self.set, cursor.saturating_add(offset)).unwrap_or([0; W]))
+    fn write<const W: usize, T>(&self, offset: usize, cells: &mut [T], turn: impl Fn([u8; W]) -> T) {
+        for (cell, cursor) in cells.iter_mut().zip(self.cursors) {
+            let start = cursor.saturating_add(offset);
+            *cell = turn(*self.set.get(start..).and_then(<[u8]>::first_chunk).unwrap_or(&[0; W]));
+        }
     }
 
     #[inline]

@@ -10,6 +10,8 @@ use crate::wire;
 
 /// Most strings that are remembered from one block to the next.
 const REMEMBERED: usize = 4096;
+/// Strings of the block at hand that are found without the map; a power of two.
+const RECENT: usize = 1024;
 
 /// One column of strings. Key 0 is always the empty string.
 #[derive(Debug, Clone)]
@@ -20,11 +22,13 @@ pub struct Text {
     known: HashMap<Arc<str>, (u32, u64)>,
     /// Number of the block at hand.
     block: u64,
+    /// The last key given to a string of each [`place`]. A key counts only if the string that it has now is the one asked for.
+    recent: Vec<u32>,
 }
 
 impl Default for Text {
     fn default() -> Self {
-        Self { values: vec![Arc::from("")], keys: Vec::new(), known: HashMap::new(), block: 0 }
+        Self { values: vec![Arc::from("")], keys: Vec::new(), known: HashMap::new(), block: 0, recent: Vec::new() }
     }
 }
 
@@ -55,7 +59,21 @@ impl Text {
     /// no UTF-8 become U+FFFD.
     pub(crate) fn key_of_bytes(&mut self, value: &[u8], limit: usize) -> u32 {
         let value = wire::without_trailing_zeros(value);
-        self.key(&String::from_utf8_lossy(value.get(..limit).unwrap_or(value)))
+        let value = value.get(..limit).unwrap_or(value);
+        if value.is_empty() {
+            return 0;
+        }
+        let place = place(value);
+        let recent = self.recent.get(place).copied().unwrap_or(0);
+        if self.values.get(usize::try_from(recent).unwrap_or(0)).is_some_and(|known| known.as_bytes() == value) {
+            return recent;
+        }
+        let key = self.key(&String::from_utf8_lossy(value));
+        self.recent.resize(RECENT, 0);
+        if let Some(recent) = self.recent.get_mut(place) {
+            *recent = key;
+        }
+        key
     }
 
     /// Appends a row with a key that [`Text::key`] gave since the last [`Text::clear`].
@@ -110,4 +128,21 @@ impl Text {
             self.known.clear();
         }
     }
+}
+
+/// Where the key of a string is remembered: made of its length and its ends, in which names differ. Names made to share a
+/// place are found in the map.
+fn place(value: &[u8]) -> usize {
+    /// 2^64 over the golden ratio: spreads what differs in the low bits over the high ones.
+    const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+    const SHIFT: u32 = u64::BITS - RECENT.trailing_zeros();
+    let ends = match (value.first_chunk(), value.last_chunk()) {
+        (Some(first), Some(last)) => {
+            u64::from_le_bytes(*first).wrapping_mul(SPREAD).rotate_left(32) ^ u64::from_le_bytes(*last)
+        }
+        _ => value.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)),
+    };
+    let length = u64::try_from(value.len()).unwrap_or(0);
+    let spread = (ends ^ length << 56).wrapping_mul(SPREAD);
+    (spread >> SHIFT) as usize
 }

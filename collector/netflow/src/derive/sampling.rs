@@ -1,5 +1,8 @@
 //! A flow's sampling rate, and where it came from.
 
+use std::ops::Range;
+
+use crate::arrays::cells;
 use crate::columns::{FlowColumns, SamplingSource};
 use crate::counts::Counts;
 use crate::options::{Options, SamplingRates, SamplingScope, rate_of_intervals, rate_of_sizes};
@@ -16,8 +19,7 @@ const EGRESS: u8 = 2;
 pub(super) fn complete(
     set: &DataSet<'_>,
     options: Option<&Options>,
-    first_row: usize,
-    rows: usize,
+    rows: Range<usize>,
     out: &mut FlowColumns,
     counts: &mut Counts,
 ) {
@@ -36,46 +38,71 @@ pub(super) fn complete(
     let is_told = plan.tells_sampling();
     let by_scope = rates.filter(|rates| by_domain.is_none() || rates.len() > 1);
     if !is_told && by_scope.is_none() {
-        out.sampling_rate.resize(rows, of_all.0);
-        out.sampling_source.resize(rows, of_all.1 as u8);
+        cells(&mut out.sampling_rate, rows.clone()).fill(of_all.0);
+        cells(&mut out.sampling_source, rows).fill(of_all.1 as u8);
         return;
     }
-    out.sampling_rate.resize(rows, 0);
-    out.sampling_source.resize(rows, SamplingSource::Record as u8);
-    out.in_if.resize(rows, 0);
-    out.out_if.resize(rows, 0);
-    out.direction.resize(rows, 0);
-    parts(plan, first_row, out);
+    cells(&mut out.sampling_source, rows.clone()).fill(SamplingSource::Record as u8);
+    let is_zero = |rates: &[u64]| rates.iter().fold(false, |any, rate| any | (*rate == 0));
+    // Where the record says its rate, it nearly always does.
+    if !is_zero(cells(&mut out.sampling_rate, rows.clone())) {
+        return;
+    }
+    parts(plan, rows.clone(), out);
+    let FlowColumns { sampling_rate, sampling_source, in_if, out_if, direction, scratch, .. } = out;
+    let (rates_told, sources) = (cells(sampling_rate, rows.clone()), cells(sampling_source, rows.clone()));
     if plan.tells_zero() {
-        let zeros = out.sampling_rate.iter().skip(first_row).filter(|rate| **rate == 0).count();
+        let zeros = rates_told.iter().filter(|rate| **rate == 0).count();
         counts.rates_zero = counts.rates_zero.wrapping_add(u64::try_from(zeros).unwrap_or(u64::MAX));
     }
-    let optional = |slot| out.scratch.values(slot).iter().copied().map(Some).chain(std::iter::repeat(None));
-    let samplers = optional(Slot::Sampler).zip(optional(Slot::SelectionSequence));
-    let metered = out.in_if.iter().zip(&out.out_if).zip(&out.direction);
-    let metered = metered.map(|((in_if, out_if), direction)| (*in_if, *out_if, *direction));
-    let rows = out.sampling_rate.iter_mut().zip(&mut out.sampling_source).zip(metered).skip(first_row).zip(samplers);
-    let mut memo = None;
-    for (((rate, source), metered), sampler) in rows.filter(|(((rate, _), _), _)| **rate == 0) {
-        // Flows of one set mostly share sampler and interfaces with the flow before.
-        let found = match memo {
-            Some((key, found)) if key == (sampler, metered) => found,
-            _ => by_scope.and_then(|rates| {
-                let (sampler, sequence) = sampler;
-                let by_sampler = sampler.and_then(|sampler| rates.get(&SamplingScope::Sampler(sampler)));
-                let by_sequence = || rates.get(&SamplingScope::SelectionSequence(sequence?));
-                by_sampler.or_else(by_sequence).or_else(|| by_interface(rates, metered))
-            }),
-        };
-        memo = Some(((sampler, metered), found));
+    let rows_without = rates_told.iter_mut().zip(sources).enumerate().filter(|(_, (rate, _))| **rate == 0);
+    let Some(by_scope) = by_scope else {
+        return rows_without.for_each(|(_, (rate, source))| (*rate, *source) = (of_all.0, of_all.1 as u8));
+    };
+    let (samplers, sequences) = (scratch.values(Slot::Sampler), scratch.values(Slot::SelectionSequence));
+    let (ins, outs) = (cells(in_if, rows.clone()), cells(out_if, rows.clone()));
+    let directions = cells(direction, rows);
+    let of = |record: usize, column: &[u32]| column.get(record).copied().unwrap_or(0);
+    // Flows of one set mostly share their sampler, and often their interfaces, with the flow before.
+    let (mut by_sampler, mut by_metered) = (None, None);
+    for (record, (rate, source)) in rows_without {
+        let selectors = (samplers.get(record).copied(), sequences.get(record).copied());
+        let of_selectors = remembered(&mut by_sampler, selectors, |selectors| rates_of(by_scope, selectors));
+        let metered = (of(record, ins), of(record, outs), directions.get(record).copied().unwrap_or(0));
+        let found = of_selectors.or_else(|| remembered(&mut by_metered, metered, |it| by_interface(by_scope, it)));
         let (found, found_source) = found.map_or(of_all, |rate| (rate, SamplingSource::Option));
         *rate = found;
         *source = found_source as u8;
     }
 }
 
+/// What was found for the same key before, or what is found now.
+fn remembered<K: Copy + PartialEq>(
+    memo: &mut Option<(K, Option<u64>)>,
+    key: K,
+    find: impl Fn(K) -> Option<u64>,
+) -> Option<u64> {
+    match memo {
+        Some((known, found)) if *known == key => *found,
+        _ => {
+            let found = find(key);
+            *memo = Some((key, found));
+            found
+        }
+    }
+}
+
+/// The rate announced for a sampler or a sequence of selectors.
+fn rates_of(rates: &SamplingRates, (sampler, sequence): (Option<u64>, Option<u64>)) -> Option<u64> {
+    let by_sampler = sampler.and_then(|sampler| rates.get(&SamplingScope::Sampler(sampler)));
+    by_sampler.or_else(|| rates.get(&SamplingScope::SelectionSequence(sequence?)))
+}
+
 /// The rate announced for the interface where a flow was metered: (input interface, output interface, direction column).
 fn by_interface(rates: &SamplingRates, (in_if, out_if, direction): (u32, u32, u8)) -> Option<u64> {
+    if !rates.has_interfaces() {
+        return None;
+    }
     let ingress = || rates.get(&SamplingScope::Interface(in_if));
     let egress = || rates.get(&SamplingScope::EgressInterface(out_if));
     match direction {
@@ -86,13 +113,13 @@ fn by_interface(rates: &SamplingRates, (in_if, out_if, direction): (u32, u32, u8
 }
 
 /// Rates told in two numbers: so many sampled and so many skipped, or so many of a population.
-fn parts(plan: &Plan, first_row: usize, out: &mut FlowColumns) {
+fn parts(plan: &Plan, rows: Range<usize>, out: &mut FlowColumns) {
     let tell = |is_told: bool, part: Slot, rest: Slot, rate: fn(u64, u64) -> u64, out: &mut FlowColumns| {
         if !is_told {
             return;
         }
         let numbers = out.scratch.values(part).iter().zip(out.scratch.values(rest));
-        for (cell, (part, rest)) in out.sampling_rate.iter_mut().skip(first_row).zip(numbers) {
+        for (cell, (part, rest)) in cells(&mut out.sampling_rate, rows.clone()).iter_mut().zip(numbers) {
             if *cell == 0 {
                 *cell = rate(*part, *rest);
             }

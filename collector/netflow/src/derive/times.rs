@@ -1,5 +1,8 @@
 //! Start and end of flows, out of what the exporter told, and what cannot be so.
 
+use std::ops::Range;
+
+use crate::arrays::cells;
 use crate::clock::Now;
 use crate::columns::{FlowColumns, flags};
 use crate::header::Header;
@@ -26,20 +29,18 @@ pub(super) fn is_clock_off(header: &Header) -> bool {
 /// Moves starts and ends that cannot be, says so in the rows' flags, and counts these rows. An end may be a day after the
 /// receipt, or, if that is later, after the export: exporters with a wrong clock are wrong in both. A later one is moved to the
 /// receipt, and so is one before 1970. A start after the end, or more than [`LONGEST_MS`] before it, is moved to the end.
-pub(super) fn clamp(header: &Header, first_row: usize, out: &mut FlowColumns) -> u64 {
+pub(super) fn clamp(header: &Header, rows: Range<usize>, out: &mut FlowColumns) -> u64 {
     let latest = header.received_ms.max(header.export_ms).saturating_add(DAY_MS).max(0);
     // What is negative is huge without its sign, so that one comparison finds both.
     let is_beyond = |value: i64, limit: i64| value.cast_unsigned() > limit.cast_unsigned();
     let is_wrong = |start: i64, end: i64| is_beyond(end.wrapping_sub(start), LONGEST_MS) | is_beyond(end, latest);
-    let (Some(starts), Some(ends)) = (out.start_ms.get_mut(first_row..), out.end_ms.get_mut(first_row..)) else {
-        return 0;
-    };
+    let (starts, ends) = (cells(&mut out.start_ms, rows.clone()), cells(&mut out.end_ms, rows.clone()));
     // Nearly always there is nothing to do: that is found out without a branch for each row.
     if !starts.iter().zip(&*ends).fold(false, |any, (start, end)| any | is_wrong(*start, *end)) {
         return 0;
     }
     let mut clamped = 0_u64;
-    let flags = out.flags.iter_mut().skip(first_row);
+    let flags = out.flags.iter_mut().skip(rows.start);
     for ((start, end), flags) in
         starts.iter_mut().zip(ends).zip(flags).filter(|((start, end), _)| is_wrong(**start, **end))
     {
@@ -66,24 +67,25 @@ pub(super) fn complete(
     plan: &Plan,
     set: &DataSet<'_>,
     options: Option<&Options>,
-    first_row: usize,
-    rows: usize,
+    rows: Range<usize>,
     out: &mut FlowColumns,
 ) {
-    since_init(plan, set, options, first_row, rows, out);
+    since_init(plan, set, options, rows.clone(), out);
     let is_exact = |clock| matches!(clock, Some(Clock::Uptime | Clock::BeforeExport));
     if is_exact(plan.start) && is_exact(plan.end) {
         return;
     }
+    let (starts, ends) = (cells(&mut out.start_ms, rows.clone()), cells(&mut out.end_ms, rows));
     // 0 stands for a time that was not told.
-    out.start_ms.resize(rows, 0);
-    out.end_ms.resize(rows, 0);
+    let is_untold = |times: &[i64]| times.iter().fold(false, |any, time| any | (*time == 0));
+    if !is_untold(starts) && !is_untold(ends) {
+        return;
+    }
     let received_ms = set.header.received_ms;
     let exporter_ms = if is_clock_off(set.header) { set.header.export_ms } else { received_ms };
     let durations = out.scratch.values(Slot::Duration).iter().map(|duration| Some(duration.cast_signed()));
     let durations = durations.chain(std::iter::repeat(None));
-    let cells = out.start_ms.iter_mut().zip(&mut out.end_ms).skip(first_row);
-    for ((start, end), duration) in cells.zip(durations) {
+    for ((start, end), duration) in starts.iter_mut().zip(ends).zip(durations) {
         match (*start, *end, duration) {
             (0, 0, duration) => {
                 *end = received_ms;
@@ -100,14 +102,7 @@ pub(super) fn complete(
 /// flowStartSysUpTime and flowEndSysUpTime of IPFIX, whose header has no uptime: they count from
 /// systemInitTimeMilliseconds, in the record or in the exporter's options. Where that is unknown too, the flow is taken to
 /// have ended when it was received.
-fn since_init(
-    plan: &Plan,
-    set: &DataSet<'_>,
-    options: Option<&Options>,
-    first_row: usize,
-    rows: usize,
-    out: &mut FlowColumns,
-) {
+fn since_init(plan: &Plan, set: &DataSet<'_>, options: Option<&Options>, rows: Range<usize>, out: &mut FlowColumns) {
     let announced_ms = options.and_then(|options| options.system_init_ms);
     let export_ms = set.header.export_ms;
     let in_records = out.scratch.values(Slot::SystemInit).iter().map(|init| Some(init.cast_signed()));
@@ -119,17 +114,21 @@ fn since_init(
     };
     let read = |(value, init_ms): (&u64, Option<i64>)| init_ms.map_or(0, |init_ms| now(init_ms).uptime(*value as u32));
     if plan.start == Some(Clock::SinceInit) {
-        out.start_ms.extend(out.scratch.values(Slot::First).iter().zip(inits()).map(read));
+        let starts = cells(&mut out.start_ms, rows.clone()).iter_mut();
+        starts
+            .zip(out.scratch.values(Slot::First).iter().zip(inits()).map(read))
+            .for_each(|(cell, start)| *cell = start);
     }
     if plan.end == Some(Clock::SinceInit) {
-        out.end_ms.extend(out.scratch.values(Slot::Last).iter().zip(inits()).map(read));
+        let ends = cells(&mut out.end_ms, rows.clone()).iter_mut();
+        ends.zip(out.scratch.values(Slot::Last).iter().zip(inits()).map(read)).for_each(|(cell, end)| *cell = end);
     }
     if plan.start != Some(Clock::SinceInit) || plan.end != Some(Clock::SinceInit) {
         return;
     }
     let received_ms = set.header.received_ms;
     let uptimes = out.scratch.values(Slot::First).iter().zip(out.scratch.values(Slot::Last));
-    let cells = out.start_ms.iter_mut().zip(&mut out.end_ms).take(rows).skip(first_row);
+    let cells = out.start_ms.iter_mut().zip(&mut out.end_ms).take(rows.end).skip(rows.start);
     for ((start, end), (first, last)) in cells.zip(uptimes).filter(|((_, end), _)| **end == 0) {
         let duration_ms = (*last as u32).wrapping_sub(*first as u32);
         *end = received_ms;
