@@ -88,6 +88,12 @@ impl Networks {
         Self::parse(&text).map_err(|bad| std::io::Error::new(std::io::ErrorKind::InvalidData, bad))
     }
 
+    /// Whether there is none.
+    #[must_use]
+    pub(super) fn is_empty(&self) -> bool {
+        self.prefixes.is_empty()
+    }
+
     /// The number of the network of an address; 0 outside of all. Nothing holds the all-zero address, which stands for "none".
     #[must_use]
     #[inline]
