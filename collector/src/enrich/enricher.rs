@@ -190,13 +190,22 @@ fn fill_networks(addresses: &[Address], networks: &Networks, memo: &mut NetworkM
         origin.customer.resize(rows);
         return;
     }
-    for address in addresses {
-        let number = networks.number(address);
-        let keys = memo.get(number, || {
-            let network = networks.network(number);
-            NetworkKeys { network: origin.network.key(&network.name), customer: origin.customer.key(&network.customer) }
-        });
-        origin.network.push(keys.network);
-        origin.customer.push(keys.customer);
+    let done = origin.network.keys().len();
+    let rows = done + addresses.len();
+    [&mut origin.network, &mut origin.customer].into_iter().for_each(|column| column.resize(rows));
+    let mut numbers = [0; GROUP];
+    for (group, first) in addresses.chunks(GROUP).zip((done..).step_by(GROUP)) {
+        networks.numbers(group, &mut numbers);
+        for (row, number) in (first..rows).zip(&numbers[..group.len()]) {
+            let keys = memo.get(*number, || {
+                let network = networks.network(*number);
+                NetworkKeys {
+                    network: origin.network.key(&network.name),
+                    customer: origin.customer.key(&network.customer),
+                }
+            });
+            origin.network.keys_mut()[row] = keys.network;
+            origin.customer.keys_mut()[row] = keys.customer;
+        }
     }
 }
