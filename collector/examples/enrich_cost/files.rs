@@ -1,13 +1,11 @@
 //! GeoIP files of real size, made up: some five million networks, a hundred thousand cities, 75 000 autonomous systems.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
-use mmdb_writer::ipnet::IpNet;
-use mmdb_writer::{Value, Writer};
+use crate::database::{Record, Writer};
 
 const CITIES: u64 = 100_000;
-const COUNTRIES: u64 = 250;
+const COUNTRIES: u32 = 250;
 const SYSTEMS: u64 = 75_000;
 /// Parts of IPv6 that are handed out, /32 each.
 const V6_REGIONS: u32 = 10_000;
@@ -46,47 +44,37 @@ pub(crate) fn make(folder: &Path) -> anyhow::Result<[PathBuf; 2]> {
     if files.iter().all(|file| file.exists()) {
         return Ok(files);
     }
-    let mut city = Writer::new("GeoLite2-City");
     let mut random = Random(3);
+    let mut city = Writer::new();
     for network in nets(&city_shares(), 1) {
-        let number = random.zipf(CITIES as usize) as u64;
-        let country = number.wrapping_mul(2_654_435_761) % COUNTRIES;
-        let code = [b'A' + (country / 16) as u8, b'A' + (country % 16) as u8].map(char::from);
-        let name = format!("{} town of {number}", if number % 3 == 0 { "The old" } else { "New" });
-        let place = Value::map([
-            ("country", Value::map([("iso_code", Value::from(code.iter().collect::<String>().as_str()))])),
-            ("city", Value::map([("names", Value::map([("en", Value::from(name.as_str()))]))])),
-            ("location", Value::map([("accuracy_radius", Value::from(random.below(4) as u16))])),
-        ]);
-        city.insert_value(network, place)?;
+        let number = random.zipf(CITIES as usize) as u32;
+        city.insert(
+            network,
+            Record::City {
+                number,
+                country: number.wrapping_mul(2_654_435_761) % COUNTRIES,
+                radius: random.below(4) as u16,
+            },
+        );
     }
-    std::fs::write(&files[0], city.to_bytes()?)?;
+    city.write(&files[0], "GeoLite2-City")?;
     drop(city);
-    let mut systems = Writer::new("GeoLite2-ASN");
+    let mut systems = Writer::new();
     for network in nets(&system_shares(), 2) {
-        let number = random.zipf(SYSTEMS as usize) as u64;
-        let name = format!("AS-{number} Network Services");
-        let system = Value::map([
-            ("autonomous_system_number", Value::from(number as u32 + 1)),
-            ("autonomous_system_organization", Value::from(name.as_str())),
-        ]);
-        systems.insert_value(network, system)?;
+        systems.insert(network, Record::System { number: random.zipf(SYSTEMS as usize) as u32 });
     }
-    std::fs::write(&files[1], systems.to_bytes()?)?;
+    systems.write(&files[1], "GeoLite2-ASN")?;
     Ok(files)
 }
 
 /// The networks that the city file was made of.
-pub(crate) fn networks(_folder: &Path) -> anyhow::Result<Networks> {
+pub(crate) fn networks() -> Networks {
     let (mut v4, mut v6) = (Vec::new(), Vec::new());
-    for network in nets(&city_shares(), 1) {
-        match (network.network(), network.broadcast()) {
-            (IpAddr::V4(first), IpAddr::V4(last)) => v4.push((u32::from(first).into(), u32::from(last).into())),
-            (IpAddr::V6(first), IpAddr::V6(last)) => v6.push((u128::from(first), u128::from(last))),
-            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => {}
-        }
+    for Network { first, bits } in nets(&city_shares(), 1) {
+        let last = first | u128::MAX.checked_shr(bits.into()).unwrap_or(0);
+        if first >> 32 == 0 { v4.push((first, last)) } else { v6.push((first, last)) }
     }
-    Ok(Networks { v4, v6 })
+    Networks { v4, v6 }
 }
 
 /// Of a thousand prefixes of each length, those that are split in two.
@@ -132,22 +120,25 @@ fn system_shares() -> Shares {
     }
 }
 
-fn nets(shares: &Shares, seed: u64) -> Vec<IpNet> {
+/// A prefix; IPv4 is `::/96`.
+pub(crate) struct Network {
+    pub(crate) first: u128,
+    pub(crate) bits: u8,
+}
+
+fn nets(shares: &Shares, seed: u64) -> Vec<Network> {
     let mut random = Random(seed);
     let mut found = Vec::new();
     for region in 1..224_u32 {
         split(u128::from(region << 24), 8, 32, shares.v4, &mut random, &mut |first, bits| {
-            found.push((IpAddr::V4(Ipv4Addr::from(first as u32)), bits));
+            found.push(Network { first, bits: bits + 96 });
         });
     }
     for region in 0..V6_REGIONS {
         let first = (0x2400_u128 << 112) + (u128::from(region) * 5 << 96);
-        split(first, 32, 128, shares.v6, &mut random, &mut |first, bits| {
-            found.push((IpAddr::V6(Ipv6Addr::from(first)), bits));
-        });
+        split(first, 32, 128, shares.v6, &mut random, &mut |first, bits| found.push(Network { first, bits }));
     }
-    // What cannot be a network is not one of these.
-    found.into_iter().filter_map(|(first, bits)| IpNet::new(first, bits).ok()).collect()
+    found
 }
 
 /// Splits a prefix until chance says to stop, and tells each part but one of twenty.
