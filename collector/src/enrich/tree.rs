@@ -39,6 +39,14 @@ pub(super) struct Tree {
     wide: Huge<u32>,
 }
 
+/// The cells of a [`Tree`].
+#[derive(Clone, Copy)]
+struct View<'a> {
+    roots: &'a [u32],
+    nodes: &'a [Node],
+    wide: &'a [u32],
+}
+
 /// Where the look-up of an address begins.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Start {
@@ -118,11 +126,12 @@ impl Tree {
     /// The number of one address.
     pub(super) fn find(&self, address: &Address, start: Start) -> u32 {
         let Start { root, key, skip } = start;
-        let mut value = self.roots[(root << self.root_bits) as usize + (key >> (32 - self.root_bits)) as usize];
+        let view = self.view();
+        let mut value = view.roots[(root << self.root_bits) as usize + (key >> (32 - self.root_bits)) as usize];
         let mut rest = address.iter().skip(skip + (self.root_bits / NODE_BITS) as usize);
         while value & NODE != 0 {
             let Some(slot) = rest.next() else { return NOTHING };
-            value = self.step(value, *slot);
+            value = view.step(value, *slot);
         }
         value
     }
@@ -135,14 +144,14 @@ impl Tree {
         start: impl Fn(&Address) -> Start,
         found: &mut [u32; GROUP],
     ) {
-        let (roots, shift) = (&*self.roots, 32 - self.root_bits);
+        let (view, shift) = (self.view(), 32 - self.root_bits);
         // The byte of each address that the next node is asked for.
         let mut next = [0_u8; GROUP];
         let mut open = [0_u8; GROUP];
         let mut open_count = 0_usize;
         for (place, address) in addresses.iter().take(GROUP).enumerate() {
             let Start { root, key, skip } = start(address);
-            let value = roots[((root << self.root_bits) as usize) + ((key >> shift) as usize)];
+            let value = view.roots[((root << self.root_bits) as usize) + ((key >> shift) as usize)];
             found[place] = value;
             next[place] = skip as u8 + (self.root_bits / NODE_BITS) as u8;
         }
@@ -156,7 +165,7 @@ impl Tree {
                 let place = usize::from(open[turn]) % GROUP;
                 let slot = addresses[place][usize::from(next[place]) % size_of::<Address>()];
                 next[place] += 1;
-                let value = self.step(found[place], slot);
+                let value = view.step(found[place], slot);
                 found[place] = value;
                 open[still_open] = place as u8;
                 still_open += (value >> 31) as usize;
@@ -165,16 +174,23 @@ impl Tree {
         }
     }
 
-    /// The value of a slot of a node.
     #[inline]
-    fn step(&self, node: u32, slot: u8) -> u32 {
-        let index = (node & NUMBER) as usize;
-        if node & WIDE == 0 { self.nodes[index].value(slot) } else { self.wide[index * SLOTS + usize::from(slot)] }
+    fn view(&self) -> View<'_> {
+        View { roots: &self.roots, nodes: &self.nodes, wide: &self.wide }
     }
 
     /// Bytes of memory.
     pub(super) fn bytes(&self) -> usize {
         size_of_val(&*self.roots) + size_of_val(&*self.nodes) + size_of_val(&*self.wide)
+    }
+}
+
+impl View<'_> {
+    /// The value of a slot of a node.
+    #[inline]
+    fn step(self, node: u32, slot: u8) -> u32 {
+        let index = (node & NUMBER) as usize;
+        if node & WIDE == 0 { self.nodes[index].value(slot) } else { self.wide[index * SLOTS + usize::from(slot)] }
     }
 }
 
