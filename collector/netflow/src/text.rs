@@ -55,6 +55,14 @@ impl Text {
         next
     }
 
+    /// Adds a string that is not in this block's dictionary yet, which is for the caller to know; its key. Nothing is hashed.
+    /// [`Text::key`] does not know the string.
+    pub fn append(&mut self, value: &Arc<str>) -> u32 {
+        let key = u32::try_from(self.values.len()).unwrap_or(0);
+        self.values.push(Arc::clone(value));
+        key
+    }
+
     /// The key of a string as it stands on the wire: UTF-8, trailing zeros cut, no longer than `limit` bytes. Bytes that are
     /// no UTF-8 become U+FFFD.
     pub(crate) fn key_of_bytes(&mut self, value: &[u8], limit: usize) -> u32 {

@@ -98,6 +98,8 @@ impl Inserts {
             ("max_insert_block_size", "1048449"),
             ("insert_deduplicate", "1"),
             ("insert_deduplication_token", token),
+            // A column that is left out has the default of its type, whatever default its table was given.
+            ("input_format_defaults_for_omitted_fields", "0"),
             // The status is sent once the insert is done, not before.
             ("wait_end_of_query", "1"),
             ("send_progress_in_http_headers", "0"),
@@ -110,8 +112,9 @@ impl Inserts {
     /// Hands over the rows piece by piece, as fast as they are taken.
     async fn send(&self, part: Part<'_>, to: &mpsc::Sender<Piece>, scratch: &mut BytesMut) -> Result<u64, NotSent> {
         let mut encoded_bytes = 0;
-        native::write_header(part, scratch);
-        for (column, cells) in part.columns() {
+        let columns = native::columns(part);
+        native::write_header(columns.len(), part.len(), scratch);
+        for (column, cells) in columns {
             native::write_column(column, cells, scratch);
             while scratch.len() >= CHUNK_BYTES {
                 encoded_bytes += CHUNK_BYTES as u64;

@@ -3,8 +3,8 @@
 //! A block is `varuint columns, varuint rows`, then each column as `string name, string type, data`. The data of a column of
 //! fixed-width cells is its memory, little-endian, so a column is one copy. Layout:
 //! <https://clickhouse.com/docs/interfaces/formats/Native>, `SerializationLowCardinality.cpp`, `SerializationArray.cpp` and
-//! `SerializationMap.cpp`.
-//! Not here: compression and sending.
+//! `SerializationMap.cpp`. A column of which every cell is the default of its type is left out: ClickHouse fills it in, and most
+//! exporters leave half of the columns empty. Not here: compression and sending.
 
 use bytes::{BufMut, BytesMut};
 use netflow::columns::Labels;
@@ -21,6 +21,9 @@ const KEYS_VERSION: u64 = 1;
 const HAS_ADDITIONAL_KEYS: u64 = 1 << 9;
 /// `IndexesSerializationType::NeedUpdateDictionary`: and it replaces the one before.
 const NEED_UPDATE_DICTIONARY: u64 = 1 << 10;
+
+/// Bytes that are looked at, or keys that are narrowed, at once.
+const PIECE_BYTES: usize = 1024;
 
 /// Why a block cannot be encoded. Either is a fault of whoever filled the block; sending it would store wrong rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -54,11 +57,38 @@ impl EncodeError {
 /// Nothing is appended when the rows are at fault.
 pub fn encode(part: Part<'_>, out: &mut BytesMut) -> Result<(), EncodeError> {
     check(part)?;
-    write_header(part, out);
-    for (column, cells) in part.columns() {
-        write_column(column, cells, out);
-    }
+    let columns = columns(part);
+    write_header(columns.len(), part.len(), out);
+    columns.into_iter().for_each(|(column, cells)| write_column(column, cells, out));
     Ok(())
+}
+
+/// The columns that are written: those that have a cell which is not the default of its type, and the first in any case, as
+/// rows without a column are none.
+#[must_use]
+pub fn columns(part: Part<'_>) -> Vec<(&'static Column, Cells<'_>)> {
+    let numbered = part.columns().enumerate();
+    numbered.filter(|(number, (_, cells))| *number == 0 || !is_default(*cells)).map(|(_, column)| column).collect()
+}
+
+/// Whether ClickHouse has the same cells for a column that is not sent.
+fn is_default(cells: Cells<'_>) -> bool {
+    match cells {
+        Cells::U8(values) | Cells::Bool(values) | Cells::Enum(values, _) => is_zero(values),
+        Cells::U16(values) => is_zero(bytemuck::cast_slice(values)),
+        Cells::U32(values) | Cells::Seconds(values) => is_zero(bytemuck::cast_slice(values)),
+        Cells::U64(values) | Cells::Mac(values) => is_zero(bytemuck::cast_slice(values)),
+        Cells::I64(values) | Cells::Millis(values) => is_zero(bytemuck::cast_slice(values)),
+        Cells::Addr(values) => is_zero(values.as_flattened()),
+        Cells::Text(text) => text.values().len() == 1 || is_zero(bytemuck::cast_slice(text.keys())),
+        Cells::Labels(labels) => labels.values.is_empty(),
+        Cells::Map(raw) => raw.values.is_empty(),
+    }
+}
+
+/// Piece by piece: within one without a branch, and most columns that are in use end at the first.
+fn is_zero(bytes: &[u8]) -> bool {
+    bytes.chunks(PIECE_BYTES).all(|piece| piece.iter().fold(0, |all, byte| all | byte) == 0)
 }
 
 /// Whether every column has as many cells as there are rows, and every cell has its value.
@@ -101,17 +131,22 @@ pub fn check(part: Part<'_>) -> Result<(), EncodeError> {
 }
 
 fn has_all_values(text: &Text) -> bool {
-    text.keys().iter().all(|key| (*key as usize) < text.values().len())
+    // Without an early end, so that many keys are looked at in one step. Key 0 always has its value.
+    let largest = text.keys().iter().fold(0, |largest, key| (*key).max(largest));
+    (largest as usize) < text.values().len()
 }
 
 fn ascend_to(ends: &[u64], values: usize) -> bool {
+    if values == 0 {
+        return is_zero(bytemuck::cast_slice(ends));
+    }
     ends.is_sorted() && ends.last().copied().unwrap_or(0) == values as u64
 }
 
-/// Appends what precedes the columns. The rows must have passed [`check`].
-pub fn write_header(part: Part<'_>, out: &mut BytesMut) {
-    write_varuint(part.table().columns.len() as u64, out);
-    write_varuint(part.len() as u64, out);
+/// Appends what precedes so many [`columns`] of so many rows.
+pub fn write_header(columns: usize, rows: usize, out: &mut BytesMut) {
+    write_varuint(columns as u64, out);
+    write_varuint(rows as u64, out);
 }
 
 /// Appends one column with its name and type. The rows must have passed [`check`].
@@ -120,8 +155,11 @@ pub fn write_column(column: &Column, cells: Cells<'_>, out: &mut BytesMut) {
     write_string(column.kind, out);
     match cells {
         Cells::U8(values) => out.extend_from_slice(values),
-        Cells::Bool(values) => out.extend(values.iter().map(|value| u8::from(*value != 0))),
-        Cells::Enum(values, names) => write_enum(values, names.len(), out),
+        Cells::Bool(values) => write_converted(values, |value| u8::from(value != 0), out),
+        // ClickHouse takes an enumeration's value unseen and fails when it is read, so one without a name is written as 0.
+        Cells::Enum(values, names) => {
+            write_converted(values, |value| if usize::from(value) < names.len() { value } else { 0 }, out);
+        }
         Cells::U16(values) => out.extend_from_slice(bytemuck::cast_slice(values)),
         Cells::U32(values) | Cells::Seconds(values) => out.extend_from_slice(bytemuck::cast_slice(values)),
         Cells::U64(values) | Cells::Mac(values) => out.extend_from_slice(bytemuck::cast_slice(values)),
@@ -136,14 +174,12 @@ pub fn write_column(column: &Column, cells: Cells<'_>, out: &mut BytesMut) {
     }
 }
 
-/// ClickHouse takes an enumeration's value unseen and fails when it is read, so one without a name is written as 0.
-fn write_enum(values: &[u8], names: usize, out: &mut BytesMut) {
-    let start = out.len();
-    out.extend_from_slice(values);
-    for value in &mut out[start..] {
-        if usize::from(*value) >= names {
-            *value = 0;
-        }
+/// Appends the cells, each converted. By way of a small array, since a buffer that grows byte by byte is slow.
+fn write_converted<T: Copy, U: bytemuck::Pod>(values: &[T], convert: impl Fn(T) -> U, out: &mut BytesMut) {
+    for piece in values.chunks(PIECE_BYTES) {
+        let mut converted = [U::zeroed(); PIECE_BYTES];
+        converted.iter_mut().zip(piece).for_each(|(place, value)| *place = convert(*value));
+        out.extend_from_slice(bytemuck::cast_slice(&converted[..piece.len()]));
     }
 }
 
@@ -182,8 +218,8 @@ fn write_text(text: &Text, out: &mut BytesMut) {
     out.put_u64_le(keys.len() as u64);
     // `check` has seen that every key is below the number of values, so narrowing loses nothing.
     match index_type {
-        0 => out.extend(keys.iter().map(|key| *key as u8)),
-        1 => keys.iter().for_each(|key| out.put_u16_le(*key as u16)),
+        0 => write_converted(keys, |key| key as u8, out),
+        1 => write_converted(keys, |key| key as u16, out),
         _ => out.extend_from_slice(bytemuck::cast_slice(keys)),
     }
 }
@@ -294,6 +330,40 @@ mod tests {
     }
 
     #[test]
+    fn columns_of_nothing_but_defaults_are_left_out() {
+        type Fill = fn(&mut Block);
+        let cases: [(Fill, &[&str]); 8] = [
+            (|_| {}, &[]),
+            (|block| block.decoded.flows.src_port[1] = 1, &["src_port"]),
+            (|block| block.decoded.flows.post_nat_dst_addr[1][15] = 1, &["post_nat_dst_addr"]),
+            (|block| block.decoded.flows.bytes[0] = 1 << 63, &["bytes"]),
+            (|block| block.decoded.flows.direction[1] = 1, &["direction"]),
+            (|block| block.decoded.flows.mpls_labels = Labels { ends: vec![0, 1], values: vec![0] }, &["mpls_labels"]),
+            (|block| block.src.city.keys_mut()[1] = 0, &[]),
+            (
+                |block| {
+                    let key = block.dst.city.key("Halle");
+                    block.dst.city.keys_mut()[1] = key;
+                },
+                &["dst_city"],
+            ),
+        ];
+        for (fill, expected) in cases {
+            let mut block = block(2);
+            fill(&mut block);
+            let names: Vec<&str> = columns(flows(&block)).iter().map(|(column, _)| column.name).collect();
+            assert_eq!((names[0], &names[1..]), ("time_received", expected));
+            let mut out = BytesMut::new();
+            encode(flows(&block), &mut out).unwrap();
+            assert_eq!(out[..2], [names.len() as u8, 2]);
+        }
+        let mut last_of_many = vec![0; 100_000];
+        assert!(is_zero(&last_of_many));
+        last_of_many[99_999] = 1;
+        assert!(!is_zero(&last_of_many));
+    }
+
+    #[test]
     fn indexes_are_as_wide_as_the_dictionary_needs() {
         for (values, index_type, width) in [(0x100, 0, 1), (0x101, 1, 2), (0x1_0000, 1, 2), (0x1_0001, 2, 4)] {
             let mut block = block(1);
@@ -301,6 +371,7 @@ mod tests {
                 let key = block.exporter_name.key(&value.to_string());
                 block.exporter_name.keys_mut()[0] = key;
             }
+            assert_eq!(check(flows(&block)), Ok(()));
             let bytes = encoded("exporter_name", &block);
             assert_eq!(bytes[8..10], [index_type, 6], "{values}");
             assert_eq!(bytes[bytes.len() - width..], (values - 1_u32).to_le_bytes()[..width], "{values}");

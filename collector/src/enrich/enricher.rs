@@ -3,12 +3,15 @@
 use netflow::Text;
 use netflow::columns::Address;
 
-use super::geo::{Geo, PlaceId};
-use super::memo::{ExporterMemo, NetworkKeys, NetworkMemo, PlaceKeys, PlaceMemo};
+use super::geo::Geo;
+use super::interner;
+use super::memo::{ExporterMemo, NetworkKeys, NetworkMemo, PlaceKeys};
+use super::mmdb::Record;
 use super::names::Names;
 use super::networks::Networks;
 use super::published::{Current, Published};
 use super::sampling::{CurrentRates, PublishedRates};
+use super::tree::GROUP;
 use crate::batch::{Block, Origin};
 
 /// Tables that have a column of exporters' names.
@@ -21,9 +24,8 @@ pub struct Enricher {
     names: Current<Names>,
     networks: Current<Networks>,
     rates: CurrentRates,
-    places: Vec<PlaceId>,
-    src: PlaceMemo,
-    dst: PlaceMemo,
+    src: PlaceKeys,
+    dst: PlaceKeys,
     src_networks: NetworkMemo,
     dst_networks: NetworkMemo,
     exporters: [ExporterMemo; TABLES],
@@ -53,9 +55,8 @@ impl Enricher {
             names: names.current(),
             networks: Published::new(Networks::default()).current(),
             rates: PublishedRates::default().current(),
-            places: Vec::new(),
-            src: PlaceMemo::new(),
-            dst: PlaceMemo::new(),
+            src: PlaceKeys::default(),
+            dst: PlaceKeys::default(),
             src_networks: NetworkMemo::default(),
             dst_networks: NetworkMemo::default(),
             exporters: std::array::from_fn(|_| ExporterMemo::new()),
@@ -84,8 +85,8 @@ impl Enricher {
             return;
         }
         if done == [0; TABLES] || self.valid_for != Some(Dictionaries::of(block, geo, names, networks)) {
-            self.src.clear();
-            self.dst.clear();
+            begin(&mut self.src, geo, &block.src);
+            begin(&mut self.dst, geo, &block.dst);
             self.src_networks.clear(networks.count());
             self.dst_networks.clear(networks.count());
             self.exporters.iter_mut().for_each(ExporterMemo::clear);
@@ -97,11 +98,9 @@ impl Enricher {
         fill_names(&decoded.interface_counters.exporter, names, of_counters, counters_exporter_name);
         self.rates.load().apply(&mut block.decoded.flows, done[0]);
         let first = done[0].min(rows[0]);
-        find_places(&block.decoded.flows.src_addr[first..], geo, &mut self.places);
-        fill_places(&self.places, geo, &mut self.src, &mut block.src);
-        find_places(&block.decoded.flows.dst_addr[first..], geo, &mut self.places);
-        fill_places(&self.places, geo, &mut self.dst, &mut block.dst);
         let flows = &block.decoded.flows;
+        fill_places(&flows.src_addr[first..], geo, &mut self.src, &mut block.src);
+        fill_places(&flows.dst_addr[first..], geo, &mut self.dst, &mut block.dst);
         fill_networks(&flows.src_addr[first..], networks, &mut self.src_networks, &mut block.src);
         fill_networks(&flows.dst_addr[first..], networks, &mut self.dst_networks, &mut block.dst);
         self.valid_for = Some(Dictionaries::of(block, geo, names, networks));
@@ -140,44 +139,73 @@ impl Dictionaries {
 /// Names the exporters that come after those which are named already.
 fn fill_names(exporters: &[Address], names: &Names, memo: &mut ExporterMemo, column: &mut Text) {
     let done = column.keys().len();
-    for exporter in exporters.iter().skip(done) {
+    column.resize(exporters.len().max(done));
+    if names.is_empty() {
+        return;
+    }
+    let mut row = done;
+    while let Some(exporter) = exporters.get(row) {
+        // An exporter's records come some dozens at a time.
+        let run = exporters[row..].iter().take_while(|other| *other == exporter).count();
         let key = memo.get(exporter, || column.key(names.get(exporter)));
-        column.push(key);
+        column.keys_mut()[row..row + run].fill(key);
+        row += run;
     }
 }
 
-/// A pass of its own: the lookups do not depend on each other, so the processor has many of their loads under way at once.
-fn find_places(addresses: &[Address], geo: &Geo, places: &mut Vec<PlaceId>) {
-    places.clear();
-    places.extend(addresses.iter().map(|address| geo.lookup(address)));
+fn begin(keys: &mut PlaceKeys, geo: &Geo, origin: &Origin) {
+    let interner::Names { country, city, as_name } = geo.names();
+    keys.country.begin(country, &origin.country);
+    keys.city.begin(city, &origin.city);
+    keys.as_name.begin(as_name, &origin.as_name);
 }
 
-fn fill_places(places: &[PlaceId], geo: &Geo, memo: &mut PlaceMemo, origin: &mut Origin) {
-    for place in places {
-        let keys = memo.get(*place, || {
-            let place = geo.place(*place);
-            PlaceKeys {
-                country: origin.country.key(place.country),
-                city: origin.city.key(place.city),
-                asn: place.asn,
-                as_name: origin.as_name.key(place.as_name),
-            }
-        });
-        origin.country.push(keys.country);
-        origin.city.push(keys.city);
-        origin.asn.push(keys.asn);
-        origin.as_name.push(keys.as_name);
+fn fill_places(addresses: &[Address], geo: &Geo, keys: &mut PlaceKeys, origin: &mut Origin) {
+    let done = origin.asn.len();
+    let rows = done + addresses.len();
+    origin.asn.resize(rows, 0);
+    [&mut origin.country, &mut origin.city, &mut origin.as_name].into_iter().for_each(|column| column.resize(rows));
+    let names = geo.names();
+    let mut records = [Record::default(); GROUP];
+    for (group, row) in addresses.chunks(GROUP).zip((done..).step_by(GROUP)) {
+        let rows = row..row + group.len();
+        geo.records(group, &mut records);
+        let records = &records[..group.len()];
+        origin.asn[rows.clone()].iter_mut().zip(records).for_each(|(asn, record)| *asn = record.asn);
+        keys.country.fill(
+            records.iter().map(|record| record.country),
+            &names.country,
+            &mut origin.country,
+            rows.clone(),
+        );
+        keys.city.fill(records.iter().map(|record| record.city), &names.city, &mut origin.city, rows.clone());
+        keys.as_name.fill(records.iter().map(|record| record.as_name), &names.as_name, &mut origin.as_name, rows);
     }
 }
 
 fn fill_networks(addresses: &[Address], networks: &Networks, memo: &mut NetworkMemo, origin: &mut Origin) {
-    for address in addresses {
-        let number = networks.number(address);
-        let keys = memo.get(number, || {
-            let network = networks.network(number);
-            NetworkKeys { network: origin.network.key(&network.name), customer: origin.customer.key(&network.customer) }
-        });
-        origin.network.push(keys.network);
-        origin.customer.push(keys.customer);
+    if networks.is_empty() {
+        let rows = origin.network.keys().len() + addresses.len();
+        origin.network.resize(rows);
+        origin.customer.resize(rows);
+        return;
+    }
+    let done = origin.network.keys().len();
+    let rows = done + addresses.len();
+    [&mut origin.network, &mut origin.customer].into_iter().for_each(|column| column.resize(rows));
+    let mut numbers = [0; GROUP];
+    for (group, first) in addresses.chunks(GROUP).zip((done..).step_by(GROUP)) {
+        networks.numbers(group, &mut numbers);
+        for (row, number) in (first..rows).zip(&numbers[..group.len()]) {
+            let keys = memo.get(*number, || {
+                let network = networks.network(*number);
+                NetworkKeys {
+                    network: origin.network.key(&network.name),
+                    customer: origin.customer.key(&network.customer),
+                }
+            });
+            origin.network.keys_mut()[row] = keys.network;
+            origin.customer.keys_mut()[row] = keys.customer;
+        }
     }
 }

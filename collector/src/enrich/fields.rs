@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::interner::Interner;
+use super::interner::Interners;
 use super::mmdb::Record;
 
 /// The fields of one record.
@@ -21,12 +21,12 @@ pub(super) struct Fields {
 }
 
 impl Fields {
-    pub(super) fn record(&self, names: &mut Interner) -> Record {
+    pub(super) fn record(&self, names: &mut Interners) -> Record {
         Record {
-            country: names.number(&self.country),
-            city: names.number(&self.city),
+            country: names.country.number(&self.country),
+            city: names.city.number(&self.city),
             asn: self.asn,
-            as_name: names.number(&self.as_name),
+            as_name: names.as_name.number(&self.as_name),
         }
     }
 }

@@ -11,25 +11,24 @@ use std::time::{Duration, Instant};
 use netflow::columns::Address;
 
 use super::error::Error;
-use super::interner::{Interner, UNKNOWN};
+use super::huge::Huge;
+use super::interner::{Interners, Names};
 use super::merge::Merge;
 use super::mmdb::{Database, Family, Record};
 use super::signature::Signature;
-use super::tree::{Builder, NOTHING, Tree};
+use super::tree::{Builder, Full, GROUP, NOTHING, Start, Tree};
 
-/// Every /24 has its own root entry: the tree's one node below it is the deepest there is.
-const V4_ROOT_BITS: u32 = 24;
-/// As large as that of IPv4, but few parts of IPv6 are in use: the pages of the others are never touched, so they take no memory.
-const V6_ROOT_BITS: u32 = 24;
+/// Every /24 of IPv4 has its own root entry: the one node below it is the deepest there is. As many for IPv6, but few parts of
+/// it are in use: the pages of the others are never touched, so they take no memory.
+const ROOT_BITS: u32 = 24;
 
 /// The tables made from a set of files. Immutable: a replaced file makes new ones.
 #[derive(Debug)]
 pub struct Geo {
     serial: u64,
-    names: Box<[Box<str>]>,
-    places: Box<[Record]>,
-    v4: Tree,
-    v6: Tree,
+    names: Names,
+    places: Huge<Record>,
+    tree: Tree,
     files: Vec<LoadedFile>,
     networks: u64,
     build_time: Duration,
@@ -72,10 +71,9 @@ impl Geo {
     pub fn open(files: &[impl AsRef<Path>]) -> Result<Self, Error> {
         let begun = Instant::now();
         let databases = files.iter().map(|path| Database::open(path.as_ref())).collect::<Result<Vec<_>, _>>()?;
-        let mut names = Interner::new();
+        let mut names = Interners::default();
         let mut places = Places::new();
-        let (v4, v4_networks) = build(&databases, Family::V4, &mut names, &mut places)?;
-        let (v6, v6_networks) = build(&databases, Family::V6, &mut names, &mut places)?;
+        let (tree, networks) = build(&databases, &mut names, &mut places)?;
         let loaded = |(path, database): (_, &Database)| LoadedFile {
             path: AsRef::<Path>::as_ref(path).to_owned(),
             kind: database.kind().to_owned(),
@@ -85,11 +83,10 @@ impl Geo {
         Ok(Self {
             serial: next_serial(),
             names: names.finish(),
-            places: places.places.into_boxed_slice(),
-            v4,
-            v6,
+            places: Huge::of(&places.places),
+            tree,
             files: files.iter().zip(&databases).map(loaded).collect(),
-            networks: v4_networks + v6_networks,
+            networks,
             build_time: begun.elapsed(),
         })
     }
@@ -99,10 +96,9 @@ impl Geo {
     pub fn empty() -> Self {
         Self {
             serial: next_serial(),
-            names: Interner::new().finish(),
-            places: Box::new([Record::default()]),
-            v4: Tree::empty(),
-            v6: Tree::empty(),
+            names: Interners::default().finish(),
+            places: Huge::zeros(1),
+            tree: Tree::empty(),
             files: Vec::new(),
             networks: 0,
             build_time: Duration::ZERO,
@@ -113,25 +109,42 @@ impl Geo {
     #[must_use]
     #[inline]
     pub fn lookup(&self, address: &Address) -> PlaceId {
-        let key = u128::from_be_bytes(*address);
-        if key >> 32 == 0xffff {
-            return PlaceId(self.v4.find(key << 96));
+        PlaceId(self.tree.find(address, start(address)))
+    }
+
+    /// What the files say about at most [`GROUP`] addresses, at the same places of `records`.
+    #[inline]
+    pub(super) fn records(&self, addresses: &[Address], records: &mut [Record; GROUP]) {
+        let mut places = [NOTHING; GROUP];
+        self.tree.find_group(addresses, start, &mut places);
+        let known = &*self.places;
+        for (record, place) in records.iter_mut().zip(&places[..addresses.len().min(GROUP)]) {
+            *record = known[*place as usize];
         }
-        PlaceId(self.lookup_v6(key))
+    }
+
+    /// The texts that records name by number.
+    pub(super) fn names(&self) -> &Names {
+        &self.names
     }
 
     /// What is known about a place.
     #[must_use]
     pub fn place(&self, id: PlaceId) -> Place<'_> {
         let place = self.places.get(id.0 as usize).copied().unwrap_or_default();
-        let name = |number: u32| self.names.get(number as usize).map_or(UNKNOWN, |name| name);
-        Place { country: name(place.country), city: name(place.city), asn: place.asn, as_name: name(place.as_name) }
+        let Names { country, city, as_name } = &self.names;
+        Place {
+            country: &country[place.country as usize],
+            city: &city[place.city as usize],
+            asn: place.asn,
+            as_name: &as_name[place.as_name as usize],
+        }
     }
 
     /// The autonomous systems that any of the files names, in no order; an AS of several names comes several times.
     pub fn autonomous_systems(&self) -> impl Iterator<Item = (u32, String)> {
         let named = self.places.iter().filter(|place| place.asn != 0 && place.as_name != 0);
-        named.filter_map(|place| Some((place.asn, self.names.get(place.as_name as usize)?.to_string())))
+        named.filter_map(|place| Some((place.asn, self.names.as_name.get(place.as_name as usize)?.to_string())))
     }
 
     /// The files, in the order in which they were given.
@@ -155,29 +168,29 @@ impl Geo {
     /// Memory that the tables take, bytes; with the pages of the IPv6 root that were never touched, so up to 64 MiB too much.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        // Each short text is an allocation of its own; 16 bytes stand for the allocator's share.
-        let names: usize = self.names.iter().map(|name| name.len() + size_of_val(name) + 16).sum();
-        self.v4.bytes() + self.v6.bytes() + size_of_val(&*self.places) + names
+        let Names { country, city, as_name } = &self.names;
+        // Each short text is an allocation of its own; 16 bytes stand for its counts and 16 for the allocator's share.
+        let names: usize =
+            [country, city, as_name].into_iter().flatten().map(|name| name.len() + size_of_val(name) + 32).sum();
+        self.tree.bytes() + size_of_val(&*self.places) + names
     }
 
     /// Differs between any two tables of this process.
     pub(super) fn serial(&self) -> u64 {
         self.serial
     }
+}
 
-    fn lookup_v6(&self, key: u128) -> u32 {
-        // MaxMind's files give 6to4 addresses (RFC 3056) the place of the IPv4 address inside, and Teredo addresses
-        // (RFC 4380) that of the server's, by pointing these parts of the tree at the IPv4 part.
-        if key >> 112 == 0x2002 {
-            return self.v4.find(key << 16 >> 96 << 96);
-        }
-        if key >> 96 == 0x2001_0000 {
-            return self.v4.find(key << 32 >> 96 << 96);
-        }
-        if key == 0 {
-            return NOTHING;
-        }
-        self.v6.find(key)
+/// Where the look-up of an address begins. MaxMind's files give 6to4 addresses (RFC 3056) the place of the IPv4 address inside,
+/// and Teredo addresses (RFC 4380) that of the server's, by pointing these parts of the tree at the IPv4 part.
+#[inline]
+fn start(address: &Address) -> Start {
+    let key = u128::from_be_bytes(*address);
+    match (key >> 64) as u64 {
+        0 if key == 0 => Start::nothing(),
+        high if high >> 48 == 0x2002 => Start::v4((high >> 16) as u32, 2),
+        high if high >> 32 == 0x2001_0000 => Start::v4(high as u32, 4),
+        _ => Start::of(address),
     }
 }
 
@@ -205,28 +218,23 @@ impl Places {
     }
 }
 
-fn build(
-    databases: &[Database],
-    family: Family,
-    names: &mut Interner,
-    places: &mut Places,
-) -> Result<(Tree, u64), Error> {
+fn build(databases: &[Database], names: &mut Interners, places: &mut Places) -> Result<(Tree, u64), Error> {
     if databases.is_empty() {
         return Ok((Tree::empty(), 0));
     }
-    let mut builder = Builder::new(match family {
-        Family::V4 => V4_ROOT_BITS,
-        Family::V6 => V6_ROOT_BITS,
-    });
-    let mut merge = Merge::new(databases, family, names)?;
+    let full = |_: Full| Error::TooLarge;
+    let mut builder = Builder::new(ROOT_BITS);
     let mut networks = 0;
-    while let Some(range) = merge.next(names)? {
-        let place = places.number(range.record)?;
-        builder.push(range.first, range.last, place).map_err(|_| Error::TooLarge)?;
-        networks += 1;
+    for (root, family) in [(0, Family::V4), (1, Family::V6)] {
+        builder.begin_root(root).map_err(full)?;
+        let mut merge = Merge::new(databases, family, names)?;
+        while let Some(range) = merge.next(names)? {
+            let place = places.number(range.record)?;
+            builder.push(range.first, range.last, place).map_err(full)?;
+            networks += 1;
+        }
     }
-    let tree = builder.finish().map_err(|_| Error::TooLarge)?;
-    Ok((tree, networks))
+    Ok((builder.finish().map_err(full)?, networks))
 }
 
 fn next_serial() -> u64 {

@@ -1,26 +1,29 @@
-//! What a place or an exporter is called in the dictionaries of the block at hand, so that no text is hashed for a row.
+//! What a text, a network or an exporter is called in the dictionaries of the block at hand, so that no text is hashed for a row.
 
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use netflow::Text;
 use netflow::columns::Address;
 
-use super::geo::PlaceId;
+use super::interner::Names;
+use super::tree::GROUP;
 
-/// Slots for places; a power of two.
-const PLACE_SLOTS: usize = 16_384;
 /// Slots for exporters; a power of two.
 const EXPORTER_SLOTS: usize = 256;
 
-/// A place as a block's columns have it: keys of three dictionaries, and the number.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct PlaceKeys {
-    pub(super) country: u32,
-    pub(super) city: u32,
-    pub(super) asn: u32,
-    pub(super) as_name: u32,
-}
+/// The keys of what records name, of each kind apart.
+pub(super) type PlaceKeys = Names<TextKeys>;
 
-/// The keys of places seen in this block. Direct-mapped: two places in one slot only cost hashing their texts again.
-#[derive(Debug)]
-pub(super) struct PlaceMemo(Box<[Option<(PlaceId, PlaceKeys)>]>);
+/// The keys of one kind of texts in a column's dictionary, by the number of the text.
+#[derive(Debug, Default)]
+pub(super) struct TextKeys {
+    /// 0 where the text is not in the dictionary: that is the key of the empty text, which has no number.
+    keys: Vec<u32>,
+    /// Numbers of those that are.
+    known: Vec<u32>,
+}
 
 /// A network as a block's columns have it: keys of two dictionaries.
 #[derive(Debug, Clone, Copy)]
@@ -37,24 +40,60 @@ pub(super) struct NetworkMemo(Vec<Option<NetworkKeys>>);
 #[derive(Debug)]
 pub(super) struct ExporterMemo(Box<[Option<(Address, u32)>]>);
 
-impl PlaceMemo {
-    pub(super) fn new() -> Self {
-        Self(vec![None; PLACE_SLOTS].into_boxed_slice())
+impl Default for PlaceKeys {
+    fn default() -> Self {
+        Self { country: TextKeys::default(), city: TextKeys::default(), as_name: TextKeys::default() }
     }
+}
 
-    /// The keys of a place, made by `make` if they are not known.
-    #[inline]
-    pub(super) fn get(&mut self, place: PlaceId, make: impl FnOnce() -> PlaceKeys) -> PlaceKeys {
-        // Neighbouring numbers are places of neighbouring networks: they go to neighbouring slots.
-        let slot = &mut self.0[place.0 as usize % PLACE_SLOTS];
-        match slot {
-            Some((known, keys)) if *known == place => *keys,
-            other => other.insert((place, make())).1,
+impl TextKeys {
+    /// Forgets what was known, and learns what of `texts` is in the dictionary of `column`.
+    pub(super) fn begin(&mut self, texts: &[Arc<str>], column: &Text) {
+        self.known.drain(..).for_each(|number| self.keys[number as usize] = 0);
+        self.keys.resize(texts.len(), 0);
+        if column.values().len() < 2 {
+            return;
+        }
+        let in_use: HashMap<&str, u32> = column.values().iter().map(|value| &**value).zip(0..).collect();
+        for (number, text) in (0..).zip(texts) {
+            if let Some(key) = in_use.get(&**text) {
+                self.keys[number as usize] = *key;
+                self.known.push(number);
+            }
         }
     }
 
-    pub(super) fn clear(&mut self) {
-        self.0.fill(None);
+    /// Sets `rows` of `column` to the texts of these numbers, at most [`GROUP`].
+    #[inline]
+    pub(super) fn fill(
+        &mut self,
+        numbers: impl Iterator<Item = u32> + Clone,
+        texts: &[Arc<str>],
+        column: &mut Text,
+        rows: Range<usize>,
+    ) {
+        let mut found = [0; GROUP];
+        let mut is_any_new = false;
+        for (key, number) in found.iter_mut().zip(numbers.clone()) {
+            *key = self.keys[number as usize];
+            is_any_new |= *key == 0;
+        }
+        if is_any_new {
+            for (key, number) in found.iter_mut().zip(numbers).filter(|(key, _)| **key == 0) {
+                *key = self.add(number, texts, column);
+            }
+        }
+        let count = rows.len();
+        column.keys_mut()[rows].copy_from_slice(&found[..count]);
+    }
+
+    fn add(&mut self, number: u32, texts: &[Arc<str>], column: &mut Text) -> u32 {
+        let key = &mut self.keys[number as usize];
+        if *key == 0 {
+            *key = column.append(&texts[number as usize]);
+            self.known.push(number);
+        }
+        *key
     }
 }
 

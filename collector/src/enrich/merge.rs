@@ -1,7 +1,7 @@
 //! Joins the networks of several files: every address with the records of all files that know it, in one ascending pass.
 
 use super::error::Error;
-use super::interner::Interner;
+use super::interner::Interners;
 use super::mmdb::{Database, Family, Networks, Range, Record};
 
 /// The ranges of one family in all files.
@@ -19,7 +19,7 @@ struct Stream<'a> {
 }
 
 impl<'a> Merge<'a> {
-    pub(super) fn new(databases: &'a [Database], family: Family, names: &mut Interner) -> Result<Self, Error> {
+    pub(super) fn new(databases: &'a [Database], family: Family, names: &mut Interners) -> Result<Self, Error> {
         let mut streams = Vec::with_capacity(databases.len());
         for database in databases {
             let mut networks = database.networks(family)?;
@@ -30,7 +30,7 @@ impl<'a> Merge<'a> {
     }
 
     /// The next range with the joined record of all files, or `None` after the last.
-    pub(super) fn next(&mut self, names: &mut Interner) -> Result<Option<Range>, Error> {
+    pub(super) fn next(&mut self, names: &mut Interners) -> Result<Option<Range>, Error> {
         let Some(position) = self.next else { return Ok(None) };
         let heads = || self.streams.iter().filter_map(|stream| stream.head);
         let Some(first) = heads().map(|head| head.first.max(position)).min() else { return Ok(None) };

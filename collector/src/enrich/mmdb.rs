@@ -15,11 +15,12 @@ use maxminddb::{Reader, Within, WithinOptions};
 
 use super::error::Error;
 use super::fields::Fields;
-use super::interner::Interner;
+use super::interner::Interners;
 use super::signature::Signature;
 
-/// What one record says; the texts are numbers of an [`Interner`], and 0 is what it does not say.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+/// What one record says; the texts are numbers of its kind in [`Interners`], and 0 is what it does not say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
 pub(super) struct Record {
     pub(super) country: u32,
     pub(super) city: u32,
@@ -106,7 +107,7 @@ impl Database {
 
 impl Networks<'_> {
     /// The next network, or `None` after the last.
-    pub(super) fn next(&mut self, names: &mut Interner) -> Result<Option<Range>, Error> {
+    pub(super) fn next(&mut self, names: &mut Interners) -> Result<Option<Range>, Error> {
         let damaged = |error: &dyn fmt::Display| Error::damaged(&self.database.path, error);
         let Some(within) = &mut self.within else { return Ok(None) };
         for found in within {

@@ -15,6 +15,8 @@ mod error;
 mod fields;
 /// Addresses to places.
 pub mod geo;
+/// Memory for large tables.
+mod huge;
 /// Texts, each kept once.
 mod interner;
 /// Dictionary keys of the block at hand.

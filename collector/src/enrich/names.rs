@@ -16,6 +16,12 @@ impl Names {
         Self(named.into_iter().map(|(prefix, name)| (prefix, name.into_boxed_str())).collect())
     }
 
+    /// Whether no exporter has a name.
+    #[must_use]
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The name of an exporter; empty where none is configured.
     #[must_use]
     pub fn get(&self, exporter: &Address) -> &str {

@@ -3,11 +3,13 @@
 //! A line is `prefix,network,customer`; the customer may be left out. A field in double quotes may contain commas, and a double quote
 //! written twice. Empty lines, lines that begin with `#`, and a first line `prefix,network,customer` are passed over.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
+use std::sync::Arc;
 
 use netflow::columns::Address;
 
+use super::tree::{Builder, Full, GROUP, Start, Tree};
 use crate::prefix::{Prefix, PrefixMap};
 
 /// The longest name of a network or customer, bytes.
@@ -15,10 +17,17 @@ const NAME_BYTES: usize = 255;
 /// What a first line that names the columns begins with.
 const HEADING: &str = "prefix";
 
+/// Bits of an address that the first step of a look-up takes: few, as few parts of the addresses are of these networks.
+const ROOT_BITS: u32 = 16;
+/// What precedes an IPv4 address in a mapped one, and the last one.
+const MAPPED: (u128, u128) = (0xffff << 32, (0xffff << 32) | 0xffff_ffff);
+
 /// The networks, ready to be looked up.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Networks {
     prefixes: PrefixMap<u32>,
+    /// The same for look-ups of many.
+    tree: Arc<Tree>,
     /// Distinct networks by number; 0 is none.
     networks: Vec<Network>,
 }
@@ -44,9 +53,17 @@ pub struct BadNetworks {
 
 impl Default for Networks {
     fn default() -> Self {
-        Self { prefixes: PrefixMap::default(), networks: vec![Network::default()] }
+        Self { prefixes: PrefixMap::default(), tree: Arc::new(Tree::empty()), networks: vec![Network::default()] }
     }
 }
+
+impl PartialEq for Networks {
+    fn eq(&self, other: &Self) -> bool {
+        self.prefixes == other.prefixes && self.networks == other.networks
+    }
+}
+
+impl Eq for Networks {}
 
 impl Networks {
     /// Reads the text of a file.
@@ -76,7 +93,11 @@ impl Networks {
             }
             entries.push((prefix, number));
         }
-        Ok(Self { prefixes: entries.into_iter().collect(), networks })
+        let prefixes: PrefixMap<u32> = entries.into_iter().collect();
+        let full =
+            |_: Full| BadNetworks { line: text.lines().count(), fault: "too many networks: join some".to_owned() };
+        let tree = if prefixes.is_empty() { Tree::empty() } else { tree(&prefixes).map_err(full)? };
+        Ok(Self { prefixes, tree: Arc::new(tree), networks })
     }
 
     /// Reads a file.
@@ -88,6 +109,12 @@ impl Networks {
         Self::parse(&text).map_err(|bad| std::io::Error::new(std::io::ErrorKind::InvalidData, bad))
     }
 
+    /// Whether there is none.
+    #[must_use]
+    pub(super) fn is_empty(&self) -> bool {
+        self.prefixes.is_empty()
+    }
+
     /// The number of the network of an address; 0 outside of all. Nothing holds the all-zero address, which stands for "none".
     #[must_use]
     #[inline]
@@ -96,6 +123,13 @@ impl Networks {
             return 0;
         }
         self.prefixes.get(address).copied().unwrap_or(0)
+    }
+
+    /// [`Networks::number`] of at most [`GROUP`] addresses, at the same places of `numbers`.
+    #[inline]
+    pub(super) fn numbers(&self, addresses: &[Address], numbers: &mut [u32; GROUP]) {
+        let start = |address: &Address| if *address == [0; 16] { Start::nothing() } else { Start::of(address) };
+        self.tree.find_group(addresses, start, numbers);
     }
 
     /// The network of a number.
@@ -126,6 +160,31 @@ impl Networks {
     pub fn prefixes(&self) -> usize {
         self.prefixes.iter().count()
     }
+}
+
+/// Between two neighbouring ends of prefixes, all addresses are of the network of the first.
+fn tree(prefixes: &PrefixMap<u32>) -> Result<Tree, Full> {
+    let mut firsts = BTreeSet::from([0, MAPPED.0, MAPPED.1 + 1]);
+    for (prefix, _) in prefixes.iter() {
+        let first = u128::from_be_bytes(prefix.first());
+        let size = 1_u128.checked_shl(128 - u32::from(prefix.bits()));
+        firsts.insert(first);
+        firsts.extend(size.and_then(|size| first.checked_add(size)));
+    }
+    let lasts = firsts.iter().skip(1).map(|next| next - 1).chain([u128::MAX]);
+    let mut ranges = Vec::with_capacity(firsts.len());
+    for (first, last) in firsts.iter().zip(lasts) {
+        ranges.extend(prefixes.get(&first.to_be_bytes()).map(|number| (*first, last, *number)));
+    }
+    let mut builder = Builder::new(ROOT_BITS);
+    for (first, last, number) in ranges.iter().filter(|(first, _, _)| (MAPPED.0..=MAPPED.1).contains(first)) {
+        builder.push(first << 96, (last << 96) | u128::MAX >> 32, *number)?;
+    }
+    builder.begin_root(1)?;
+    for (first, last, number) in ranges {
+        builder.push(first, last, number)?;
+    }
+    builder.finish()
 }
 
 fn entry(line: &str) -> Result<(Prefix, Network), String> {
@@ -214,11 +273,33 @@ mod tests {
             ("192.0.2.2", "", ""),
             ("::", "", ""),
         ] {
-            let found = networks.get(&address.parse::<Prefix>().unwrap().first());
+            let bytes = address.parse::<Prefix>().unwrap().first();
+            let found = networks.get(&bytes);
+            let mut numbers = [7; GROUP];
+            networks.numbers(&[bytes, bytes], &mut numbers);
+            assert_eq!(numbers[..2], [networks.number(&bytes); 2], "{address}");
             assert_eq!((&*found.name, &*found.customer), (name, customer), "{address}");
         }
         assert_eq!(Networks::parse(&format!("\u{feff}{FILE}")).unwrap(), networks);
         assert_eq!(Networks::default().get(&[1; 16]), &Network::default());
+    }
+
+    #[test]
+    fn a_prefix_of_ipv6_that_holds_ipv4_names_that_too() {
+        let text =
+            "::/0,all\n10.0.0.0/8,ten\n10.255.255.255,last\n255.255.255.255,end\n2001:db8::/32,lab\nffff::/16,top";
+        let networks = Networks::parse(text).unwrap();
+        let texts = ["9.255.255.255", "10.0.0.0", "10.255.255.254", "10.255.255.255", "11.0.0.0", "255.255.255.255"];
+        let texts =
+            texts.into_iter().chain(["::1", "::1:0:0:0", "2001:db8::", "2001:db9::", "fffe:ffff::", "ffff:ffff::"]);
+        let addresses: Vec<Address> = texts.map(|text| text.parse::<Prefix>().unwrap().first()).collect();
+        let mut numbers = [7; GROUP];
+        networks.numbers(&addresses, &mut numbers);
+        for (address, number) in addresses.iter().zip(numbers) {
+            assert_eq!(number, networks.number(address), "{address:x?}");
+        }
+        let names: Vec<&str> = numbers[..12].iter().map(|number| &*networks.network(*number).name).collect();
+        assert_eq!(names, ["all", "ten", "ten", "last", "all", "end", "all", "all", "lab", "all", "all", "top"]);
     }
 
     #[test]
