@@ -121,7 +121,10 @@ fn values_that_cannot_be_meant_say_what_to_write() {
     check("[clickhouse]\npassword = \"a\"\npassword_file = \"b\"", "keep one of the two");
     check("[clickhouse]\npassword_file = \"/nonexistent/file\"", "reading password file /nonexistent/file");
     check("[clickhouse]\npending_rows = 5", "use a number from 65536");
-    check("[rollups]\ntables = [\"as_5m\", \"hosts\"]", "rollups.tables is \"hosts\": name rollups: interface_1m, as_5m");
+    check(
+        "[rollups]\ntables = [\"as_5m\", \"hosts\"]",
+        "rollups.tables is \"hosts\": name rollups: interface_1m, as_5m",
+    );
     check("[store]\nlisten = \"0.0.0.0:8123\"", "speaks on loopback alone");
     check("[metrics]\nlisten = \"9105\"", "write ADDRESS:PORT");
     check("[[exporters]]\naddress = \"192.0.2.0/33\"\nname = \"x\"", "write an address or a prefix");

@@ -40,11 +40,7 @@ impl Roller {
                 _ => Box::new(Hosts::default()),
             }
         };
-        Self {
-            parts: Parts::default(),
-            pieces: Pieces::default(),
-            rollups: selection.places().map(rollup).collect(),
-        }
+        Self { parts: Parts::default(), pieces: Pieces::default(), rollups: selection.places().map(rollup).collect() }
     }
 
     /// Fills the rollups of a block from its flow records, which must be complete and enriched.

@@ -7,8 +7,8 @@ use super::order::Order;
 use super::parts::Parts;
 use super::pieces::{Length, Pieces};
 use super::sums::Sums;
-use crate::batch::rollups::{Rollups, SumColumns};
 use crate::batch::Block;
+use crate::batch::rollups::{Rollups, SumColumns};
 
 /// Rows whose sums are looked up at a time: they stay in the nearest cache while the columns take theirs.
 const AT_A_TIME: usize = 128;

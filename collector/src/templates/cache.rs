@@ -142,7 +142,13 @@ impl<K: Copy + Eq + Hash, V> Slots<K, V> {
 
     /// The value of a key, as of `generation`; found anew where it is not cached.
     #[inline]
-    fn value(&mut self, key: &K, generation: u64, hasher: &RandomState, find: impl FnOnce() -> Option<V>) -> Option<&V> {
+    fn value(
+        &mut self,
+        key: &K,
+        generation: u64,
+        hasher: &RandomState,
+        find: impl FnOnce() -> Option<V>,
+    ) -> Option<&V> {
         let hash = hasher.hash_one(key);
         let mut place = self.place(hash);
         let is_cached = |slot: &Slot<K, V>| slot.generation == generation && slot.key == *key;

@@ -28,7 +28,10 @@ pub(super) fn choice(request: &Request, plan: &Plan) -> Vec<String> {
         lines.push("a lower bound: of each block of flows only the busiest hosts are kept".to_owned());
     }
     if choice.is_off {
-        lines.push(format!("{} is switched off by rollups.tables: what came since then is not in it", choice.table.name));
+        lines.push(format!(
+            "{} is switched off by rollups.tables: what came since then is not in it",
+            choice.table.name
+        ));
     }
     if let Some(begins_ms) = choice.begins_ms {
         lines.push(format!("{} holds nothing before {}", choice.table.name, time(begins_ms)));
