@@ -79,7 +79,7 @@ impl Account {
         state.folded += book.take_folded();
         state.take_drops(worker, drops);
         for (key, cells) in book.drain() {
-            state.take_row(key, &cells);
+            state.take_row(key, cells);
         }
         // Taken as it is, though earlier than the last one: where the clock was set back, minutes come again.
         if let Some(horizon) = state.horizons.get_mut(worker) {
@@ -186,13 +186,22 @@ impl Account {
     /// The sums of the exporters with the most datagrams.
     #[must_use]
     pub fn of_exporters(&self, most: usize) -> Vec<(Address, Cells)> {
-        let mut exporters: Vec<(Address, Cells)> =
-            self.lock().of_exporters.iter().map(|(exporter, cells)| (*exporter, cells.clone())).collect();
         let datagrams =
             |cells: &Cells| cells.get(Cell::SeenXdp).max(cells.get(Cell::ReceivedXdp)) + cells.get(Cell::SeenUdp);
-        exporters.sort_by_key(|(exporter, cells)| (std::cmp::Reverse(datagrams(cells)), *exporter));
-        exporters.truncate(most);
-        exporters
+        // Only the sums that are wanted are copied, and nothing is sorted, while workers wait for the lock.
+        let state = self.lock();
+        let exporters = state.of_exporters.iter();
+        let mut ranking: Vec<_> =
+            exporters.map(|(exporter, cells)| (std::cmp::Reverse(datagrams(cells)), *exporter)).collect();
+        if most < ranking.len() {
+            ranking.select_nth_unstable(most);
+            ranking.truncate(most);
+        }
+        let cells = |exporter: &Address| state.of_exporters.get(exporter).cloned().unwrap_or_default();
+        let mut found: Vec<_> = ranking.iter().map(|(rank, exporter)| (*rank, *exporter, cells(exporter))).collect();
+        drop(state);
+        found.sort_unstable_by_key(|(rank, exporter, _)| (*rank, *exporter));
+        found.into_iter().map(|(_, exporter, cells)| (exporter, cells)).collect()
     }
 
     /// The sums of one exporter.
@@ -209,11 +218,18 @@ impl Account {
 
 impl State {
     /// Takes a row of a worker's book: what a UDP socket gave is seen by that, what a ring gave is set against the kernel's count.
-    fn take_row(&mut self, key: Key, cells: &Cells) {
-        self.count(key, cells);
-        let mut seen = Cells::default();
-        seen.add(Cell::SeenUdp, cells.get(Cell::ReceivedUdp));
-        seen.add(Cell::SeenUdpBytes, cells.get(Cell::ReceivedUdpBytes));
+    fn take_row(&mut self, key: Key, mut cells: Cells) {
+        // What was received has no domain yet, so that all of the row is of one key.
+        let (datagrams, bytes) = (cells.get(Cell::ReceivedUdp), cells.get(Cell::ReceivedUdpBytes));
+        if key.domain == 0 {
+            cells.add(Cell::SeenUdp, datagrams);
+            cells.add(Cell::SeenUdpBytes, bytes);
+        } else if datagrams != 0 {
+            let mut seen = Cells::default();
+            seen.add(Cell::SeenUdp, datagrams);
+            seen.add(Cell::SeenUdpBytes, bytes);
+            self.count(Key { domain: 0, ..key }, &seen);
+        }
         let received = Quantity {
             datagrams: cells.get(Cell::ReceivedXdp).cast_unsigned(),
             bytes: cells.get(Cell::ReceivedXdpBytes).cast_unsigned(),
@@ -223,7 +239,7 @@ impl State {
             sides.received.datagrams += received.datagrams;
             sides.received.bytes += received.bytes;
         }
-        self.count(Key { domain: 0, ..key }, &seen);
+        self.count(key, &cells);
     }
 
     fn take_drops(&mut self, worker: usize, total: RingDrops) {
@@ -234,15 +250,23 @@ impl State {
     }
 
     fn count(&mut self, key: Key, cells: &Cells) {
-        if *cells == Cells::default() {
+        if cells.is_nothing() {
             return;
         }
         self.totals.merge(cells);
-        let has_room = self.of_exporters.len() < EXPORTERS_MAX || self.of_exporters.contains_key(&key.exporter);
-        self.of_exporters.entry(if has_room { key.exporter } else { NOBODY }).or_default().merge(cells);
-        let has_room = self.pending.len() < PENDING_MAX || self.pending.contains_key(&key);
-        self.folded += u64::from(!has_room);
-        self.pending.entry(if has_room { key } else { key.of_nobody() }).or_default().merge(cells);
+        if let Some(known) = self.of_exporters.get_mut(&key.exporter) {
+            known.merge(cells);
+        } else {
+            let has_room = self.of_exporters.len() < EXPORTERS_MAX;
+            self.of_exporters.entry(if has_room { key.exporter } else { NOBODY }).or_default().merge(cells);
+        }
+        if let Some(known) = self.pending.get_mut(&key) {
+            known.merge(cells);
+        } else {
+            let has_room = self.pending.len() < PENDING_MAX;
+            self.folded += u64::from(!has_room);
+            self.pending.entry(if has_room { key } else { key.of_nobody() }).or_default().merge(cells);
+        }
     }
 
     /// What comes of a minute after it was settled, or once more because the clock was set back, is settled by itself: the

@@ -149,16 +149,19 @@ cells! {
 pub(super) const CELLS: usize = Cell::ALL.len();
 
 /// Counts of every cell, and malformed datagrams by kind. Changes may be negative.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Cells {
     counts: [i64; CELLS],
+    /// A bit for each cell that something was added to: few are, and only those are looked at when counts are summed up.
+    touched: u64,
     /// Malformed datagrams by the first fault in them.
     malformed: Vec<(Event, u64)>,
 }
 
 impl Default for Cells {
     fn default() -> Self {
-        Self { counts: [0; CELLS], malformed: Vec::new() }
+        const { assert!(CELLS <= 64, "a bit for each") };
+        Self { counts: [0; CELLS], touched: 0, malformed: Vec::new() }
     }
 }
 
@@ -166,6 +169,21 @@ impl Cells {
     /// Adds to a cell.
     pub fn add(&mut self, cell: Cell, count: i64) {
         self.counts[cell as usize] = self.counts[cell as usize].wrapping_add(count);
+        self.touched |= u64::from(count != 0) << cell as u32;
+    }
+
+    /// Whether every count is zero.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.malformed.is_empty() && self.touched().all(|cell| self.counts[cell] == 0)
+    }
+
+    fn touched(&self) -> impl Iterator<Item = usize> + use<> {
+        let mut left = self.touched;
+        std::iter::from_fn(move || {
+            let cell = left.trailing_zeros();
+            left &= left.wrapping_sub(1);
+            (cell < u64::BITS).then_some(cell as usize)
+        })
     }
 
     /// Counts one malformed datagram.
@@ -195,9 +213,10 @@ impl Cells {
 
     /// Adds all counts of other cells.
     pub(super) fn merge(&mut self, other: &Self) {
-        for (count, more) in self.counts.iter_mut().zip(other.counts) {
-            *count = count.wrapping_add(more);
+        for cell in other.touched() {
+            self.counts[cell] = self.counts[cell].wrapping_add(other.counts[cell]);
         }
+        self.touched |= other.touched;
         for (fault, count) in &other.malformed {
             self.add_fault(*fault, *count);
         }
@@ -261,5 +280,21 @@ mod tests {
         let mut sum = cells.clone();
         sum.merge(&cells);
         assert_eq!((sum.get(Cell::Decoded), sum.faults()), (4, &[(Event::SetTruncated, 2)][..]));
+        sum.merge(&Cells::default());
+        assert!(!sum.is_nothing() && sum.get(Cell::SeenUdp) == 6);
+    }
+
+    #[test]
+    fn every_cell_is_summed_and_what_is_taken_back_is_nothing() {
+        let mut sum = Cells::default();
+        for (number, cell) in (1..).zip(Cell::ALL) {
+            let mut cells = Cells::default();
+            cells.add(*cell, number);
+            sum.merge(&cells);
+            assert_eq!(sum.get(*cell), number, "{cell:?}");
+            cells.add(*cell, -number);
+            assert!(cells.is_nothing(), "{cell:?}");
+        }
+        assert!(Cell::ALL.iter().zip(1..).all(|(cell, number)| sum.get(*cell) == number));
     }
 }

@@ -43,26 +43,38 @@ impl Flow {
     /// Gives each bucket that the flow lived in its share. The flow counts in the first. Shares of nothing are left out.
     pub(super) fn spread(&self, bucket_ms: u64, mut give: impl FnMut(u32, &Sums)) {
         let (first, last) = self.buckets(bucket_ms);
+        let mut before = Sums::default();
         for bucket in first..=last {
-            let sums = self.share(u64::from(bucket) * bucket_ms, bucket_ms, u64::from(bucket == first));
-            if !sums.is_nothing() {
-                give(bucket, &sums);
+            // The end of one bucket is the start of the next, and all falls before the end of the last.
+            let sums = if bucket == last { self.sums } else { self.before((u64::from(bucket) + 1) * bucket_ms) };
+            let share = Sums {
+                bytes: sums.bytes - before.bytes,
+                packets: sums.packets - before.packets,
+                raw_bytes: sums.raw_bytes - before.raw_bytes,
+                raw_packets: sums.raw_packets - before.raw_packets,
+                flows: u64::from(bucket == first),
+            };
+            before = sums;
+            if !share.is_nothing() {
+                give(bucket, &share);
             }
         }
     }
 
-    /// What falls into the bucket that starts at `start_ms`.
-    fn share(&self, start_ms: u64, bucket_ms: u64, flows: u64) -> Sums {
-        let lived = self.ended_ms - self.began_ms;
-        let elapsed = |moment_ms: u64| moment_ms.clamp(self.began_ms, self.ended_ms) - self.began_ms;
-        let (from, to) = (elapsed(start_ms), elapsed(start_ms + bucket_ms));
-        let share = |value: u64| part(value, to, lived) - part(value, from, lived);
+    /// What falls before a moment of the flow's life, but for the flow itself.
+    fn before(&self, moment_ms: u64) -> Sums {
+        let (elapsed, lived) = (moment_ms - self.began_ms, self.ended_ms - self.began_ms);
+        let Sums { bytes, packets, raw_bytes, raw_packets, .. } = self.sums;
+        let (raw_bytes_before, raw_packets_before) =
+            (part(raw_bytes, elapsed, lived), part(raw_packets, elapsed, lived));
+        // Of a flow that was not sampled both are the same, and a division costs more than to see that.
+        let same = |value, raw, before| if value == raw { before } else { part(value, elapsed, lived) };
         Sums {
-            bytes: share(self.sums.bytes),
-            packets: share(self.sums.packets),
-            raw_bytes: share(self.sums.raw_bytes),
-            raw_packets: share(self.sums.raw_packets),
-            flows,
+            bytes: same(bytes, raw_bytes, raw_bytes_before),
+            packets: same(packets, raw_packets, raw_packets_before),
+            raw_bytes: raw_bytes_before,
+            raw_packets: raw_packets_before,
+            flows: 0,
         }
     }
 }

@@ -17,33 +17,33 @@ pub(super) const WITH_PORTS: [u8; 5] = [6, 17, 33, 132, 136];
 /// Traffic of interfaces. The direction is the lowest bit of a key's bucket.
 #[derive(Debug, Default)]
 pub(super) struct Interfaces {
-    table: Table<6>,
+    table: Table<6, 4>,
     names: TextRanks,
 }
 
 /// Traffic between autonomous systems.
 #[derive(Debug, Default)]
 pub(super) struct Systems {
-    table: Table<5>,
+    table: Table<5, 1>,
 }
 
 /// Traffic between countries.
 #[derive(Debug, Default)]
 pub(super) struct Countries {
-    table: Table<5>,
+    table: Table<5, 1>,
     names: TextRanks,
 }
 
 /// Traffic of services.
 #[derive(Debug, Default)]
 pub(super) struct Services {
-    table: Table<5>,
+    table: Table<5, 1>,
 }
 
 /// Traffic between networks.
 #[derive(Debug, Default)]
 pub(super) struct Networks {
-    table: Table<7>,
+    table: Table<7, 1>,
     src: Ends,
     dst: Ends,
     customers: TextRanks,

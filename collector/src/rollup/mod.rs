@@ -13,11 +13,16 @@
 //! * `service_5m`: the lower port of both ends that is not 0, for TCP, UDP, DCCP, SCTP and UDP-Lite; 0 for other protocols. Clients
 //!   take high ports, so the lower one is the service's with few exceptions, and the rule needs no list.
 //! * `hosts_1h`: a flow counts once under its source (`sent`) and once under its destination (`received`). Of each block the 1000
-//!   hosts with most bytes, with most packets and with most flows have rows; the others go to the address `::` together. A host's sum is
-//!   therefore a lower bound, exact for hosts that were among the busiest of every block; the sum over all rows is exact.
+//!   sums of a host, exporter, direction and hour with most bytes, with most packets and with most flows have rows; the others go to the
+//!   address `::` together. A host's sum is therefore a lower bound, exact for hosts that were among the busiest of every block; the sum
+//!   over all rows is exact. Of equals those of the lower exporter address are kept, and of one exporter those that came first.
 //!
 //! A block makes at most [`SPARE_BUCKETS`] more rows than it has flows for each table and direction: a hostile exporter's flows of a
-//! day each cannot fill the memory. Past it flows count whole in the bucket they ended in.
+//! day each cannot fill the memory. Past it flows count whole in the bucket they ended in; [`Counts`] tells of both.
+//!
+//! What makes it cheap: rows are taken exporter by exporter ([`parts`]), so that the sums being added to fit the nearest caches; flows
+//! are cut into buckets once for all tables ([`pieces`]); and rows are sorted by digits of numbers that are packed as narrowly as
+//! they differ ([`order`]).
 //!
 //! Each rollup but `hosts_1h` has a twin in SQL ([`sql()`]) that makes the same rows from the table `flows`; that of `hosts_1h` names every
 //! host. Not here: the tables and their columns ([`crate::batch::rollups`]), and how they are stored.

@@ -36,22 +36,22 @@ pub(super) trait Rollup: std::fmt::Debug + Send {
     }
 }
 
-/// Sums and sorted rows: `N` numbers each, the bucket of the day, the exporter, what the table is about, the day.
+/// Sums and sorted rows: `N` numbers each, the bucket of the day, what the table is about with the exporter at place `EXPORTER`, the day.
 #[derive(Debug)]
-pub(super) struct Table<const N: usize> {
+pub(super) struct Table<const N: usize, const EXPORTER: usize> {
     pub(super) groups: Groups<Short>,
     /// Where the entries of each exporter end.
     ends: Vec<usize>,
     order: Order<N>,
 }
 
-impl<const N: usize> Default for Table<N> {
+impl<const N: usize, const EXPORTER: usize> Default for Table<N, EXPORTER> {
     fn default() -> Self {
         Self { groups: Groups::default(), ends: Vec::new(), order: Order::default() }
     }
 }
 
-impl<const N: usize> Table<N> {
+impl<const N: usize, const EXPORTER: usize> Table<N, EXPORTER> {
     pub(super) fn begin_block(&mut self) {
         self.groups.clear();
         self.ends.clear();
@@ -77,8 +77,10 @@ impl<const N: usize> Table<N> {
         let rows = rows.map(|(exporter, entry)| {
             let (bucket, numbers) = subject(&entry.key);
             let mut row = [0; N];
-            (row[0], row[1], row[N - 1]) = (bucket % buckets_a_day, exporter, bucket / buckets_a_day);
-            row[2..N - 1].copy_from_slice(&numbers);
+            (row[0], row[EXPORTER], row[N - 1]) = (bucket % buckets_a_day, exporter, bucket / buckets_a_day);
+            for (number, value) in numbers.into_iter().enumerate() {
+                row[Self::place(number)] = value;
+            }
             row
         });
         let is_something = |(_, entry): &(u32, &Entry<Short>)| !entry.sums.is_nothing();
@@ -89,7 +91,7 @@ impl<const N: usize> Table<N> {
     /// Appends when, whose and how much, row by row.
     pub(super) fn push(&self, length: Length, parts: &Parts, out: &mut SumColumns) {
         out.time.extend(self.rows().map(|row| row[N - 1] * 86_400 + row[0] * length.seconds()));
-        out.exporter.extend(self.rows().map(|row| *parts.exporter(row[1])));
+        out.exporter.extend(self.rows().map(|row| *parts.exporter(row[EXPORTER])));
         let entries = self.groups.entries();
         for places in self.order.places().chunks(AT_A_TIME) {
             push_sums(places.iter().map(|place| &entries[*place as usize].sums), out);
@@ -98,7 +100,7 @@ impl<const N: usize> Table<N> {
 
     /// One of the numbers of what the table is about, row by row.
     pub(super) fn subject(&self, number: usize) -> impl ExactSizeIterator<Item = u32> {
-        self.rows().map(move |row| row[2 + number])
+        self.rows().map(move |row| row[Self::place(number)])
     }
 
     /// The same as a column of texts: the number is a rank, which is a key.
@@ -107,6 +109,11 @@ impl<const N: usize> Table<N> {
         for (key, rank) in out.keys_mut().iter_mut().zip(self.subject(number)) {
             *key = rank;
         }
+    }
+
+    /// Where a number of what the table is about stands in a row.
+    const fn place(number: usize) -> usize {
+        if number + 1 < EXPORTER { number + 1 } else { number + 2 }
     }
 
     fn rows(&self) -> impl ExactSizeIterator<Item = &[u32; N]> {

@@ -1,12 +1,13 @@
-//! A worker's view of the template store: a small direct-mapped cache of what this worker's exporters use.
+//! A worker's view of the template store: a direct-mapped cache of what this worker's exporters use, which grows with them.
 //!
 //! A cached answer holds as long as the generation of its exporter's shard stands. That a template is missing is not cached,
 //! so learning a new one invalidates nothing; that a domain announced nothing is, since nearly every data set asks for it.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use foldhash::fast::RandomState;
 use netflow::header::Header;
 use netflow::options::{OptionKey, OptionValue, Options};
 use netflow::store::{DomainKey, Held, Learned, Store, TemplateKey};
@@ -15,10 +16,11 @@ use netflow::template::{Kind, Template};
 use super::announced::Announced;
 use super::{Entry, Shared, touch};
 
-/// Slots for templates; a power of two.
-const TEMPLATE_SLOTS: usize = 4096;
-/// Slots for domains; a power of two.
-const DOMAIN_SLOTS: usize = 1024;
+/// Slots to begin with; a power of two.
+const FIRST_SLOTS: usize = 1024;
+/// The most slots, for templates and for domains; powers of two. There may be more keys: they share slots then.
+const TEMPLATE_SLOTS_MAX: usize = 1 << 18;
+const DOMAIN_SLOTS_MAX: usize = 1 << 16;
 
 /// One worker's view of the store. Each worker has its own; they see each other's templates.
 #[derive(Debug)]
@@ -30,9 +32,14 @@ pub struct Cache {
     domains: Slots<DomainKey, Option<Arc<Announced>>>,
 }
 
-/// A direct-mapped table: a new entry takes the place of the one in its slot.
+/// A direct-mapped table: a new entry takes the place of the one in its slot. Where that happens often the table grows.
 #[derive(Debug)]
-struct Slots<K, V>(Box<[Option<Slot<K, V>>]>);
+struct Slots<K, V> {
+    slots: Box<[Option<Slot<K, V>>]>,
+    most: usize,
+    /// Entries that took another's place since the table last grew.
+    displaced: usize,
+}
 
 #[derive(Debug)]
 struct Slot<K, V> {
@@ -43,7 +50,7 @@ struct Slot<K, V> {
 
 impl Cache {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, now: 0, templates: Slots::new(TEMPLATE_SLOTS), domains: Slots::new(DOMAIN_SLOTS) }
+        Self { shared, now: 0, templates: Slots::new(TEMPLATE_SLOTS_MAX), domains: Slots::new(DOMAIN_SLOTS_MAX) }
     }
 
     /// Says what time it is, seconds since 1970: for the age of what is learned and used from here on.
@@ -54,22 +61,15 @@ impl Cache {
     fn entry(&mut self, key: &TemplateKey) -> Option<&Entry> {
         // Read before the map: see `Shard::changed`.
         let generation = self.shared.shard(&key.domain.exporter).generation.load(Ordering::Acquire);
-        let slot = self.templates.slot(key, &self.shared.hasher);
-        let is_cached = slot.as_ref().is_some_and(|slot| slot.generation == generation && slot.key == *key);
-        if !is_cached {
-            *slot = Some(Slot { key: *key, generation, value: self.shared.find(key)? });
-        }
-        slot.as_ref().map(|slot| &*slot.value)
+        let shared = &self.shared;
+        self.templates.value(key, generation, &shared.hasher, || shared.find(key)).map(|entry| &**entry)
     }
 
     fn announced(&mut self, domain: &DomainKey) -> Option<&Announced> {
         let generation = self.shared.shard(&domain.exporter).generation.load(Ordering::Acquire);
-        let slot = self.domains.slot(domain, &self.shared.hasher);
-        let is_cached = slot.as_ref().is_some_and(|slot| slot.generation == generation && slot.key == *domain);
-        if !is_cached {
-            *slot = Some(Slot { key: *domain, generation, value: self.shared.find_options(domain) });
-        }
-        slot.as_ref()?.value.as_deref()
+        let shared = &self.shared;
+        let found = self.domains.value(domain, generation, &shared.hasher, || Some(shared.find_options(domain)));
+        found?.as_deref()
     }
 }
 
@@ -135,14 +135,74 @@ impl Store for Cache {
     }
 }
 
-impl<K: std::hash::Hash, V> Slots<K, V> {
-    fn new(count: usize) -> Self {
-        Self((0..count).map(|_| None).collect())
+impl<K: Copy + Eq + Hash, V> Slots<K, V> {
+    fn new(most: usize) -> Self {
+        Self { slots: (0..FIRST_SLOTS).map(|_| None).collect(), most, displaced: 0 }
     }
 
-    fn slot(&mut self, key: &K, hasher: &foldhash::fast::RandomState) -> &mut Option<Slot<K, V>> {
+    /// The value of a key, as of `generation`; found anew where it is not cached.
+    #[inline]
+    fn value(
+        &mut self,
+        key: &K,
+        generation: u64,
+        hasher: &RandomState,
+        find: impl FnOnce() -> Option<V>,
+    ) -> Option<&V> {
         let hash = hasher.hash_one(key);
-        let index = usize::try_from(hash & (self.0.len() as u64 - 1)).unwrap_or(0);
-        &mut self.0[index]
+        let mut place = self.place(hash);
+        let is_cached = |slot: &Slot<K, V>| slot.generation == generation && slot.key == *key;
+        if !self.slots[place].as_ref().is_some_and(is_cached) {
+            let value = find()?;
+            if self.slots[place].as_ref().is_some_and(|slot| slot.key != *key) {
+                self.displaced += 1;
+                if self.displaced > self.slots.len() && self.slots.len() < self.most {
+                    self.grow(hasher);
+                    place = self.place(hash);
+                }
+            }
+            self.slots[place] = Some(Slot { key: *key, generation, value });
+        }
+        self.slots[place].as_ref().map(|slot| &slot.value)
+    }
+
+    #[cold]
+    fn grow(&mut self, hasher: &RandomState) {
+        let slots = (0..2 * self.slots.len()).map(|_| None).collect();
+        self.displaced = 0;
+        for slot in std::mem::replace(&mut self.slots, slots).into_iter().flatten() {
+            let place = self.place(hasher.hash_one(slot.key));
+            self.slots[place] = Some(slot);
+        }
+    }
+
+    fn place(&self, hash: u64) -> usize {
+        hash as usize & (self.slots.len() - 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_grows_until_its_keys_have_room_and_no_further() {
+        let hasher = RandomState::default();
+        for (keys, most, expected) in [(500_u64, 1 << 14, FIRST_SLOTS), (6000, 1 << 14, 1 << 14), (6000, 2048, 2048)] {
+            let mut slots = Slots::new(most);
+            let mut found = 0;
+            for round in 0..50 {
+                found = 0;
+                for key in 0..keys {
+                    let value = slots.value(&key, round / 25, &hasher, || {
+                        found += 1;
+                        Some(key + round / 25)
+                    });
+                    assert_eq!(value, Some(&(key + round / 25)), "round {round}");
+                }
+            }
+            assert_eq!(slots.slots.len(), expected, "{keys} keys");
+            assert!(most < 4096 || found < keys / 2, "{found} of {keys} were not cached");
+        }
     }
 }

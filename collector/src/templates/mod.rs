@@ -18,6 +18,8 @@ mod entry;
 mod held;
 /// Names of interfaces that exporters announced.
 mod interfaces;
+/// Templates that many exporters have alike.
+mod kinds;
 /// A snapshot as text.
 pub mod print;
 /// What each exporter has in the store, and the room that is left.
@@ -48,6 +50,7 @@ pub use counters::Counters;
 use entry::Entry;
 use held::Held;
 pub use held::{Bounds as HeldBounds, GivenUp, Reason};
+use kinds::Kinds;
 pub use room::Bounds;
 use room::{Exporters, Room};
 pub use snapshot::{SavedPosition, Snapshot};
@@ -113,6 +116,7 @@ struct Shared {
     shards: Box<[CachePadded<Shard>]>,
     hasher: foldhash::fast::RandomState,
     room: Room,
+    kinds: Kinds,
     /// When a full store was last looked through for what may go, seconds since 1970.
     made_room_at: AtomicU64,
     counters: Counters,
@@ -140,6 +144,7 @@ impl Templates {
             shards: (0..SHARDS).map(|_| CachePadded::default()).collect(),
             hasher: foldhash::fast::RandomState::default(),
             room: Room::new(settings.per_exporter, settings.total),
+            kinds: Kinds::default(),
             made_room_at: AtomicU64::new(0),
             counters: Counters::default(),
             changes: Changes::default(),
@@ -276,6 +281,7 @@ impl Shared {
     /// Keeps a template; `None` if the very same one was there. When a different one with this key is in force and there is
     /// no room for its successor, neither is kept: the exporter's data is no longer in the old one's layout.
     fn keep(&self, key: TemplateKey, mut entry: Entry) -> Option<Learned> {
+        entry.template = self.kinds.one(key.domain.version, entry.template);
         let shard = self.shard(&key.domain.exporter);
         let mut exporters = shard.lock();
         let fields = entry.template.fields().len();
