@@ -137,6 +137,7 @@ fn capture(written: written::Capture) -> Result<Capture, ConfigError> {
     power_of_two("capture.frames_per_socket", written.frames_per_socket, 64..=1 << 20)?;
     power_of_two("capture.ring_descriptors", written.ring_descriptors, 64..=written.frames_per_socket)?;
     in_range("capture.udp_receive_buffer_bytes", written.udp_receive_buffer_bytes as u64, 4096..=1 << 30)?;
+    in_range("capture.busy_poll_us", u64::from(written.busy_poll_us), 0..=1_000_000)?;
     Ok(Capture {
         mode: written.mode,
         interfaces,
@@ -151,6 +152,7 @@ fn capture(written: written::Capture) -> Result<Capture, ConfigError> {
         udp_address,
         udp_receive_buffer_bytes: written.udp_receive_buffer_bytes,
         pin: written.pin,
+        busy_poll: Duration::from_micros(u64::from(written.busy_poll_us)),
     })
 }
 
@@ -213,7 +215,8 @@ fn clickhouse(written: written::ClickHouse, password: Option<Secret>) -> Result<
     let shards = shards(&written)?;
     let cluster = cluster(&written, &shards)?;
     if written.discard && !shards.is_empty() {
-        let remedy = "rows are thrown away or stored: leave out discard (--discard), or url, urls and shards (--clickhouse-url)";
+        let remedy =
+            "rows are thrown away or stored: leave out discard (--discard), or url, urls and shards (--clickhouse-url)";
         return Err(ConfigError::meaning("clickhouse.discard", "given together with a ClickHouse server", remedy));
     }
     let identifier = written.database.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')

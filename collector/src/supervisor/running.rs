@@ -157,7 +157,8 @@ impl Running {
             let (id, progress) = (journal.id(), journal.progress());
             let intake = Intake::new(index, front_door.door(), account.clone(), exporters.clone());
             let pipeline = pipeline(&journal);
-            let parts = Parts { sources, intake, journal, pipeline };
+            let busy_poll = config.capture.busy_poll;
+            let parts = Parts { sources, intake, journal, pipeline, busy_poll };
             let worker = Worker::start(index, pin::core_for(&cores, index), parts, stop_workers.clone());
             let worker = worker.map_err(Error::system("start a worker"))?;
             kept.push(Kept { id, progress, gate: Some(Arc::clone(worker.gate())) });
@@ -206,7 +207,9 @@ impl Running {
             "collecting"
         );
         if discards {
-            tracing::warn!("NOTHING IS STORED: rows are thrown away once they are encoded (--discard or clickhouse.discard)");
+            tracing::warn!(
+                "NOTHING IS STORED: rows are thrown away once they are encoded (--discard or clickhouse.discard)"
+            );
         }
         // At last: whoever gets an answer finds the whole start in the log.
         let server = listener.map(|listener| serve_metrics(listener, &observed)).transpose()?;
