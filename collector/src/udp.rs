@@ -14,9 +14,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// Datagrams per system call.
-const BATCH: usize = 64;
+pub const BATCH: usize = 64;
 /// No UDP payload is longer: its length field has 16 bits (RFC 768), and jumbograms (RFC 2675) are not flow data.
-const LARGEST_DATAGRAM_BYTES: usize = 65_535;
+pub const LARGEST_DATAGRAM_BYTES: usize = 65_535;
 /// Added to each buffer so that they do not start at the same offset of a page: the heads of 64 page-aligned datagrams
 /// would compete for the same few cache sets. The unused tails are never touched, so they take no memory.
 const STAGGER_BYTES: usize = 1_537;

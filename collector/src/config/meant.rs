@@ -91,6 +91,8 @@ pub struct Capture {
     pub udp_receive_buffer_bytes: usize,
     /// Whether worker threads are pinned to CPUs.
     pub pin: bool,
+    /// How long a worker asks the driver for frames itself after the last datagram, before it sleeps; zero for not at all.
+    pub busy_poll: Duration,
 }
 
 /// Who may send, and how fast; limits of single exporters are in [`Exporter`].

@@ -147,6 +147,7 @@ fn capture(written: written::Capture) -> Result<Capture, ConfigError> {
     power_of_two("capture.frames_per_socket", written.frames_per_socket, 64..=1 << 20)?;
     power_of_two("capture.ring_descriptors", written.ring_descriptors, 64..=written.frames_per_socket)?;
     in_range("capture.udp_receive_buffer_bytes", written.udp_receive_buffer_bytes as u64, 4096..=1 << 30)?;
+    in_range("capture.busy_poll_us", u64::from(written.busy_poll_us), 0..=1_000_000)?;
     Ok(Capture {
         mode: written.mode,
         interfaces,
@@ -161,6 +162,7 @@ fn capture(written: written::Capture) -> Result<Capture, ConfigError> {
         udp_address,
         udp_receive_buffer_bytes: written.udp_receive_buffer_bytes,
         pin: written.pin,
+        busy_poll: Duration::from_micros(u64::from(written.busy_poll_us)),
     })
 }
 

@@ -77,6 +77,7 @@ section! {
         udp_address: String = "::".to_owned(),
         udp_receive_buffer_bytes: usize = 32 << 20,
         pin: bool = true,
+        busy_poll_us: u32 = 0,
     }
 }
 

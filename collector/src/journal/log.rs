@@ -10,7 +10,7 @@ use super::error::Refused;
 use super::header;
 use super::past::Past;
 use super::progress::Progress;
-use super::record::{Entry, PAYLOAD_MAX, Seed};
+use super::record::{self, Entry, PAYLOAD_MAX, Seed};
 use super::segment::Segment;
 use super::spare::Spares;
 use super::{Id, Position, Settings};
@@ -98,6 +98,16 @@ impl Journal {
         }
         self.turn(entry.received_ns)?;
         self.segments.back_mut().and_then(|active| active.append(entry, length, seed)).ok_or(Refused::Oversize)
+    }
+
+    /// Whether `datagrams` of `bytes` in all can be appended now. Where the next file is still being made, whoever receives may
+    /// leave them where they are for a moment; where the disk refuses, waiting helps nobody, and appending says so.
+    #[must_use]
+    pub fn has_room(&self, datagrams: usize, bytes: usize) -> bool {
+        let needed = bytes.saturating_add(datagrams * record::size(0));
+        self.segments.back().is_some_and(|active| active.has_room(needed))
+            || self.spares.has_ready()
+            || self.spares.is_failing()
     }
 
     /// Begins the next segment.

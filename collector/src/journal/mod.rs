@@ -28,6 +28,8 @@ mod mapping;
 mod open;
 /// What was in a journal when it was opened, for another thread.
 mod past;
+/// Memory that is written soon.
+mod prefetch;
 /// How far storing has come.
 mod progress;
 /// Reading from outside.

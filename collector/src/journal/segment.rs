@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::allocate::allocate;
 use super::header::{self, Content, FIRST_RECORD};
 use super::mapping::Mapping;
+use super::prefetch;
 use super::record::{self, ALIGN, Entry, Found, Seed};
 use super::{Id, Position};
 
@@ -91,10 +92,17 @@ impl Segment {
         }
         let position = self.position(self.content.used);
         let end = self.content.used.checked_add(record::size(entry.payload.len()))?;
-        let room = self.mapping.get_mut()?.as_mut()?.bytes_mut().get_mut(self.content.used..end)?;
+        let bytes = self.mapping.get_mut()?.as_mut()?.bytes_mut();
+        prefetch::ahead(bytes, self.content.used, end);
+        let room = bytes.get_mut(self.content.used..end)?;
         record::write(entry, length, seed, position, room);
         self.content.add(entry.received_ns, end);
         Some(position)
+    }
+
+    /// Whether records of `bytes` in all can be appended.
+    pub(super) fn has_room(&self, bytes: usize) -> bool {
+        self.takes_records && self.size.get() - self.content.used.min(self.size.get()) >= bytes
     }
 
     /// Says in the file what it holds: no record follows.

@@ -22,6 +22,12 @@ const RETRY: Duration = Duration::from_millis(500);
 const IDLE: Duration = Duration::from_secs(3600);
 /// Files that are ready at any time, so that the next is there while another is being made.
 const READY: usize = 2;
+/// Most files that are ready while many are taken,
+const READY_MOST: usize = 8;
+/// and the most bytes that those beyond [`READY`] may take.
+const AHEAD_BYTES: usize = 512 << 20;
+/// For so long a file that was taken is taken for a sign that another will be.
+const LATELY: Duration = Duration::from_secs(2);
 /// Old files that are kept to be made ready; more are removed.
 const OLD: usize = 2;
 
@@ -69,12 +75,12 @@ pub(super) struct Work {
 impl Spares {
     /// Starts the thread, with old files to begin with.
     pub(super) fn start(work: Work, old: Vec<PathBuf>) -> io::Result<Self> {
-        let (is_ready, ready) = bounded(READY);
+        let (is_ready, ready) = bounded(READY_MOST);
         let (orders, ordered) = unbounded();
         let shared = Arc::new(Shared::default());
         let mut spares = Self { ready, orders, shared: Arc::clone(&shared), thread: None };
         old.into_iter().for_each(|path| spares.give(path));
-        let maker = Maker { work, is_ready, shared, old: VecDeque::new() };
+        let maker = Maker { work, is_ready, shared, old: VecDeque::new(), taken: VecDeque::new() };
         let thread = std::thread::Builder::new().name("journal".to_owned()).spawn(move || maker.run(&ordered))?;
         spares.thread = Some(thread);
         Ok(spares)
@@ -151,6 +157,8 @@ struct Maker {
     is_ready: Sender<Blank>,
     shared: Arc<Shared>,
     old: VecDeque<PathBuf>,
+    /// When files were taken lately.
+    taken: VecDeque<Instant>,
 }
 
 impl Maker {
@@ -158,7 +166,7 @@ impl Maker {
         let mut synchronised = Instant::now();
         loop {
             // What was given back is used before anything new is made.
-            let is_waiting = ordered.is_empty() && (self.is_ready.is_full() || !self.make());
+            let is_waiting = ordered.is_empty() && (self.is_ready.len() >= self.wanted() || !self.make());
             let failing = if self.shared.is_failing.load(Ordering::Relaxed) { RETRY } else { IDLE };
             let sync = self.work.sync_every.map_or(IDLE, |every| every.saturating_sub(synchronised.elapsed()));
             let wait = if is_waiting { failing.min(sync) } else { Duration::ZERO };
@@ -166,7 +174,8 @@ impl Maker {
                 Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(Order::Old(path)) => self.keep(path),
                 Ok(Order::Unmap(mapping)) => drop(mapping),
-                Ok(Order::Taken) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(Order::Taken) => self.taken.push_back(Instant::now()),
+                Err(RecvTimeoutError::Timeout) => {}
             }
             if self.work.sync_every.is_some_and(|every| synchronised.elapsed() >= every) {
                 synchronised = Instant::now();
@@ -180,12 +189,22 @@ impl Maker {
         }
     }
 
+    /// How many files are to be ready: more after more were taken, so that a burst finds ahead of it what it used up lately.
+    fn wanted(&mut self) -> usize {
+        while self.taken.front().is_some_and(|taken| taken.elapsed() > LATELY) {
+            self.taken.pop_front();
+        }
+        wanted(self.taken.len(), self.work.size)
+    }
+
     fn keep(&mut self, path: PathBuf) {
         if let Err(error) = segment::void(&path, &self.work.id, self.work.size) {
             tracing::warn!(%error, path = %path.display(), "a file of the journal cannot be used again");
         }
         self.old.push_back(path);
-        while self.old.len() > OLD {
+        // While many are taken, making a new one is dearer than using an old one again.
+        let most = OLD.max(self.wanted());
+        while self.old.len() > most {
             let Some(path) = self.old.pop_front() else { break };
             self.shared.old.fetch_sub(1, Ordering::Relaxed);
             if let Err(error) = std::fs::remove_file(&path) {
@@ -248,5 +267,30 @@ impl Maker {
         let mut written = self.shared.written.lock().unwrap_or_else(PoisonError::into_inner);
         let last = written.last().cloned();
         std::mem::replace(&mut *written, last.into_iter().collect())
+    }
+}
+
+/// How many files of `size` bytes are to be ready after so many were taken lately.
+fn wanted(taken: usize, size: NonZeroUsize) -> usize {
+    let most = (AHEAD_BYTES / size.get()).clamp(READY, READY_MOST);
+    (READY + taken).min(most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_files_are_ready_while_more_are_taken() {
+        for (taken, size, files) in [
+            (0, 64 << 20, READY),
+            (3, 64 << 20, READY + 3),
+            (100, 64 << 20, READY_MOST),
+            (100, 1 << 30, READY),
+            (100, 128 << 20, 4),
+            (100, 128 << 10, READY_MOST),
+        ] {
+            assert_eq!(wanted(taken, NonZeroUsize::new(size).unwrap()), files, "{taken} files of {size} bytes");
+        }
     }
 }

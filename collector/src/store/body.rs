@@ -4,11 +4,12 @@
 //! client that breaks off inserts nothing. Up to [`MEMORY_LIMIT_BYTES`] are held in memory, more in a file without a name.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, Write};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use tokio::sync::mpsc;
 
@@ -17,6 +18,12 @@ use super::frames::FrameReader;
 
 /// Bytes of a body that are held in memory.
 const MEMORY_LIMIT_BYTES: u64 = 64 << 20;
+/// Bytes that are unpacked at a time.
+const BUFFER_BYTES: usize = 256 << 10;
+/// Memory files that are kept for the next bodies: those of two inserters.
+const IDLE_FILES: usize = 2;
+/// A longer one is not kept: it was no block of a collector.
+const IDLE_BYTES: u64 = 32 << 20;
 
 /// How a body is packed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -47,65 +54,104 @@ impl Incoming {
         Self { receiver, current: Bytes::new() }
     }
 
-    /// The body, unpacked.
-    pub(super) fn unpacked(self, packing: Packing) -> Box<dyn Read> {
-        let decoded: Box<dyn Read> = match packing.encoding {
-            Encoding::Identity => Box::new(self),
-            Encoding::Gzip => Box::new(flate2::read::MultiGzDecoder::new(self)),
-            Encoding::Deflate => Box::new(flate2::read::ZlibDecoder::new(self)),
-        };
-        if packing.frames { Box::new(FrameReader::new(decoded)) } else { decoded }
+    /// The body, unpacked. One that is not packed is lent as it came, without a copy.
+    pub(super) fn unpacked(self, packing: Packing) -> Box<dyn BufRead> {
+        fn buffered(input: impl Read + 'static) -> Box<dyn BufRead> {
+            Box::new(BufReader::with_capacity(BUFFER_BYTES, input))
+        }
+        match (packing.encoding, packing.frames) {
+            (Encoding::Identity, false) => Box::new(self),
+            (Encoding::Identity, true) => buffered(FrameReader::new(self)),
+            (Encoding::Gzip, false) => buffered(flate2::read::MultiGzDecoder::new(self)),
+            (Encoding::Gzip, true) => buffered(FrameReader::new(flate2::read::MultiGzDecoder::new(self))),
+            (Encoding::Deflate, false) => buffered(flate2::read::ZlibDecoder::new(self)),
+            (Encoding::Deflate, true) => buffered(FrameReader::new(flate2::read::ZlibDecoder::new(self))),
+        }
     }
 }
 
 impl Read for Incoming {
     /// Blocks the thread until the client has sent more.
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        while self.current.is_empty() {
-            match self.receiver.blocking_recv() {
-                Some(piece) => self.current = piece?,
-                None => return Ok(0),
-            }
-        }
-        let count = self.current.len().min(out.len());
-        out[..count].copy_from_slice(&self.current.split_to(count));
+        let piece = self.fill_buf()?;
+        let count = piece.len().min(out.len());
+        out[..count].copy_from_slice(&piece[..count]);
+        self.consume(count);
         Ok(count)
     }
 }
 
-/// A complete body, readable by path.
-pub(super) struct Spool {
+impl BufRead for Incoming {
+    /// As for reading; empty at the end.
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        while self.current.is_empty() {
+            match self.receiver.blocking_recv() {
+                Some(piece) => self.current = piece?,
+                None => break,
+            }
+        }
+        Ok(&self.current)
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.current.advance(count.min(self.current.len()));
+    }
+}
+
+/// Memory files whose bodies are stored, for the next ones: their pages need not be made anew.
+#[derive(Debug, Default)]
+pub(super) struct Spools(Mutex<Vec<File>>);
+
+impl Spools {
+    /// An empty spool.
+    pub(super) fn take(&self) -> io::Result<Spool<'_>> {
+        let idle = self.idle().pop();
+        let file = match idle {
+            Some(file) => file,
+            None => memfd_create(c"collector-insert", MFdFlags::MFD_CLOEXEC)?.into(),
+        };
+        Ok(Spool { file, in_memory: true, length: 0, home: self })
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<File>> {
+        // Nothing panics while it holds the lock.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A body, readable by path once it is complete.
+pub(super) struct Spool<'h> {
     file: File,
     in_memory: bool,
     length: u64,
+    home: &'h Spools,
 }
 
-impl Spool {
-    pub(super) fn new() -> io::Result<Self> {
-        let file = memfd_create(c"collector-insert", MFdFlags::MFD_CLOEXEC)?;
-        Ok(Self { file: file.into(), in_memory: true, length: 0 })
-    }
-
-    /// Appends all of `input`; past the limit what is held moves into a file in `directory`.
-    pub(super) fn append(&mut self, input: &mut dyn Read, directory: &Path) -> io::Result<()> {
-        let mut buffer = vec![0; 256 << 10];
+impl Spool<'_> {
+    /// Takes all of `input`; past the limit what is held moves into a file in `directory`.
+    pub(super) fn fill(&mut self, input: &mut dyn BufRead, directory: &Path) -> io::Result<()> {
         loop {
-            let count = match input.read(&mut buffer) {
-                Ok(0) => return Ok(()),
-                Ok(count) => count,
+            let piece = match input.fill_buf() {
+                Ok([]) => break,
+                Ok(piece) => piece,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
             };
-            self.length += count as u64;
-            if self.in_memory && self.length > MEMORY_LIMIT_BYTES {
+            let count = piece.len();
+            if self.in_memory && self.length + count as u64 > MEMORY_LIMIT_BYTES {
                 self.move_to_disk(directory)?;
             }
-            self.file.write_all(&buffer[..count])?;
+            self.file.write_all(piece)?;
+            self.length += count as u64;
+            input.consume(count);
         }
+        // What a longer body left there is no part of this one.
+        self.file.set_len(self.length)
     }
 
     fn move_to_disk(&mut self, directory: &Path) -> io::Result<()> {
         let mut file = nameless_file(directory)?;
+        self.file.set_len(self.length)?;
         self.file.rewind()?;
         io::copy(&mut self.file, &mut file)?;
         self.file = file;
@@ -121,6 +167,18 @@ impl Spool {
     /// Bytes held.
     pub(super) fn len(&self) -> u64 {
         self.length
+    }
+}
+
+impl Drop for Spool<'_> {
+    /// Keeps the file for the next body where it is in memory and not too long.
+    fn drop(&mut self) {
+        let is_kept = self.in_memory && self.length <= IDLE_BYTES && self.file.rewind().is_ok();
+        let Some(file) = self.file.try_clone().ok().filter(|_| is_kept) else { return };
+        let mut idle = self.home.idle();
+        if idle.len() < IDLE_FILES {
+            idle.push(file);
+        }
     }
 }
 
@@ -156,13 +214,38 @@ mod tests {
     #[test]
     fn a_spool_reads_back_from_memory_and_from_disk() {
         let directory = std::env::temp_dir();
-        for length in [0, 10, MEMORY_LIMIT_BYTES + 10] {
-            let mut spool = Spool::new().expect("memfd");
-            spool.append(&mut io::repeat(7).take(length), &directory).expect("space");
+        let spools = Spools::default();
+        // A file is used again, also for less than it held.
+        for (length, idle) in [(0, 1), (1 << 20, 1), (10, 1), (IDLE_BYTES + 1, 0), (MEMORY_LIMIT_BYTES + 10, 0)] {
+            let mut spool = spools.take().expect("memfd");
+            spool.fill(&mut BufReader::new(io::repeat(7).take(length)), &directory).expect("space");
             assert_eq!(spool.len(), length);
             assert_eq!(spool.in_memory, length <= MEMORY_LIMIT_BYTES);
-            let read = File::open(spool.path()).expect("open by path");
-            assert_eq!(read.metadata().expect("metadata").len(), length);
+            let mut read = Vec::new();
+            File::open(spool.path()).expect("open by path").read_to_end(&mut read).expect("read");
+            assert!(read.len() as u64 == length && read.iter().all(|byte| *byte == 7), "{length}");
+            drop(spool);
+            assert_eq!(spools.idle().len(), idle, "{length}");
+        }
+    }
+
+    #[test]
+    fn what_was_not_sent_to_its_end_is_no_part_of_the_next_body() {
+        let (directory, spools) = (std::env::temp_dir(), Spools::default());
+        let mut broken = spools.take().expect("memfd");
+        let mut input = BufReader::new(io::repeat(1).take(1000).chain(Broken));
+        broken.fill(&mut input, &directory).expect_err("it breaks off");
+        drop(broken);
+        let mut next = spools.take().expect("memfd");
+        next.fill(&mut &b"whole"[..], &directory).expect("space");
+        assert_eq!(std::fs::read(next.path()).expect("read"), b"whole");
+    }
+
+    struct Broken;
+
+    impl Read for Broken {
+        fn read(&mut self, _out: &mut [u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::UnexpectedEof.into())
         }
     }
 }

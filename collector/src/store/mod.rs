@@ -28,6 +28,8 @@ mod libchdb;
 pub mod locate;
 /// Native blocks for clients with a protocol version.
 mod native;
+/// Which process goes first.
+mod priority;
 /// What the process gives up before it loads the engine.
 mod privileges;
 /// One request on its thread.

@@ -2,7 +2,7 @@
 //!
 //! Not here: HTTP. The thread belongs to the request alone, so the engine and the body may block it.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
 
 use super::answer::{Answer, Content, Packer, late_exception};
-use super::body::{self, Incoming, Spool};
+use super::body::{self, Incoming};
 use super::engine::Engine;
 use super::errors::{Exception, SYNTAX_ERROR};
 use super::formats::{self, Pieces};
@@ -159,12 +159,12 @@ fn run_insert(
     engine: &Engine,
     head: &Head,
     (text, insert): (&[u8], &Insert),
-    body: &mut dyn Read,
+    body: &mut dyn BufRead,
     reply: &mut Reply,
 ) -> Result<(), Exception> {
-    let mut spool = Spool::new().map_err(|error| body::exception(&error))?;
+    let mut spool = engine.spools.take().map_err(|error| body::exception(&error))?;
     let mut data = text[insert.data_at..].chain(body);
-    spool.append(&mut data, &engine.bodies).map_err(|error| body::exception(&error))?;
+    spool.fill(&mut data, &engine.bodies).map_err(|error| body::exception(&error))?;
     let default = if head.default_format == "TabSeparated" { "Values" } else { &head.default_format };
     let path = spool.path();
     let sql = insert.reading(text, &path.to_string_lossy(), default);

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::engine::Engine;
 use super::http::{self, Access};
 use super::libchdb::LibraryFile;
-use super::{Error, Settings, child, privileges};
+use super::{Error, Settings, child, priority, privileges};
 
 /// How long requests that run may take to end once the store is told to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -36,6 +36,11 @@ pub fn serve(settings: &Settings) -> Result<(), Error> {
     // Found and opened with all privileges: root's alone may lead through a private home to the repository.
     let library = LibraryFile::find(settings.library.as_deref())?;
     privileges::give_up()?;
+    if settings.until_stdin_closes
+        && let Err(error) = priority::yield_to_others()
+    {
+        tracing::warn!(%error, "the store takes turns with receiving: under full load datagrams may be lost for it");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(THREADS)

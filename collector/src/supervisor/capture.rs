@@ -151,6 +151,10 @@ fn open_interface(
     for queue in 0..queues {
         receivers.extend(xsk::open(&xsk::Settings { queue, ..ring.clone() })?);
     }
+    let busy_poll_us = u32::try_from(settings.busy_poll.as_micros()).unwrap_or(u32::MAX);
+    if busy_poll_us > 0 {
+        receivers.iter().try_for_each(|receiver| receiver.busy_poll(busy_poll_us))?;
+    }
     let access = receivers.first().map_or("no queue", |receiver| receiver.mode().label());
     let mode = format!(
         "{} XDP, {access}, {queues} queue{}, {sockets_per_queue} socket{} each",

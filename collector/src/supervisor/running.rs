@@ -158,7 +158,8 @@ impl Running {
             let (id, progress) = (journal.id(), journal.progress());
             let intake = Intake::new(index, front_door.door(), account.clone(), exporters.clone());
             let pipeline = pipeline(&journal);
-            let parts = Parts { sources, intake, journal, pipeline };
+            let busy_poll = config.capture.busy_poll;
+            let parts = Parts { sources, intake, journal, pipeline, busy_poll };
             let worker = Worker::start(index, pin::core_for(&cores, index), parts, stop_workers.clone());
             let worker = worker.map_err(Error::system("start a worker"))?;
             kept.push(Kept { id, progress, gate: Some(Arc::clone(worker.gate())) });

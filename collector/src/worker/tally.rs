@@ -264,6 +264,7 @@ impl Tally {
                 self.frames_without_time,
             ),
             ("wakeups_total", "System calls made because the kernel asked for one.", sum.ours.wakeups),
+            ("polls_total", "System calls that took frames from the driver in the place of sleeping.", sum.ours.polls),
             ("bad_descriptors_total", "Descriptors that point outside a frame.", sum.ours.bad_descriptors()),
             ("frames_not_returned_total", "Frames the fill ring had no room for.", sum.ours.not_returned),
             (

@@ -52,10 +52,13 @@ pub(super) const CREATE: &str = "create socket";
 pub(super) const ALLOCATE: &str = "allocate umem";
 pub(super) const REGISTER: &str = "register umem";
 pub(super) const BIND: &str = "bind";
+pub(super) const BUSY_POLL: &str = "set busy polling";
 
 /// `xsk_create`, `xdp_umem_reg`, `xdp_umem_account_pages`, `xsk_bind` and `xp_assign_dev` say these for these reasons.
 fn remedy(operation: &str, errno: i32) -> &'static str {
     match (operation, errno) {
+        (BUSY_POLL, libc::EPERM) => ": run as root or grant CAP_NET_ADMIN, or leave out capture.busy_poll_us",
+        (BUSY_POLL, _) => ": it takes Linux 5.11 or later; leave out capture.busy_poll_us",
         (CREATE, libc::EPERM) => ": run as root or grant CAP_NET_RAW (systemd: AmbientCapabilities=CAP_NET_RAW)",
         (CREATE, libc::EAFNOSUPPORT) => ": this kernel has no AF_XDP (CONFIG_XDP_SOCKETS): use --capture udp",
         (REGISTER, libc::ENOBUFS) => {

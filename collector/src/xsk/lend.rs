@@ -8,7 +8,7 @@ use super::umem::{BadDescriptor, Umem};
 use std::sync::{Mutex, PoisonError};
 
 /// Frames per batch: enough to make the lock and the cursor stores cheap, few enough to stay in the first-level cache.
-pub(super) const BATCH: usize = 64;
+pub const BATCH: usize = 64;
 
 /// What happened to the frames of a socket since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,7 +27,9 @@ pub struct Counters {
     pub not_returned: u64,
     /// System calls made because the fill ring asked for one.
     pub wakeups: u64,
-    /// Of these, the ones that failed; each is tried again with the next batch.
+    /// System calls made to take frames from the driver in the place of sleeping.
+    pub polls: u64,
+    /// Of the wake-ups, the ones that failed; each is tried again with the next batch.
     pub wakeups_failed: u64,
 }
 

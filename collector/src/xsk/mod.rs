@@ -26,7 +26,7 @@ mod umem;
 mod model;
 
 pub use error::Error;
-pub use lend::Counters;
+pub use lend::{BATCH, Counters};
 pub use metadata::{METADATA_BYTES, Metadata};
 pub use receiver::Receiver;
 pub use socket::Statistics;
@@ -38,6 +38,9 @@ use umem::Umem;
 
 /// Bytes that the kernel keeps free in front of each received frame, `XDP_PACKET_HEADROOM` of `linux/bpf.h`.
 const PACKET_HEADROOM_BYTES: u32 = 256;
+
+/// No frame is longer: a page.
+pub const FRAME_BYTES_MAX: usize = 4096;
 
 /// What to open on one queue.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use super::memory::Mapping;
 use super::ring::{FillRing, RxRing};
 use super::socket::{Socket, Statistics};
 use super::umem::Umem;
-use super::{Metadata, Mode};
+use super::{Error, Metadata, Mode};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex};
@@ -55,6 +55,22 @@ impl Receiver {
             self.wake();
         }
         consumed
+    }
+
+    /// Has [`Receiver::poll_driver`] take frames from the driver for up to so many microseconds a call, without an interrupt.
+    ///
+    /// # Errors
+    ///
+    /// The kernel is older than Linux 5.11, or CAP_NET_ADMIN is missing.
+    pub fn busy_poll(&self, micros: u32) -> Result<(), Error> {
+        self.socket.busy_poll(micros)
+    }
+
+    /// Takes what the driver has into the ring, on this thread, where [`Receiver::busy_poll`] was set: in the place of sleeping.
+    pub fn poll_driver(&mut self) {
+        self.counters.polls += 1;
+        // As for waking: what fails is tried again with the next look.
+        let _ = self.socket.wake();
     }
 
     fn wake(&mut self) {

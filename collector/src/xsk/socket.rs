@@ -2,7 +2,7 @@
 //! statistics. No decisions beyond the bind mode.
 #![expect(unsafe_code, reason = "nix has no face for AF_XDP's socket options and addresses")]
 
-use super::error::{BIND, CREATE, Error, REGISTER};
+use super::error::{BIND, BUSY_POLL, CREATE, Error, REGISTER};
 use super::memory::Mapping;
 use super::ring::{Descriptor, FillRing, Layout, RxRing};
 use super::umem::Umem;
@@ -188,6 +188,22 @@ impl Socket {
         check(unsafe { libc::bind(self.fd.as_raw_fd(), (&raw const address).cast(), len) })
     }
 
+    /// Has system calls on this socket take frames from the driver themselves, for up to so many microseconds, and has the driver
+    /// leave its interrupts alone as long as they do. Linux 5.11, `Documentation/networking/napi.rst`.
+    pub(super) fn busy_poll(&self, micros: u32) -> Result<(), Error> {
+        /// `SO_PREFER_BUSY_POLL` and `SO_BUSY_POLL_BUDGET` of `include/uapi/asm-generic/socket.h`.
+        const PREFER_BUSY_POLL: libc::c_int = 69;
+        const BUSY_POLL_BUDGET: libc::c_int = 70;
+        let micros = libc::c_int::try_from(micros).unwrap_or(libc::c_int::MAX);
+        for (option, value) in
+            [(PREFER_BUSY_POLL, 1), (libc::SO_BUSY_POLL, micros), (BUSY_POLL_BUDGET, super::BATCH as libc::c_int)]
+        {
+            self.set_at(libc::SOL_SOCKET, option, &value)
+                .map_err(|error| Error::system(BUSY_POLL, format!("option {option}"), error))?;
+        }
+        Ok(())
+    }
+
     /// Maps a ring and checks that every part of it lies inside the mapping.
     fn map_ring<E>(
         &self,
@@ -208,9 +224,13 @@ impl Socket {
     }
 
     fn set<T>(&self, option: libc::c_int, value: &T) -> io::Result<()> {
+        self.set_at(libc::SOL_XDP, option, value)
+    }
+
+    fn set_at<T>(&self, level: libc::c_int, option: libc::c_int, value: &T) -> io::Result<()> {
         let len = size_of::<T>() as libc::socklen_t;
         // SAFETY: `value` is valid for `len` bytes, which the kernel copies.
-        check(unsafe { libc::setsockopt(self.fd.as_raw_fd(), libc::SOL_XDP, option, ptr::from_ref(value).cast(), len) })
+        check(unsafe { libc::setsockopt(self.fd.as_raw_fd(), level, option, ptr::from_ref(value).cast(), len) })
     }
 
     /// `T` is one of the plain structs of integers that the kernel fills for `option`.

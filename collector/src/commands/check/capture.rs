@@ -4,6 +4,7 @@ use std::fs;
 
 use super::Finding;
 use super::host::wants_xdp;
+use super::placement;
 use crate::config::{CaptureMode, Config};
 use crate::steering::{self, Mode, Probe};
 use crate::udp;
@@ -29,6 +30,7 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
             if probe.queues.is_ok() {
                 findings.push(mode(config, interface, probe));
                 findings.extend(frame_size(config, interface));
+                findings.extend(placement::findings(config, interface));
             }
         }
     }

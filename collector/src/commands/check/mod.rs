@@ -9,6 +9,8 @@ mod capture;
 mod cluster;
 /// Kernel, rights, limits.
 mod host;
+/// Memory nodes and interrupts.
+mod placement;
 /// State directory, GeoIP files, ClickHouse.
 mod stores;
 
