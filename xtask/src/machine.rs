@@ -27,7 +27,9 @@ pub fn describe() -> Value {
 pub fn warn_of_load() {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     if let Some(load) = busy(&text, processors()) {
-        eprintln!("note: the load average is {load}: other work disturbs the times; take them again on a quiet machine");
+        eprintln!(
+            "note: the load average is {load}: other work disturbs the times; take them again on a quiet machine"
+        );
     }
 }
 

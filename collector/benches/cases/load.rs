@@ -135,7 +135,7 @@ fn of_template(protocol: Protocol, layout: &Template, records: usize) -> Load {
     let mut send = |count: usize, set: Vec<u8>| {
         let header = Header { clock, sequence, domain: 1 };
         sequence += if protocol == Protocol::V9 { 1 } else { count as u32 };
-        message(protocol, &header, count, &[set])
+        message(protocol, &header, count.max(1), &[set])
     };
     let opening = send(0, template_set(protocol, std::slice::from_ref(layout), 0));
     let mut record = |_| {

@@ -55,11 +55,7 @@ impl Encoded {
 
 impl Whole {
     pub(crate) fn new(size: Size) -> Self {
-        Self {
-            decoded: Decoded::new(load::vyos(24), size),
-            enriched: Enriched::empty(size),
-            out: BytesMut::new(),
-        }
+        Self { decoded: Decoded::new(load::vyos(24), size), enriched: Enriched::empty(size), out: BytesMut::new() }
     }
 }
 

@@ -50,16 +50,15 @@ pub(crate) fn geo(size: Size) -> Published {
 
 fn open(size: Size) -> Geo {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let files = [("city", city as Describe, CITY_V4, CITY_V6), ("asn", autonomous_system, AS_V4, AS_V6)].map(
-        |(name, describe, v4, v6)| {
+    let files = [("city", city as Describe, CITY_V4, CITY_V6), ("asn", autonomous_system as Describe, AS_V4, AS_V6)]
+        .map(|(name, describe, v4, v6)| {
             let path = folder.join(format!("geo-{VERSION}-{name}-{size:?}.mmdb"));
             if !path.exists() {
                 eprintln!("writing {}", path.display());
                 write(&path, size, describe, &[(v4, 32), (v6, 128)]);
             }
             path
-        },
-    );
+        });
     Geo::open(&files).expect("the files were written here")
 }
 
@@ -105,8 +104,7 @@ fn write(path: &Path, size: Size, describe: Describe, cuts: &[(Cut, u32); 2]) {
         let is_six = *width == 128;
         let count = blocks(if is_six { V6_BLOCKS } else { V4_BLOCKS }, size);
         for index in 0..count {
-            let (first, bits) =
-                if is_six { (v6_block(index), 32) } else { (u128::from(v4_block(index, size)), 16) };
+            let (first, bits) = if is_six { (v6_block(index), 32) } else { (u128::from(v4_block(index, size)), 16) };
             // What lies beside each other is of one country or operator more often than not.
             let neighbourhood = index / 16;
             pieces(first, bits, *width, cut, &mut random, &mut |random, first, last| {

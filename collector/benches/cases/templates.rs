@@ -68,8 +68,7 @@ pub(crate) fn filled(exporters: u32, templates: u16) -> Templates {
     let layouts: Vec<Template> = (0..templates).map(|id| Template::data(FIRST_ID + id, fields.clone())).collect();
     let clock = Clock { export_ms: NOW_MS, uptime_ms: 1000 };
     let header = Header { clock, sequence: 0, domain: 1 };
-    let payload =
-        message(Protocol::V9, &header, layouts.len(), &[template_set(Protocol::V9, &layouts, 0)]);
+    let payload = message(Protocol::V9, &header, layouts.len(), &[template_set(Protocol::V9, &layouts, 0)]);
     cache.set_now(NOW_MS.cast_unsigned() / 1000);
     for exporter in 0..exporters {
         let datagram = Datagram { payload: &payload, exporter: domain(exporter).exporter, received_ms: NOW_MS };

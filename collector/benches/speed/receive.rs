@@ -73,10 +73,16 @@ impl Both {
         let before = [self.ring.took, self.socket.took];
         let bursts = datagrams.div_ceil(BURST as u64);
         for _ in 0..bursts {
-            self.ring.burst(|ring| ring.receiver.receive(|frame, _| drop(std::hint::black_box(walk(frame)))));
+            self.ring.burst(|ring| {
+                ring.receiver.receive(|frame, _| {
+                    std::hint::black_box(walk(frame)).ok();
+                })
+            });
             self.socket.burst(|socket| {
-                let lend = |source, payload: &[u8]| drop(std::hint::black_box((source, payload.as_ptr())));
-                socket.receive(lend).expect("the socket is open")
+                let lent = socket.receive(|source, payload| {
+                    std::hint::black_box((source, payload));
+                });
+                lent.expect("the socket is open")
             });
         }
         let took = [self.ring.took - before[0], self.socket.took - before[1]];

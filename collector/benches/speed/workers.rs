@@ -42,8 +42,7 @@ fn together(workers: &mut [LookedUp], units: u64) -> Duration {
             pin(index);
             time_units(units, || worker.round())
         };
-        let threads: Vec<_> =
-            workers.iter_mut().enumerate().map(|worker| scope.spawn(move || work(worker))).collect();
+        let threads: Vec<_> = workers.iter_mut().enumerate().map(|worker| scope.spawn(move || work(worker))).collect();
         let times = threads.into_iter().map(|thread| thread.join().expect("a worker panicked"));
         times.max().unwrap_or_default()
     })

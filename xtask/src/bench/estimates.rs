@@ -45,9 +45,8 @@ fn is_newer(file: &Path, since: SystemTime) -> bool {
 }
 
 fn of_folder(folder: &Path) -> Option<(String, Estimate)> {
-    let document = |name: &str| -> Option<Value> {
-        serde_json::from_str(&fs::read_to_string(folder.join(name)).ok()?).ok()
-    };
+    let document =
+        |name: &str| -> Option<Value> { serde_json::from_str(&fs::read_to_string(folder.join(name)).ok()?).ok() };
     let name = document("benchmark.json")?["full_id"].as_str()?.to_owned();
     Some((name, estimate(&document("estimates.json")?, &document("sample.json")?)?))
 }

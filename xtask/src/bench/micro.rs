@@ -82,7 +82,9 @@ fn rounded(number: f64) -> f64 {
 /// How many times as long the other decoder takes, by the medians.
 fn ratios(estimates: &Estimates) -> BTreeMap<String, f64> {
     let of_peer = estimates.iter().filter_map(|(name, peer)| Some((name.strip_prefix(PEER)?, peer)));
-    of_peer.filter_map(|(name, peer)| Some((name.to_owned(), peer.median_ns / estimates.get(name)?.median_ns))).collect()
+    of_peer
+        .filter_map(|(name, peer)| Some((name.to_owned(), peer.median_ns / estimates.get(name)?.median_ns)))
+        .collect()
 }
 
 fn claims(estimates: &Estimates, counts: &Value) -> Vec<Claim> {
@@ -109,7 +111,8 @@ fn claims(estimates: &Estimates, counts: &Value) -> Vec<Claim> {
         // Of the cost of a flow in datagrams of 24, with one data set each, a look-up is a 24th.
         let decode = median("decode_v9_22_fields").unwrap_or_default();
         let ratio = (decode + many / 24.0) / (decode + few / 24.0);
-        let words = "decode and look up the template: 10 000 exporters with 100 000 templates beside 10 exporters, 2 threads";
+        let words =
+            "decode and look up the template: 10 000 exporters with 100 000 templates beside 10 exporters, 2 threads";
         claims.push(Claim::new(words, Bound::Below, 1.3, ratio, "times"));
     }
     claims

@@ -9,10 +9,11 @@ mod estimates;
 mod micro;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
+use serde_json::Value;
 
 use crate::instructions;
 use crate::{libchdb, machine, packages, programs};
@@ -94,8 +95,7 @@ fn name(part: Part) -> String {
 
 /// Where documents go: those of a quick look not to where they are kept.
 fn folder(is_quick: bool) -> Result<PathBuf> {
-    let folder =
-        if is_quick { programs::target_folder().join("bench") } else { programs::workspace().join(RESULTS) };
+    let folder = if is_quick { programs::target_folder().join("bench") } else { programs::workspace().join(RESULTS) };
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     Ok(folder)
 }
@@ -111,13 +111,26 @@ fn measure(part: Part, is_quick: bool, results: &Path, perf: &mut Option<Perf>) 
             }
             let perf = perf.as_ref().context("it was just built")?;
             let mut command = perf.command();
-            command.arg(name(part)).arg("--collector").arg(&perf.collector).arg("--out").arg(&file);
+            command.arg(name(part)).arg("--collector").arg(&perf.collector);
             if is_quick {
                 command.arg("--quick");
             }
-            programs::run(&mut command)
+            keep(&mut command, &file)
         }
     }
+}
+
+/// Runs a command and keeps the document that it prints; one that fails leaves what was there before.
+fn keep(command: &mut Command, file: &Path) -> Result<()> {
+    let line = programs::line_of(command);
+    eprintln!("$ {line}");
+    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+    let output = output.with_context(|| format!("cannot start: {line}"))?;
+    if !output.status.success() {
+        bail!("failed ({}): {line}", output.status);
+    }
+    serde_json::from_slice::<Value>(&output.stdout).with_context(|| format!("{line}: what it printed is no JSON"))?;
+    std::fs::write(file, output.stdout).with_context(|| format!("cannot write {}", file.display()))
 }
 
 /// The optimised programs, and the engine of the embedded store.
@@ -171,6 +184,18 @@ fn documents(results: &Path) -> Result<Vec<PathBuf>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_documents_are_kept() {
+        let file = std::env::temp_dir().join(format!("xtask-bench-{}.json", std::process::id()));
+        let print = |text: &str| keep(Command::new("sh").args(["-c", text]), &file).is_ok();
+        assert!(print("echo '{\"claims\": []}'"));
+        for failing in ["echo no document", "echo '{}'; exit 1", "true"] {
+            assert!(!print(failing), "{failing}");
+        }
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "{\"claims\": []}\n");
+        std::fs::remove_file(&file).unwrap();
+    }
 
     #[test]
     fn parts_are_measured_once_and_in_order() {
