@@ -57,7 +57,7 @@ fn records(packet: &NetflowPacket) -> usize {
         NetflowPacket::V5(packet) => packet.flowsets.len(),
         NetflowPacket::V9(packet) => packet.flowsets.iter().map(|set| of_v9(&set.body)).sum(),
         NetflowPacket::IPFix(packet) => packet.flowsets.iter().map(|set| of_ipfix(&set.body)).sum(),
-        _ => 0,
+        NetflowPacket::V7(_) | _ => 0,
     }
 }
 
