@@ -7,7 +7,7 @@ use netflow::columns::Address;
 use perf::clock::Clock;
 use perf::random::Random;
 use perf::record::{carried, values};
-use perf::template::{self, Header, Protocol, Template, VARIABLE, data_set, iana, message, template_set};
+use perf::template::{self, Header, Protocol, Template, VARIABLE, Value, data_set, iana, message, template_set};
 use perf::traffic::Traffic;
 use perf::{Device, Exporter, Settings};
 
@@ -21,6 +21,9 @@ const RECORDS: usize = 24;
 /// The exporter of all of them.
 const EXPORTER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 
+/// The information element.
+const APPLICATION_NAME: u16 = 96;
+
 /// A template with names: 12 fields of fixed length around two interface names and an application's.
 const NAMED: [(u16, u16); 15] = [
     (8, 4),
@@ -31,7 +34,7 @@ const NAMED: [(u16, u16); 15] = [
     (82, VARIABLE),
     (10, 4),
     (14, 4),
-    (96, VARIABLE),
+    (APPLICATION_NAME, VARIABLE),
     (1, 8),
     (2, 8),
     (152, 8),
@@ -140,7 +143,14 @@ fn of_template(protocol: Protocol, layout: &Template, records: usize) -> Load {
     let opening = send(0, template_set(protocol, std::slice::from_ref(layout), 0));
     let mut record = |_| {
         let flow = carried(protocol, layout, &traffic.flow(NOW_MS, NOW_MS - UPTIME_MS.cast_signed()));
-        values(protocol, layout, clock, &flow, &mut random)
+        let mut record = values(protocol, layout, clock, &flow, &mut random);
+        for (value, field) in record.iter_mut().zip(&layout.fields) {
+            // Names of interfaces and VRFs, which the model knows nothing of, must be text.
+            if field.length == VARIABLE && field.element != APPLICATION_NAME {
+                *value = Value::from(format!("GigabitEthernet0/0/{}", random.below(48)).into_bytes());
+            }
+        }
+        record
     };
     let mut payload = |_| {
         let rows: Vec<_> = (0..records).map(&mut record).collect();
