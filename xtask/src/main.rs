@@ -3,6 +3,7 @@
 //! Nothing here is part of the product: the collector never depends on it, and it knows the collector only as a program
 //! with a command line, a `/metrics` page and a ClickHouse interface.
 
+mod bench;
 mod chaos;
 mod ci;
 mod demo;
@@ -10,7 +11,9 @@ mod deny;
 mod ebpf;
 mod elements;
 mod fuzz;
+mod instructions;
 mod libchdb;
+mod machine;
 mod packages;
 mod programs;
 mod test;
@@ -46,6 +49,10 @@ enum Command {
     Fuzz(fuzz::Arguments),
     /// Kill and hinder the collector and ClickHouse for an hour; every flow must be stored exactly once.
     Chaos(chaos::Arguments),
+    /// Count the instructions of a flow, case by case, and compare with the committed figures.
+    Instructions(instructions::Arguments),
+    /// Measure every claim about speed, beside peers, and keep the results.
+    Bench(bench::Arguments),
     /// Check the rules of the source tree that no compiler checks.
     Tidy,
 }
@@ -60,6 +67,8 @@ fn main() -> ExitCode {
         Command::Libchdb => libchdb::ensure().map(|path| println!("{}", path.display())),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Chaos(arguments) => chaos::run(&arguments),
+        Command::Instructions(arguments) => instructions::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Tidy => tidy::run(),
     };
     match outcome {

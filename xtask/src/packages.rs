@@ -51,12 +51,22 @@ const NFDUMP: Package = Package { name: "nfdump", program: "nfcapd", services: &
 /// Another reader of the captures that are written.
 const TSHARK: Package = package("tshark", "tshark");
 
+/// Counts instructions.
+const VALGRIND: Package = package("valgrind", "valgrind");
+
 /// What fetching the ClickHouse engine needs.
 pub const ENGINE: &[Package] = &[NPM];
 /// What `cargo xtask demo` needs.
 pub const DEMO: &[Package] = &[COMPILER, IPROUTE2, PING, ETHTOOL, SOFTFLOWD, PMACCT];
 /// What `cargo xtask test` needs.
 pub const TEST: &[Package] = &[COMPILER, IPROUTE2, CURL, PING, ETHTOOL, SOFTFLOWD, PMACCT, FPROBE, NFDUMP, TSHARK];
+/// What `cargo xtask instructions` needs.
+pub const INSTRUCTIONS: &[Package] = &[COMPILER, VALGRIND];
+/// What `cargo xtask ci` needs.
+pub const CI: &[Package] =
+    &[COMPILER, IPROUTE2, CURL, PING, ETHTOOL, SOFTFLOWD, PMACCT, FPROBE, NFDUMP, TSHARK, VALGRIND];
+/// What `cargo xtask bench` needs.
+pub const BENCH: &[Package] = &[COMPILER, IPROUTE2, ETHTOOL, NFDUMP, PMACCT, VALGRIND];
 
 /// Sees to it that the programs of `packages` are there.
 ///
