@@ -210,7 +210,7 @@ impl Series<'_> {
             lines.map(|(_, value)| value).sum()
         };
         let start = received(&before) + rate as f64 / 20.0;
-        rig::wait_for("the load", Duration::from_secs(30), || {
+        rig::wait_for("the load", Duration::from_secs(60), || {
             Ok((received(&collector.metrics()?) >= start).then_some(()))
         })?;
         let from = received(&collector.metrics()?);

@@ -106,20 +106,11 @@ impl Pair {
     pub(crate) const SENDER_MAC: &str = "02:00:00:00:00:01";
     pub(crate) const RECEIVER_MAC: &str = "02:00:00:00:00:fe";
 
-    /// Makes the pair with two queues on each side.
+    /// Makes the pair with so many queues on each side.
     ///
     /// # Errors
     ///
     /// When `ip` or `ethtool` fails; what was made so far is gone again.
-    pub(crate) fn new(name: &str) -> Result<Self> {
-        Self::with_queues(name, 2)
-    }
-
-    /// The same with so many queues on each side.
-    ///
-    /// # Errors
-    ///
-    /// As [`Pair::new`].
     pub(crate) fn with_queues(name: &str, queues: u32) -> Result<Self> {
         let sender = Namespace::new(&format!("{name}-sender"))?;
         let receiver = Namespace::new(&format!("{name}-receiver"))?;
@@ -189,7 +180,7 @@ mod tests {
             eprintln!("SKIPPED: a_pair_carries_datagrams_of_any_address_and_goes: needs root for network namespaces");
             return;
         }
-        let pair = Pair::new("test").expect("root makes namespaces");
+        let pair = Pair::with_queues("test", 2).expect("root makes namespaces");
         let bind = |address: &str| std::net::UdpSocket::bind((address, 0)).expect("an address of ours");
         let receiver = pair.receiver.enter(|| bind(Pair::RECEIVER)).expect("it can be entered");
         receiver.set_read_timeout(Some(std::time::Duration::from_secs(10))).expect("a socket has a time-out");
