@@ -99,7 +99,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             "block_age_ms",
             block_age_ms,
         );
-        let mut collector = arguments.capture.of(run).start(&pair.receiver)?;
+        let run = arguments.capture.of(run);
+        let mut collector = run.start(&pair.receiver)?;
         collector.wait_for_store()?;
         // Whatever the first block of all costs is not measured.
         measure(arguments, &pair, &mut collector, 0, Duration::from_secs(2), 0)?;
@@ -110,6 +111,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
                 measure(arguments, &pair, &mut collector, background, Duration::from_secs_f64(seconds), first)?;
             first += 1_000_000;
             told["block_age_ms"] = json!(block_age_ms);
+            told["settings"] = run.told();
             told["in_force"] = json!(collector.mode_in_force()?);
             eprintln!("{told}");
             measured.push(told);

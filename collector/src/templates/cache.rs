@@ -188,7 +188,9 @@ mod tests {
     #[test]
     fn a_table_grows_until_its_keys_have_room_and_no_further() {
         let hasher = RandomState::default();
-        for (keys, most, expected) in [(500_u64, 1 << 14, FIRST_SLOTS), (6000, 1 << 14, 1 << 14), (6000, 2048, 2048)] {
+        for (keys, most, expected) in
+            [(500_u64, FIRST_SLOTS, FIRST_SLOTS), (6000, 1 << 14, 1 << 14), (6000, 2048, 2048)]
+        {
             let mut slots = Slots::new(most);
             let mut found = 0;
             for round in 0..50 {

@@ -130,6 +130,11 @@ impl Running for Started<'_> {
         Ok(())
     }
 
+    /// Every row was acknowledged before.
+    fn ends_with_work(&self) -> bool {
+        false
+    }
+
     fn stop(self: Box<Self>) -> Result<Stored> {
         let metrics = self.collector.metrics()?;
         let sum = |start: &str| {

@@ -52,6 +52,11 @@ pub(super) trait Running {
     /// When it has ended, or a signal came.
     fn settle(&mut self, sent: Sent) -> Result<()>;
 
+    /// Whether it writes what it holds when it ends, so that its end is part of its work.
+    fn ends_with_work(&self) -> bool {
+        true
+    }
+
     /// Ends it tidily, and tells what it has stored by reading that back.
     ///
     /// # Errors

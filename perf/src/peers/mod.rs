@@ -54,7 +54,8 @@ const RETRIES: u32 = 3;
 const LOWERED: f64 = 0.85;
 /// Share of the highest rate that a contender is measured at, so that most runs hold.
 const BELOW_HIGHEST: f64 = 0.9;
-const HOW: &str = "ns_per_flow: processor time of all processes of the contender, from before the first datagram to their end, for each flow stored; \
+const HOW: &str = "ns_per_flow: processor time of all processes of the contender, from before the first datagram until all is written (to their \
+    end, where that writes something), for each flow stored; a short run at a low rate counts idle time too; \
     flows_per_second_per_core is its inverse. at_same_rate: every contender gets the same rate, which the slowest holds; at_own_rate: each \
     gets 90 % of the highest rate that it held. A run holds if everything sent was stored (read back) and nothing waited for longer than a \
     twentieth of the run after its end. Ratios are of runs of one round; median, least and most over rounds. On a veth pair the kernel's receive \

@@ -24,7 +24,7 @@ pub(super) struct Trial {
     pub(super) contender: Contender,
     pub(super) sent: Sent,
     pub(super) stored: Stored,
-    /// Of all of its processes, from before the first datagram to their end.
+    /// Of all of its processes, from before the first datagram until all is written.
     pub(super) cpu: Cpu,
     /// From the end of the sender until it had nothing more to work off, seconds.
     pub(super) lag_s: f64,
@@ -50,13 +50,15 @@ impl Trial {
         let sent = load.send(&place.pair, running.address(), rate)?;
         let lag_s = work_off(&account)?;
         running.settle(sent)?;
+        let (settled, ends_with_work) = (account.cpu()?, running.ends_with_work());
         let stored = running.stop()?;
+        let after = if ends_with_work { account.cpu()? } else { settled };
         let (sender_after, receiver_after) = cores()?;
         Ok(Self {
             contender,
             sent,
             stored,
-            cpu: account.cpu()? - before,
+            cpu: after - before,
             lag_s,
             sender_core: sender_after - sender_core,
             receiver_core: receiver_after - receiver_core,
