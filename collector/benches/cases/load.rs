@@ -145,11 +145,17 @@ fn of_template(protocol: Protocol, layout: &Template, records: usize) -> Load {
         let flow = carried(protocol, layout, &traffic.flow(NOW_MS, NOW_MS - UPTIME_MS.cast_signed()));
         let mut record = values(protocol, layout, clock, &flow, &mut random);
         for (value, field) in record.iter_mut().zip(&layout.fields) {
-            // Lengths in one byte, as devices write them: the other decoder gives up at short values behind long lengths.
+            if field.length != VARIABLE {
+                continue;
+            }
+            // Lengths in one byte, as devices write them.
             value.is_long = false;
-            // Names of interfaces and VRFs, which the model knows nothing of, must be text.
-            if field.length == VARIABLE && field.element != APPLICATION_NAME {
+            // Names of interfaces and VRFs, which the model knows nothing of, must be text; and none may be empty: the other decoder
+            // gives up the rest of the set there.
+            if field.element != APPLICATION_NAME {
                 *value = Value::from(format!("GigabitEthernet0/0/{}", random.below(48)).into_bytes());
+            } else if value.bytes.is_empty() {
+                *value = Value::from(b"unknown".to_vec());
             }
         }
         record

@@ -20,6 +20,8 @@ const V4_BLOCKS: u64 = 0xdf00;
 /// Where registries give /32 of IPv6 from.
 const V6_REGIONS: [u128; 6] = [0x2001_0200, 0x2400_0000, 0x2600_0000, 0x2800_0000, 0x2a00_0000, 0x2c00_0000];
 const V6_BLOCKS: u64 = 60_000;
+/// Of the /32 of a region one in so many is given out; the first region ends before 2002::/16, which stands for IPv4.
+const V6_STEP: u64 = 4;
 const COUNTRIES: u64 = 240;
 const CITIES: u64 = 80_000;
 const AUTONOMOUS_SYSTEMS: u64 = 75_000;
@@ -91,7 +93,7 @@ fn v4_block(index: u64, size: Size) -> u32 {
 fn v6_block(index: u64) -> u128 {
     let regions = V6_REGIONS.len() as u64;
     let region = V6_REGIONS[(index % regions) as usize];
-    (region + u128::from(index / regions * 8)) << 96
+    (region + u128::from(index / regions * V6_STEP)) << 96
 }
 
 type Describe = fn(&mut Random, u64) -> Value;
