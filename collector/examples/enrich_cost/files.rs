@@ -28,7 +28,7 @@ impl Random {
     }
 
     pub(crate) fn below(&mut self, limit: u64) -> u64 {
-        (u128::from(self.next()) * u128::from(limit) >> 64) as u64
+        ((u128::from(self.next()) * u128::from(limit)) >> 64) as u64
     }
 
     /// A rank below `limit`; each is as likely as its number says: half as likely as the one of half the number.
@@ -135,7 +135,7 @@ fn nets(shares: &Shares, seed: u64) -> Vec<Network> {
         });
     }
     for region in 0..V6_REGIONS {
-        let first = (0x2400_u128 << 112) + (u128::from(region) * 5 << 96);
+        let first = (0x2400_u128 << 112) + ((u128::from(region) * 5) << 96);
         split(first, 32, 128, shares.v6, &mut random, &mut |first, bits| found.push(Network { first, bits }));
     }
     found

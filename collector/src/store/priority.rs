@@ -1,10 +1,9 @@
 //! How the store's process stands behind the collector that started it, where both want the same processor.
-#![expect(unsafe_code, reason = "the call has no safe face among what is linked")]
 
 use std::io;
 
 /// Behind threads of the ordinary 0, and well before those of 19, which get what is left over.
-const NICE: libc::c_int = 5;
+const NICE: i32 = 5;
 
 /// Lets others go first. Rows that come later are only later, datagrams that nobody receives are lost. For the calling thread and
 /// those that it starts from now on; a process's only thread stands for the process.
@@ -12,7 +11,5 @@ const NICE: libc::c_int = 5;
 /// # Errors
 /// When the kernel refuses, which a seccomp filter may make it do.
 pub(super) fn yield_to_others() -> io::Result<()> {
-    // SAFETY: takes numbers alone; 0 is the caller.
-    let result = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    Ok(rustix::process::setpriority_process(None, NICE)?)
 }
