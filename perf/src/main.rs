@@ -27,6 +27,8 @@ mod prefix;
 mod replay;
 /// Namespaces, programs and counters under measurement.
 mod rig;
+/// Few exporters and very many.
+mod scale;
 /// Codecs, ordering and granularity of the flows table.
 mod schema;
 /// A load.
@@ -69,6 +71,8 @@ enum Command {
     ///     --via packet --interface eth1 --to-mac 02:00:00:00:00:07
     #[command(verbatim_doc_comment)]
     Replay(replay::Arguments),
+    /// What a flow of 10 000 exporters with 100 000 templates costs, beside one of 10 exporters, and the memory.
+    Scale(scale::Arguments),
     /// Bytes a row on disk, rows/s in, and rows read by typical queries, for variants of the flows table.
     Schema(schema::Arguments),
     /// Send what one exporter or many would send, and tell exactly what it was.
@@ -103,6 +107,7 @@ fn main() -> anyhow::Result<()> {
         Command::Peers(arguments) => peers::run(&arguments),
         Command::Plot(arguments) => plot::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Scale(arguments) => scale::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Send(arguments) => send::run(&arguments),
         Command::Sustain(arguments) => sustain::run(&arguments),

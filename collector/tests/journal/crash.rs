@@ -129,8 +129,11 @@ fn is_segment(path: &Path) -> bool {
 /// Does damage to a file at `at`; which bytes it hit.
 fn hurt(path: &Path, damage: &Damage, at: usize) -> std::ops::Range<usize> {
     let mut bytes = std::fs::read(path).expect("the file is there");
-    let at = at.min(bytes.len() - 1);
+    // A file that was just made is empty: it can only go.
+    let is_empty = bytes.is_empty() && !matches!(damage, Damage::Delete);
+    let at = at.min(bytes.len().saturating_sub(1));
     let hit = match damage {
+        _ if is_empty => 0..0,
         Damage::None => 0..0,
         Damage::Truncate => {
             let end = bytes.len();

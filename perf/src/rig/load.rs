@@ -26,6 +26,11 @@ pub(crate) struct Load {
     /// Datagrams that are encoded before the first is sent.
     #[arg(long, value_name = "N", default_value_t = 8192)]
     preload: u32,
+    /// Templates of each exporter.
+    #[arg(skip)]
+    templates: Option<u16>,
+    #[arg(skip)]
+    announced: Templates,
     /// How they are sent: udp, packet or xdp.
     #[arg(long, value_name = "WAY", default_value = "packet")]
     via: String,
@@ -35,6 +40,18 @@ pub(crate) struct Load {
     /// The program that sends; this one if none is named.
     #[arg(long, value_name = "PROGRAM")]
     sender: Option<PathBuf>,
+}
+
+/// When exporters announce their templates.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Templates {
+    /// Again and again, as exporters do.
+    #[default]
+    Repeated,
+    /// All of them before anything else, then as exporters do.
+    First,
+    /// Not at all: they are known.
+    Never,
 }
 
 /// A sender at work.
@@ -58,6 +75,19 @@ pub(crate) struct Sent {
 }
 
 impl Load {
+    /// The same of so many exporters with so many templates each, at least one datagram for each template.
+    pub(crate) fn of_exporters(mut self, exporters: u32, templates: u16) -> Self {
+        (self.exporters, self.templates) = (exporters, Some(templates));
+        self.preload = self.preload.max(exporters.saturating_mul(templates.into()));
+        self
+    }
+
+    /// The same with other announcements.
+    pub(crate) fn announcing(mut self, announced: Templates) -> Self {
+        self.announced = announced;
+        self
+    }
+
     /// Starts sending for a time, so many datagrams a second; 0 is as fast as it goes.
     ///
     /// # Errors
@@ -99,9 +129,17 @@ impl Load {
         pair("seconds", time.as_secs_f64().to_string());
         pair("core", self.sender_core.to_string());
         pair("via", self.via.clone());
+        if let Some(templates) = self.templates {
+            pair("templates", templates.to_string());
+        }
         if self.via != "udp" {
             pair("interface", Pair::SENDER_INTERFACE.to_owned());
             pair("to-mac", Pair::RECEIVER_MAC.to_owned());
+        }
+        match self.announced {
+            Templates::Repeated => {}
+            Templates::First => words.push("--templates-first".to_owned()),
+            Templates::Never => words.push("--without-template".to_owned()),
         }
         words
     }

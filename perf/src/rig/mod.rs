@@ -39,7 +39,7 @@ pub(crate) use child::{Child, Finished};
 pub(crate) use collector::{Collector, Run, quoted};
 pub(crate) use cpu::{ThreadCpu, between, machine_busy_s};
 pub(crate) use http::{Connection, Message, http, metrics};
-pub(crate) use load::{Load, Sent};
+pub(crate) use load::{Load, Sent, Templates};
 pub(crate) use netns::{Namespace, Pair};
 pub(crate) use scratch::Scratch;
 pub(crate) use settle::settle;

@@ -23,9 +23,8 @@ use crate::curve::{cpu_told, round};
 use crate::latency::Capture;
 use crate::machine;
 use crate::rig::{self, Load, Pair, Run, ThreadCpu};
-use progress::median;
-
 pub(crate) use end_to_end::{Fill, drain};
+pub(crate) use progress::median;
 
 /// What `perf sustain` takes.
 #[derive(Debug, clap::Args)]
