@@ -25,6 +25,8 @@ const FILL_DESCRIPTORS: u32 = 64;
 const CHUNK_BYTES: u32 = 4096;
 /// How long a frame may take to leave.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the kernel may take to let go of a queue.
+const RELEASE: Duration = Duration::from_secs(2);
 /// Bytes of a `struct xdp_desc`: address, length, options.
 const DESCRIPTOR_BYTES: usize = 16;
 
@@ -58,6 +60,19 @@ enum Side {
     Consumer,
 }
 
+/// Takes a queue of an interface. The kernel lets go of one some time after the socket that had it was closed.
+fn bind(socket: &OwnedFd, interface: u32, queue: u32) -> nix::Result<()> {
+    let begun = Instant::now();
+    loop {
+        match raw::bind_queue(socket, interface, queue) {
+            Err(Errno::EBUSY) if begun.elapsed() < RELEASE => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            bound => return bound,
+        }
+    }
+}
+
 impl Queue {
     /// Opens it.
     pub(super) fn open(interface: &Interface, queue: u32) -> Result<Self> {
@@ -80,7 +95,7 @@ impl Queue {
         let tx = Ring::map(&socket, Side::Producer, offsets.tx, DESCRIPTOR_BYTES, tx_at).with_context(place)?;
         let completion =
             Ring::map(&socket, Side::Consumer, offsets.cr, size_of::<u64>(), completion_at).with_context(place)?;
-        raw::bind_queue(&socket, interface.index(), queue)
+        bind(&socket, interface.index(), queue)
             .with_context(|| format!("{}: is there such a queue, and nobody else on it?", place()))?;
         let is_zero_copy = raw::is_zero_copy(&socket).with_context(place)?;
         let free = (0..DESCRIPTORS).collect();
