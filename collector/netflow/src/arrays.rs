@@ -40,7 +40,7 @@ impl<T: Clone + Default> Column for Vec<T> {
 }
 
 /// Rows that a column grows by at once, as far as there is room for them.
-const SPARE: usize = 64;
+const SPARE: usize = 128;
 
 /// Some cells of a column, to be written. A column that gets longer for it may get longer than the table: the cells past the
 /// table's rows are empty, until rows come that they belong to.

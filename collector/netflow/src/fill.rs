@@ -269,7 +269,9 @@ fn turned<T: Copy + Default + PartialEq>(op: &Op, source: &impl Source, cells: &
         1 => source.write(op.offset, cells, |[byte]| turn(u64::from(byte))),
         2 => source.write(op.offset, cells, |bytes| turn(u64::from(u16::from_be_bytes(bytes)))),
         4 => source.write(op.offset, cells, |bytes| turn(u64::from(u32::from_be_bytes(bytes)))),
-        6 => source.write(op.offset, cells, |[a, b, c, d, e, f]| turn(u64::from_be_bytes([0, 0, a, b, c, d, e, f]))),
+        6 => source.write(op.offset, cells, |[a, b, c, d, e, f]| {
+            turn(u64::from(u16::from_be_bytes([a, b])) << 32 | u64::from(u32::from_be_bytes([c, d, e, f])))
+        }),
         8 => source.write(op.offset, cells, |bytes| turn(u64::from_be_bytes(bytes))),
         _ => {
             for (cell, value) in cells.iter_mut().zip(source.values(op)) {

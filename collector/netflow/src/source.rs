@@ -49,29 +49,31 @@ impl Source for Fixed<'_> {
         self.records
     }
 
-    #[inline]
+    #[inline(never)]
     fn write<const W: usize, T>(&self, offset: usize, cells: &mut [T], turn: impl Fn([u8; W]) -> T) {
         let length = self.record_length;
         // Said of the lengths before the loop, this is not asked for each cell.
         if length < offset || length.wrapping_sub(offset) < W {
             return;
         }
+        let stride = length.wrapping_mul(STRIDE);
+        let [second, third, fourth] = [1, 2, 3].map(|record| length.wrapping_mul(record).wrapping_add(offset));
         let mut left = self.bytes;
-        let mut write = |cell: &mut T| {
+        let (strides, rest) = cells.as_chunks_mut::<STRIDE>();
+        for cells in strides {
+            let Some((records, after)) = left.split_at_checked(stride) else { return };
+            left = after;
+            let at = |offset| records.get(offset..).and_then(<[u8]>::first_chunk::<W>);
+            let Some(last) = at(fourth) else { return };
+            let (Some(a), Some(b), Some(c)) = (at(offset), at(second), at(third)) else { return };
+            *cells = [turn(*a), turn(*b), turn(*c), turn(*last)];
+        }
+        for cell in rest {
             let Some((record, after)) = left.split_at_checked(length) else { return };
             left = after;
-            if let Some(bytes) = record.get(offset..).and_then(<[u8]>::first_chunk) {
-                *cell = turn(*bytes);
-            }
-        };
-        let (strides, rest) = cells.as_chunks_mut::<STRIDE>();
-        for [first, second, third, fourth] in strides {
-            write(first);
-            write(second);
-            write(third);
-            write(fourth);
+            let Some(bytes) = record.get(offset..).and_then(<[u8]>::first_chunk) else { return };
+            *cell = turn(*bytes);
         }
-        rest.iter_mut().for_each(write);
     }
 
     #[inline]
