@@ -1,8 +1,7 @@
 //! Structs of arrays: what the columns of all tables have in common.
 
-use std::ops::Range;
-
 use crate::columns::Labels;
+use crate::flat::Flat;
 use crate::raw::Raw;
 use crate::text::Text;
 
@@ -39,23 +38,23 @@ impl<T: Clone + Default> Column for Vec<T> {
     }
 }
 
-/// Rows that a column grows by at once, as far as there is room for them.
-const SPARE: usize = 128;
-
-/// Some cells of a column, to be written. A column that gets longer for it may get longer than the table: the cells past the
-/// table's rows are empty, until rows come that they belong to.
-#[inline]
-pub(crate) fn cells<T: Copy + Default>(column: &mut Vec<T>, rows: Range<usize>) -> &mut [T] {
-    if column.len() < rows.end {
-        grow(column, rows.end);
+impl<T: Copy + Default> Column for Flat<T> {
+    fn resize_rows(&mut self, rows: usize) {
+        self.resize(rows);
     }
-    column.get_mut(rows).unwrap_or(&mut [])
-}
 
-#[inline(never)]
-fn grow<T: Copy + Default>(column: &mut Vec<T>, rows: usize) {
-    let room = column.capacity().min(rows.saturating_add(SPARE));
-    column.resize(room.max(rows), T::default());
+    fn reserve_rows(&mut self, rows: usize) {
+        self.reserve(rows);
+    }
+
+    #[inline]
+    fn lengthen(&mut self, rows: usize) {
+        Self::lengthen(self, rows);
+    }
+
+    fn clear_rows(&mut self) {
+        self.clear();
+    }
 }
 
 macro_rules! column {

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::arrays::struct_of_arrays;
+use crate::flat::Flat;
 use crate::frame::Frame;
 use crate::plan::{SLOTS, Slot};
 use crate::raw::Raw;
@@ -83,93 +84,93 @@ impl Scratch {
 }
 
 struct_of_arrays! {
-    /// Flow records, one `Vec` for each column; all are [`FlowColumns::len`] long.
+    /// Flow records, one column for each field; all are [`FlowColumns::len`] long.
     FlowColumns {
         /// When the datagram was received, milliseconds since 1970.
-        received_ms: Vec<i64>,
+        received_ms: Flat<i64>,
         /// Start of the flow, milliseconds since 1970; the receive time where the exporter does not say.
-        start_ms: Vec<i64>,
+        start_ms: Flat<i64>,
         /// End of the flow, milliseconds since 1970; the receive time where the exporter does not say.
-        end_ms: Vec<i64>,
+        end_ms: Flat<i64>,
         /// Exporter address: source of the datagram.
-        exporter: Vec<Address>,
+        exporter: Flat<Address>,
         /// Observation domain (IPFIX), source id (NetFlow v9), engine type * 256 + engine id (NetFlow v5), sub-agent
         /// id (sFlow); 0 in NetFlow v1 and v7.
-        domain: Vec<u32>,
+        domain: Flat<u32>,
         /// 1, 5, 7, 9 or 10; 105 is sFlow v5.
-        version: Vec<u8>,
+        version: Flat<u8>,
         /// Template id; 0 where the protocol has no templates.
-        template_id: Vec<u16>,
+        template_id: Flat<u16>,
         /// Source address.
-        src_addr: Vec<Address>,
+        src_addr: Flat<Address>,
         /// Destination address.
-        dst_addr: Vec<Address>,
+        dst_addr: Flat<Address>,
         /// Source transport port.
-        src_port: Vec<u16>,
+        src_port: Flat<u16>,
         /// Destination transport port.
-        dst_port: Vec<u16>,
+        dst_port: Flat<u16>,
         /// IP protocol number.
-        protocol: Vec<u8>,
+        protocol: Flat<u8>,
         /// IPv4 TOS or IPv6 traffic class byte.
-        tos: Vec<u8>,
+        tos: Flat<u8>,
         /// TCP flags seen (element 6, 16 bits).
-        tcp_flags: Vec<u16>,
+        tcp_flags: Flat<u16>,
         /// ICMP or ICMPv6 type.
-        icmp_type: Vec<u8>,
+        icmp_type: Flat<u8>,
         /// ICMP or ICMPv6 code.
-        icmp_code: Vec<u8>,
+        icmp_code: Flat<u8>,
         /// Next hop.
-        next_hop: Vec<Address>,
+        next_hop: Flat<Address>,
         /// BGP next hop.
-        bgp_next_hop: Vec<Address>,
+        bgp_next_hop: Flat<Address>,
         /// Input interface index.
-        in_if: Vec<u32>,
+        in_if: Flat<u32>,
         /// Output interface index.
-        out_if: Vec<u32>,
+        out_if: Flat<u32>,
         /// Source AS as the exporter says.
-        src_as: Vec<u32>,
+        src_as: Flat<u32>,
         /// Destination AS as the exporter says.
-        dst_as: Vec<u32>,
+        dst_as: Flat<u32>,
         /// Source prefix length.
-        src_prefix_len: Vec<u8>,
+        src_prefix_len: Flat<u8>,
         /// Destination prefix length.
-        dst_prefix_len: Vec<u8>,
+        dst_prefix_len: Flat<u8>,
         /// VLAN of the incoming frame (elements 58, 243).
-        src_vlan: Vec<u16>,
+        src_vlan: Flat<u16>,
         /// VLAN of the outgoing frame (elements 59, 254).
-        dst_vlan: Vec<u16>,
+        dst_vlan: Flat<u16>,
         /// Source MAC address in the lower 48 bits.
-        src_mac: Vec<u64>,
+        src_mac: Flat<u64>,
         /// Destination MAC address in the lower 48 bits.
-        dst_mac: Vec<u64>,
+        dst_mac: Flat<u64>,
         /// 0 unknown, 1 ingress, 2 egress (element 61 plus one).
-        direction: Vec<u8>,
+        direction: Flat<u8>,
         /// Forwarding status (element 89, RFC 7270 section 4.12).
-        forwarding_status: Vec<u8>,
+        forwarding_status: Flat<u8>,
         /// Flow end reason (element 136).
-        flow_end_reason: Vec<u8>,
+        flow_end_reason: Flat<u8>,
         /// Octets, as counted by the exporter: not multiplied by the sampling rate.
-        bytes: Vec<u64>,
+        bytes: Flat<u64>,
         /// Packets, as counted by the exporter: not multiplied by the sampling rate.
-        packets: Vec<u64>,
+        packets: Flat<u64>,
         /// One packet in this many was looked at; 1 where nobody says.
-        sampling_rate: Vec<u64>,
+        sampling_rate: Flat<u64>,
         /// Where `sampling_rate` came from: a [`SamplingSource`].
-        sampling_source: Vec<u8>,
+        sampling_source: Flat<u8>,
         /// Application id (element 95): classification engine in the top byte of its wire form, then the selector.
-        application_id: Vec<u64>,
+        application_id: Flat<u64>,
         /// Source address after NAT.
-        post_nat_src_addr: Vec<Address>,
+        post_nat_src_addr: Flat<Address>,
         /// Destination address after NAT.
-        post_nat_dst_addr: Vec<Address>,
+        post_nat_dst_addr: Flat<Address>,
         /// Source port after NAPT.
-        post_nat_src_port: Vec<u16>,
+        post_nat_src_port: Flat<u16>,
         /// Destination port after NAPT.
-        post_nat_dst_port: Vec<u16>,
+        post_nat_dst_port: Flat<u16>,
         /// VRF id of the incoming side (element 234).
-        ingress_vrf: Vec<u32>,
+        ingress_vrf: Flat<u32>,
         /// VRF id of the outgoing side (element 235).
-        egress_vrf: Vec<u32>,
+        egress_vrf: Flat<u32>,
         /// MPLS label stack, top first.
         mpls_labels: Labels,
         /// Application name, from the record (element 96, Palo Alto's App-ID) or from the exporter's options.
@@ -185,11 +186,11 @@ struct_of_arrays! {
         /// Name of the VRF of the outgoing side, from the record or from the exporter's options.
         egress_vrf_name: Text,
         /// What a firewall did (element 233, Cisco's 40005): 0 nothing told, 1 created, 2 deleted, 3 denied, 4 alert, 5 update.
-        firewall_event: Vec<u8>,
+        firewall_event: Flat<u8>,
         /// Cisco's extended event code (element 33002): why.
-        firewall_ext_event: Vec<u16>,
+        firewall_ext_event: Flat<u16>,
         /// Bits of [`flags`].
-        flags: Vec<u8>,
+        flags: Flat<u8>,
         /// Fields that no other column takes, if asked for.
         raw: Raw,
         ;

@@ -7,7 +7,6 @@ mod times;
 
 use std::ops::Range;
 
-use crate::arrays::cells;
 use crate::columns::{FlowColumns, flags};
 use crate::counts::Counts;
 use crate::options::Options;
@@ -32,13 +31,13 @@ pub(crate) fn complete(
     let plan = set.template.plan();
     let header = set.header;
     let out = &mut tables.flows;
-    out.received_ms.resize(rows, header.received_ms);
-    out.exporter.resize(rows, header.exporter);
-    out.domain.resize(rows, header.domain);
-    out.version.resize(rows, header.version);
-    out.template_id.resize(rows, set.template_id.unwrap_or(0));
+    out.received_ms.fill_to(rows, header.received_ms);
+    out.exporter.fill_to(rows, header.exporter);
+    out.domain.fill_to(rows, header.domain);
+    out.version.fill_to(rows, header.version);
+    out.template_id.fill_to(rows, set.template_id.unwrap_or(0));
     let row_flags = if times::is_clock_off(header) { flags::CLOCK_OFF } else { 0 };
-    out.flags.resize(rows, row_flags);
+    out.flags.fill_to(rows, row_flags);
     times::complete(plan, set, options, first_row..rows, out);
     counts.times_clamped = counts.times_clamped.wrapping_add(times::clamp(header, first_row..rows, out));
     sampling::complete(set, options, first_row..rows, out, counts);
@@ -79,12 +78,12 @@ pub(crate) fn complete(
 /// By Cisco's custom, which others follow, an ICMP flow without an ICMP element has type * 256 + code as its destination
 /// port.
 fn icmp(rows: Range<usize>, out: &mut FlowColumns) {
-    let (protocols, ports) = (cells(&mut out.protocol, rows.clone()), cells(&mut out.dst_port, rows.clone()));
+    let (protocols, ports) = (out.protocol.cells(rows.clone()), out.dst_port.cells(rows.clone()));
     let is_icmp = |protocol: u8| protocol == ICMP[0] || protocol == ICMP[1];
     if !protocols.iter().fold(false, |any, protocol| any | is_icmp(*protocol)) {
         return;
     }
-    let (kinds, codes) = (cells(&mut out.icmp_type, rows.clone()), cells(&mut out.icmp_code, rows));
+    let (kinds, codes) = (out.icmp_type.cells(rows.clone()), out.icmp_code.cells(rows));
     for ((kind, code), (protocol, port)) in kinds.iter_mut().zip(codes).zip(protocols.iter().zip(ports)) {
         if is_icmp(*protocol) {
             [*kind, *code] = port.to_be_bytes();

@@ -4,19 +4,21 @@
 use std::ops::Range;
 
 use crate::announce::rate_of_probability;
-use crate::arrays::{Column, cells};
+use crate::arrays::Column;
 use crate::clock::Now;
 use crate::columns::{Address, FlowColumns};
 use crate::counts::Counts;
 use crate::derive;
+use crate::flat::Flat;
 use crate::frame::{Frame, Layer};
+use crate::leaf::mac;
 use crate::options::{NAME_LIMIT, Options};
-use crate::plan::{Addr, Clock, LABELS, Name, Number, Op, Plan, Slot, Target};
+use crate::plan::{Addr, Clock, LABELS, Name, Number, Op, Slot, Target};
 use crate::record::DataSet;
 use crate::source::{Fixed, Moving, Source};
 use crate::straight;
 use crate::tables::Tables;
-use crate::template::VARIABLE;
+use crate::template::{Template, VARIABLE};
 use crate::text::Text;
 use crate::walk::Taken;
 use crate::wire::{unsigned, variable_at};
@@ -28,7 +30,6 @@ const GROUP: usize = 64;
 pub(crate) fn fill(set: &DataSet<'_>, options: Option<&Options>, out: &mut Tables, counts: &mut Counts) -> Taken {
     let first_row = out.flows.len();
     let now = Now { export_ms: set.header.export_ms, uptime_ms: set.header.uptime_ms.unwrap_or(0) };
-    let plan = set.template.plan();
     out.flows.scratch.clear();
     let filled = match set.template.record_length() {
         Some(0) => Taken { records: 0, is_truncated: false },
@@ -37,7 +38,7 @@ pub(crate) fn fill(set: &DataSet<'_>, options: Option<&Options>, out: &mut Table
                 straight::fill(records, &(first_row..first_row.saturating_add(records.len())), now, &mut out.flows);
                 Taken { records: records.len(), is_truncated: false }
             }
-            None => fill_by_plan(plan, set.bytes, record_length, now, out),
+            None => fill_by_plan(set.template, set.bytes, record_length, now, out),
         },
         None => fill_moving(set, now, out),
     };
@@ -48,11 +49,22 @@ pub(crate) fn fill(set: &DataSet<'_>, options: Option<&Options>, out: &mut Table
 }
 
 /// The records of a template without variable-length fields.
-pub(crate) fn fill_by_plan(plan: &Plan, bytes: &[u8], record_length: usize, now: Now, out: &mut Tables) -> Taken {
+pub(crate) fn fill_by_plan(
+    template: &Template,
+    bytes: &[u8],
+    record_length: usize,
+    now: Now,
+    out: &mut Tables,
+) -> Taken {
+    let plan = template.plan();
     let first_row = out.flows.len();
     let source = Fixed::new(bytes, record_length);
-    for op in &plan.ops {
-        run(op, &source, now, first_row, out);
+    let rows = first_row..first_row.saturating_add(source.records());
+    for (op, leaf) in plan.ops.iter().zip(template.leaves()) {
+        match leaf {
+            Some(leaf) => leaf.run(op, &source, now, rows.clone(), &mut out.flows),
+            None => run(op, &source, now, first_row, out),
+        }
     }
     if !plan.labels.is_empty() {
         let stacks = &mut out.flows.mpls_labels;
@@ -124,24 +136,24 @@ fn run(op: &Op, source: &impl Source, now: Now, first_row: usize, tables: &mut T
     let out = &mut tables.flows;
     let rows = first_row..first_row.saturating_add(source.records());
     match op.target {
-        Target::Addr(column) => addresses(op, source, cells(address_column(column, out), rows)),
+        Target::Addr(column) => addresses(op, source, written(op, address_column(column, out), rows)),
         Target::Number(column) => number(column, op, source, rows, out),
-        Target::Dscp => turned(op, source, cells(&mut out.tos, rows), |value| (value << 2) as u8),
-        Target::IcmpTypeOfPair => turned(op, source, cells(&mut out.icmp_type, rows), |value| (value >> 8) as u8),
-        Target::IcmpCodeOfPair => turned(op, source, cells(&mut out.icmp_code, rows), |value| value as u8),
-        Target::Direction => turned(op, source, cells(&mut out.direction, rows), direction),
+        Target::Dscp => turned(op, source, written(op, &mut out.tos, rows), |value| (value << 2) as u8),
+        Target::IcmpTypeOfPair => turned(op, source, written(op, &mut out.icmp_type, rows), |value| (value >> 8) as u8),
+        Target::IcmpCodeOfPair => turned(op, source, written(op, &mut out.icmp_code, rows), |value| value as u8),
+        Target::Direction => turned(op, source, written(op, &mut out.direction, rows), direction),
         Target::ForwardingStatus => {
             let width = op.width;
-            turned(op, source, cells(&mut out.forwarding_status, rows), |value| forwarding_status(value, width));
+            turned(op, source, written(op, &mut out.forwarding_status, rows), |value| forwarding_status(value, width));
         }
         Target::SamplingProbability => {
             let rates = source.values(op).map(|value| rate_of_probability(value).unwrap_or(0));
-            cells(&mut out.sampling_rate, rows).iter_mut().zip(rates).for_each(|(cell, rate)| *cell = rate);
+            out.sampling_rate.cells(rows).iter_mut().zip(rates).for_each(|(cell, rate)| *cell = rate);
         }
         Target::Start(Clock::SinceInit) => slot(op, source, out.scratch.slot(Slot::First), |value| value),
         Target::End(Clock::SinceInit) => slot(op, source, out.scratch.slot(Slot::Last), |value| value),
-        Target::Start(clock) => time(op, source, cells(&mut out.start_ms, rows), clock, now),
-        Target::End(clock) => time(op, source, cells(&mut out.end_ms, rows), clock, now),
+        Target::Start(clock) => time(op, source, written(op, &mut out.start_ms, rows), clock, now),
+        Target::End(clock) => time(op, source, written(op, &mut out.end_ms, rows), clock, now),
         Target::ReverseStart(clock) => time_slot(op, source, out.scratch.slot(Slot::ReverseStart), clock, now),
         Target::ReverseEnd(clock) => time_slot(op, source, out.scratch.slot(Slot::ReverseEnd), clock, now),
         Target::EventTime(clock) => time_slot(op, source, out.scratch.slot(Slot::EventTime), clock, now),
@@ -224,7 +236,7 @@ fn number(column: Number, op: &Op, source: &impl Source, rows: Range<usize>, out
     }
 }
 
-fn address_column(column: Addr, out: &mut FlowColumns) -> &mut Vec<Address> {
+fn address_column(column: Addr, out: &mut FlowColumns) -> &mut Flat<Address> {
     match column {
         Addr::Src => &mut out.src_addr,
         Addr::Dst => &mut out.dst_addr,
@@ -253,8 +265,13 @@ macro_rules! cell {
 
 cell!(u8 u16 u32 u64);
 
-fn plain<T: Cell>(op: &Op, source: &impl Source, rows: Range<usize>, column: &mut Vec<T>) {
-    turned(op, source, cells(column, rows), T::low);
+fn plain<T: Cell>(op: &Op, source: &impl Source, rows: Range<usize>, column: &mut Flat<T>) {
+    turned(op, source, written(op, column, rows), T::low);
+}
+
+/// The cells that an op writes: all of them, or those that are empty.
+fn written<'a, T: Copy + Default>(op: &Op, column: &'a mut Flat<T>, rows: Range<usize>) -> &'a mut [T] {
+    if op.is_fill { column.cells(rows) } else { column.over(rows) }
 }
 
 /// One loop for each width that exporters use; the rest is read byte by byte.
@@ -269,9 +286,7 @@ fn turned<T: Copy + Default + PartialEq>(op: &Op, source: &impl Source, cells: &
         1 => source.write(op.offset, cells, |[byte]| turn(u64::from(byte))),
         2 => source.write(op.offset, cells, |bytes| turn(u64::from(u16::from_be_bytes(bytes)))),
         4 => source.write(op.offset, cells, |bytes| turn(u64::from(u32::from_be_bytes(bytes)))),
-        6 => source.write(op.offset, cells, |[a, b, c, d, e, f]| {
-            turn(u64::from(u16::from_be_bytes([a, b])) << 32 | u64::from(u32::from_be_bytes([c, d, e, f])))
-        }),
+        6 => source.write(op.offset, cells, |bytes| turn(mac(bytes))),
         8 => source.write(op.offset, cells, |bytes| turn(u64::from_be_bytes(bytes))),
         _ => {
             for (cell, value) in cells.iter_mut().zip(source.values(op)) {
@@ -349,7 +364,7 @@ fn is_unspecified(address: Address) -> bool {
     address == Address::default() || address == mapped([0; 4])
 }
 
-fn direction(value: u64) -> u8 {
+pub(crate) fn direction(value: u64) -> u8 {
     match value {
         0 => 1,
         1 => 2,

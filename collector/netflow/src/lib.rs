@@ -11,6 +11,8 @@ pub mod columns;
 pub mod decode;
 /// Names and types of information elements.
 pub mod element;
+/// A column of cells of one width.
+pub mod flat;
 /// Datagrams and message headers.
 pub mod header;
 /// Structured data: lists in fields.
@@ -49,6 +51,7 @@ mod derive;
 mod fill;
 mod frame;
 mod kept;
+mod leaf;
 mod plan;
 mod reverse;
 mod section;
@@ -61,6 +64,7 @@ mod wire;
 
 pub use columns::FlowColumns;
 pub use decode::{Visit, decode, decode_part, dissect};
+pub use flat::Flat;
 pub use header::{Datagram, Header};
 pub use map_store::MapStore;
 pub use outcome::{Message, Outcome};

@@ -4,6 +4,7 @@
 use crate::columns::{FlowColumns, flags};
 use crate::counts::Counts;
 use crate::derive::ICMP;
+use crate::flat::Flat;
 use crate::plan::{Clock, Plan, Slot};
 use crate::text::Text;
 
@@ -178,13 +179,13 @@ fn put<T>(column: &mut [T], first_row: usize, values: impl Iterator<Item = Optio
     }
 }
 
-fn copy<T: Copy + Default>(column: &mut Vec<T>, rows: &[usize]) {
+fn copy<T: Copy + Default>(column: &mut Flat<T>, rows: &[usize]) {
     for row in rows {
         column.push(column.get(*row).copied().unwrap_or_default());
     }
 }
 
-fn cross<T: Copy + Default>(one: &mut Vec<T>, other: &mut Vec<T>, rows: &[usize]) {
+fn cross<T: Copy + Default>(one: &mut Flat<T>, other: &mut Flat<T>, rows: &[usize]) {
     for row in rows {
         let (left, right) = (one.get(*row).copied(), other.get(*row).copied());
         one.push(right.unwrap_or_default());

@@ -28,19 +28,20 @@ pub(crate) struct Fixed<'a> {
     /// Whole records.
     bytes: &'a [u8],
     /// Length of each; not 0.
-    record_length: usize,
+    record_length: u16,
     records: usize,
 }
 
 impl<'a> Fixed<'a> {
     /// The whole records of a set.
     pub(crate) fn new(bytes: &'a [u8], record_length: usize) -> Self {
-        Self { bytes, record_length, records: bytes.len().checked_div(record_length).unwrap_or(0) }
+        let records = bytes.len().checked_div(record_length).unwrap_or(0);
+        Self { bytes, record_length: u16::try_from(record_length).unwrap_or(u16::MAX), records }
     }
 
     /// The records, one by one.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &'a [u8]> {
-        self.bytes.chunks_exact(self.record_length)
+        self.bytes.chunks_exact(self.record_length.into())
     }
 }
 
@@ -49,30 +50,30 @@ impl Source for Fixed<'_> {
         self.records
     }
 
-    #[inline(never)]
+    #[inline]
     fn write<const W: usize, T>(&self, offset: usize, cells: &mut [T], turn: impl Fn([u8; W]) -> T) {
-        let length = self.record_length;
-        // Said of the lengths before the loop, this is not asked for each cell.
-        if length < offset || length.wrapping_sub(offset) < W {
-            return;
+        // Said of numbers that small before the loop, lengths are not asked for each cell.
+        let (length, offset) = (usize::from(self.record_length), offset & 0xffff);
+        if offset.wrapping_add(W) > length {
+            return cells.iter_mut().for_each(|cell| *cell = turn([0; W]));
         }
         let stride = length.wrapping_mul(STRIDE);
-        let [second, third, fourth] = [1, 2, 3].map(|record| length.wrapping_mul(record).wrapping_add(offset));
         let mut left = self.bytes;
         let (strides, rest) = cells.as_chunks_mut::<STRIDE>();
         for cells in strides {
             let Some((records, after)) = left.split_at_checked(stride) else { return };
             left = after;
-            let at = |offset| records.get(offset..).and_then(<[u8]>::first_chunk::<W>);
-            let Some(last) = at(fourth) else { return };
-            let (Some(a), Some(b), Some(c)) = (at(offset), at(second), at(third)) else { return };
-            *cells = [turn(*a), turn(*b), turn(*c), turn(*last)];
+            let at = |record: usize| {
+                let start = length.wrapping_mul(record).wrapping_add(offset);
+                records.get(start..start.wrapping_add(W)).and_then(<[u8]>::first_chunk::<W>).copied().unwrap_or([0; W])
+            };
+            *cells = [turn(at(0)), turn(at(1)), turn(at(2)), turn(at(3))];
         }
         for cell in rest {
             let Some((record, after)) = left.split_at_checked(length) else { return };
             left = after;
-            let Some(bytes) = record.get(offset..).and_then(<[u8]>::first_chunk) else { return };
-            *cell = turn(*bytes);
+            let bytes = record.get(offset..offset.wrapping_add(W)).and_then(<[u8]>::first_chunk::<W>);
+            *cell = turn(bytes.copied().unwrap_or([0; W]));
         }
     }
 

@@ -3,10 +3,10 @@
 
 use std::ops::Range;
 
-use crate::arrays::cells;
 use crate::clock::Now;
 use crate::columns::FlowColumns;
 use crate::fill::mapped;
+use crate::flat::Flat;
 use crate::plan::Clock;
 
 /// Length of a record in bytes.
@@ -47,10 +47,10 @@ pub(crate) fn fill(records: &[Record], rows: &Range<usize>, now: Now, out: &mut 
 fn column<T: Copy + Default>(
     records: &[Record],
     rows: &Range<usize>,
-    column: &mut Vec<T>,
+    column: &mut Flat<T>,
     turn: impl Fn(&Record) -> T,
 ) {
-    for (cell, record) in cells(column, rows.clone()).iter_mut().zip(records) {
+    for (cell, record) in column.over(rows.clone()).iter_mut().zip(records) {
         *cell = turn(record);
     }
 }
@@ -69,7 +69,7 @@ mod tests {
         let (mut straight, mut planned) = (Tables::default(), Tables::default());
         let found = records(5, &bytes).expect("whole records");
         fill(found, &(0..found.len()), now, &mut straight.flows);
-        fill_by_plan(constant::v5().plan(), &bytes, LENGTH, now, &mut planned);
+        fill_by_plan(constant::v5(), &bytes, LENGTH, now, &mut planned);
         for tables in [&mut straight, &mut planned] {
             tables.flows.resize(found.len());
         }

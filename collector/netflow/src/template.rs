@@ -1,5 +1,6 @@
 //! Templates: what a data set's bytes mean.
 
+use crate::leaf::Leaf;
 use crate::list;
 use crate::plan::Plan;
 use crate::wire::variable_at;
@@ -50,6 +51,8 @@ pub struct Template {
     min_length: usize,
     has_lists: bool,
     plan: Plan,
+    /// The loop of each op of the plan that has one.
+    leaves: Box<[Option<Leaf>]>,
 }
 
 impl Template {
@@ -65,6 +68,7 @@ impl Template {
             runs: runs(&fields),
             min_length: min_length(fields.iter().copied()),
             has_lists: version == 10 && fields.iter().any(list::is_list),
+            leaves: plan.ops.iter().map(Leaf::of).collect(),
             plan,
             fields,
         }
@@ -115,6 +119,11 @@ impl Template {
 
     pub(crate) fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// The loops of the plan's ops for records of equal length, in the order of the ops.
+    pub(crate) fn leaves(&self) -> &[Option<Leaf>] {
+        &self.leaves
     }
 
     /// The end of the record that starts at `start` of `set`; `None` if it runs past the end.

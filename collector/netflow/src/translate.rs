@@ -6,6 +6,7 @@
 
 use crate::columns::{Address, FlowColumns};
 use crate::counts::Counts;
+use crate::flat::Flat;
 use crate::header::Header;
 use crate::plan::{Nat, Plan, Slot};
 use crate::tables::{NatEvents, Tables};
@@ -54,10 +55,10 @@ pub(crate) fn append(
 fn is_translated(flows: &FlowColumns, row: usize) -> bool {
     let addresses = [(&flows.src_addr, &flows.post_nat_src_addr), (&flows.dst_addr, &flows.post_nat_dst_addr)];
     let ports = [(&flows.src_port, &flows.post_nat_src_port), (&flows.dst_port, &flows.post_nat_dst_port)];
-    let is_other = |(before, after): (&Vec<Address>, &Vec<Address>)| {
+    let is_other = |(before, after): (&Flat<Address>, &Flat<Address>)| {
         after.get(row).is_some_and(|address| !is_unspecified(*address)) && before.get(row) != after.get(row)
     };
-    let is_other_port = |(before, after): (&Vec<u16>, &Vec<u16>)| {
+    let is_other_port = |(before, after): (&Flat<u16>, &Flat<u16>)| {
         after.get(row).is_some_and(|port| *port != 0) && before.get(row) != after.get(row)
     };
     addresses.into_iter().any(is_other) || ports.into_iter().any(is_other_port)

@@ -62,6 +62,11 @@ pub(super) fn compare(known: &BTreeMap<String, f64>, counts: &BTreeMap<String, C
     names.into_iter().map(|name| (name.clone(), verdict(name))).collect()
 }
 
+/// Whether a count is as the figure says, or nearly.
+pub(super) fn is_within(figure: f64, now: f64) -> bool {
+    of_change(percent(figure, now)) == Verdict::Within
+}
+
 fn of_change(percent: f64) -> Verdict {
     if percent > TOLERANCE_PERCENT {
         return Verdict::More;

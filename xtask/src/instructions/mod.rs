@@ -1,7 +1,8 @@
 //! `cargo xtask instructions`: how many instructions a flow costs, case by case, beside the committed figures.
 //!
-//! Times on shared machines say little; instructions are the same wherever the same compiler made the program. More of them than
-//! before fails; fewer fails too, so that what was won is written down and not lost again unseen.
+//! Times on shared machines say little; instructions are the same wherever the same compiler made the program, but for hash
+//! functions with a random key: a case that differs is counted again, and the median decides. More of them than before fails;
+//! fewer is said, so that what was won is written down and not lost again unseen.
 
 mod callgrind;
 mod figures;
@@ -21,6 +22,8 @@ use figures::{Figures, Verdict};
 /// The processor that the figures are of.
 const ARCHITECTURE: &str = "x86_64";
 const FILE: &str = "perf/results/bench/instructions.json";
+/// How often a case is counted that differs from its figure.
+const REPEATS: usize = 5;
 /// What is counted: one function of the program, and all that it calls.
 const COUNTED: &str = "instructions::measured*";
 
@@ -36,14 +39,15 @@ pub struct Arguments {
 ///
 /// # Errors
 ///
-/// When a case takes more or fewer instructions than the figures say, is new or gone, or cannot be run.
+/// When a case takes more instructions than the figures say, is new or gone, or cannot be run.
 pub fn run(arguments: &Arguments) -> Result<()> {
     if std::env::consts::ARCH != ARCHITECTURE {
         println!("SKIPPED: instructions: the figures are of {ARCHITECTURE}");
         return Ok(());
     }
     packages::ensure(packages::INSTRUCTIONS)?;
-    let counts = count_all(&build()?)?;
+    let program = build()?;
+    let mut counts = count_all(&program)?;
     let file = programs::workspace().join(FILE);
     if arguments.bless {
         figures::write(&file, &counts)?;
@@ -51,7 +55,22 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         return Ok(());
     }
     let known = figures::read(&file)?;
+    for (name, count) in &mut counts {
+        if known.cases.get(name).is_some_and(|figure| !figures::is_within(*figure, count.instructions)) {
+            *count = median(&program, name, count.clone())?;
+        }
+    }
     compare(&known, &counts)
+}
+
+/// The median of several counts, the first of which is known.
+fn median(program: &PathBuf, name: &str, first: Count) -> Result<Count> {
+    let mut all = vec![first];
+    while all.len() < REPEATS {
+        all.push(count(program, name)?);
+    }
+    all.sort_by(|one, other| one.instructions.total_cmp(&other.instructions));
+    Ok(all.swap_remove(REPEATS / 2))
 }
 
 /// Builds the program of the cases, optimised as it is shipped.
@@ -108,14 +127,18 @@ fn compare(known: &Figures, counts: &BTreeMap<String, Count>) -> Result<()> {
     for (name, verdict) in &verdicts {
         println!("{}", figures::line(name, known.cases.get(name).copied(), counts.get(name), *verdict));
     }
-    if verdicts.iter().all(|(_, verdict)| *verdict == Verdict::Within) {
+    let advice = figures::advice(&verdicts);
+    if !advice.is_empty() {
+        println!("{advice}");
+    }
+    if verdicts.iter().all(|(_, verdict)| matches!(verdict, Verdict::Within | Verdict::Fewer)) {
         return Ok(());
     }
     let toolchain = figures::toolchain();
     if toolchain != known.toolchain {
         println!("the figures were made with {}, this is {toolchain}", known.toolchain);
     }
-    bail!("{}", figures::advice(&verdicts))
+    bail!("{advice}")
 }
 
 #[cfg(test)]

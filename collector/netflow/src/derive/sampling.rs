@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use crate::arrays::cells;
 use crate::columns::{FlowColumns, SamplingSource};
 use crate::counts::Counts;
 use crate::options::{Options, SamplingRates, SamplingScope, rate_of_intervals, rate_of_sizes};
@@ -38,19 +37,19 @@ pub(super) fn complete(
     let is_told = plan.tells_sampling();
     let by_scope = rates.filter(|rates| by_domain.is_none() || rates.len() > 1);
     if !is_told && by_scope.is_none() {
-        cells(&mut out.sampling_rate, rows.clone()).fill(of_all.0);
-        cells(&mut out.sampling_source, rows).fill(of_all.1 as u8);
+        out.sampling_rate.over(rows.clone()).fill(of_all.0);
+        out.sampling_source.over(rows).fill(of_all.1 as u8);
         return;
     }
-    cells(&mut out.sampling_source, rows.clone()).fill(SamplingSource::Record as u8);
+    out.sampling_source.over(rows.clone()).fill(SamplingSource::Record as u8);
     let is_zero = |rates: &[u64]| rates.iter().fold(false, |any, rate| any | (*rate == 0));
     // Where the record says its rate, it nearly always does.
-    if !is_zero(cells(&mut out.sampling_rate, rows.clone())) {
+    if !is_zero(out.sampling_rate.cells(rows.clone())) {
         return;
     }
     parts(plan, rows.clone(), out);
     let FlowColumns { sampling_rate, sampling_source, in_if, out_if, direction, scratch, .. } = out;
-    let (rates_told, sources) = (cells(sampling_rate, rows.clone()), cells(sampling_source, rows.clone()));
+    let (rates_told, sources) = (sampling_rate.cells(rows.clone()), sampling_source.cells(rows.clone()));
     if plan.tells_zero() {
         let zeros = rates_told.iter().filter(|rate| **rate == 0).count();
         counts.rates_zero = counts.rates_zero.wrapping_add(u64::try_from(zeros).unwrap_or(u64::MAX));
@@ -60,8 +59,8 @@ pub(super) fn complete(
         return rows_without.for_each(|(_, (rate, source))| (*rate, *source) = (of_all.0, of_all.1 as u8));
     };
     let (samplers, sequences) = (scratch.values(Slot::Sampler), scratch.values(Slot::SelectionSequence));
-    let (ins, outs) = (cells(in_if, rows.clone()), cells(out_if, rows.clone()));
-    let directions = cells(direction, rows);
+    let (ins, outs) = (in_if.cells(rows.clone()), out_if.cells(rows.clone()));
+    let directions = direction.cells(rows);
     let of = |record: usize, column: &[u32]| column.get(record).copied().unwrap_or(0);
     // Flows of one set mostly share their sampler, and often their interfaces, with the flow before.
     let (mut by_sampler, mut by_metered) = (None, None);
@@ -119,7 +118,7 @@ fn parts(plan: &Plan, rows: Range<usize>, out: &mut FlowColumns) {
             return;
         }
         let numbers = out.scratch.values(part).iter().zip(out.scratch.values(rest));
-        for (cell, (part, rest)) in cells(&mut out.sampling_rate, rows.clone()).iter_mut().zip(numbers) {
+        for (cell, (part, rest)) in out.sampling_rate.cells(rows.clone()).iter_mut().zip(numbers) {
             if *cell == 0 {
                 *cell = rate(*part, *rest);
             }

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use crate::arrays::cells;
 use crate::clock::Now;
 use crate::columns::{FlowColumns, flags};
 use crate::header::Header;
@@ -34,7 +33,7 @@ pub(super) fn clamp(header: &Header, rows: Range<usize>, out: &mut FlowColumns) 
     // What is negative is huge without its sign, so that one comparison finds both.
     let is_beyond = |value: i64, limit: i64| value.cast_unsigned() > limit.cast_unsigned();
     let is_wrong = |start: i64, end: i64| is_beyond(end.wrapping_sub(start), LONGEST_MS) | is_beyond(end, latest);
-    let (starts, ends) = (cells(&mut out.start_ms, rows.clone()), cells(&mut out.end_ms, rows.clone()));
+    let (starts, ends) = (out.start_ms.cells(rows.clone()), out.end_ms.cells(rows.clone()));
     // Nearly always there is nothing to do: that is found out without a branch for each row.
     if !starts.iter().zip(&*ends).fold(false, |any, (start, end)| any | is_wrong(*start, *end)) {
         return 0;
@@ -75,7 +74,7 @@ pub(super) fn complete(
     if is_exact(plan.start) && is_exact(plan.end) {
         return;
     }
-    let (starts, ends) = (cells(&mut out.start_ms, rows.clone()), cells(&mut out.end_ms, rows));
+    let (starts, ends) = (out.start_ms.cells(rows.clone()), out.end_ms.cells(rows));
     // 0 stands for a time that was not told.
     let is_untold = |times: &[i64]| times.iter().fold(false, |any, time| any | (*time == 0));
     if !is_untold(starts) && !is_untold(ends) {
@@ -114,13 +113,13 @@ fn since_init(plan: &Plan, set: &DataSet<'_>, options: Option<&Options>, rows: R
     };
     let read = |(value, init_ms): (&u64, Option<i64>)| init_ms.map_or(0, |init_ms| now(init_ms).uptime(*value as u32));
     if plan.start == Some(Clock::SinceInit) {
-        let starts = cells(&mut out.start_ms, rows.clone()).iter_mut();
+        let starts = out.start_ms.cells(rows.clone()).iter_mut();
         starts
             .zip(out.scratch.values(Slot::First).iter().zip(inits()).map(read))
             .for_each(|(cell, start)| *cell = start);
     }
     if plan.end == Some(Clock::SinceInit) {
-        let ends = cells(&mut out.end_ms, rows.clone()).iter_mut();
+        let ends = out.end_ms.cells(rows.clone()).iter_mut();
         ends.zip(out.scratch.values(Slot::Last).iter().zip(inits()).map(read)).for_each(|(cell, end)| *cell = end);
     }
     if plan.start != Some(Clock::SinceInit) || plan.end != Some(Clock::SinceInit) {
