@@ -7,6 +7,7 @@ use crate::flat::Flat;
 use crate::frame::Frame;
 use crate::plan::{SLOTS, Slot};
 use crate::raw::Raw;
+use crate::source::Packed;
 use crate::text::Text;
 
 /// An address as 16 bytes in network order; IPv4 is mapped (`::ffff:a.b.c.d`). All zero where the record has none.
@@ -56,6 +57,8 @@ pub struct Labels {
 pub(crate) struct Scratch {
     slots: [Vec<u64>; SLOTS],
     none: Vec<u64>,
+    /// Records with variable-length fields, taken apart.
+    pub(crate) packed: Packed,
     /// The beginnings of packets that records bring with them.
     pub(crate) frames: Vec<Frame>,
     /// Rows that have another direction.

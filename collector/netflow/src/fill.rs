@@ -13,18 +13,15 @@ use crate::flat::Flat;
 use crate::frame::{Frame, Layer};
 use crate::leaf::mac;
 use crate::options::{NAME_LIMIT, Options};
-use crate::plan::{Addr, Clock, LABELS, Name, Number, Op, Slot, Target};
+use crate::plan::{Addr, Clock, Name, Number, Op, Slot, Target};
 use crate::record::DataSet;
-use crate::source::{Fixed, Moving, Source};
+use crate::source::{Fixed, Source};
 use crate::straight;
 use crate::tables::Tables;
 use crate::template::{Template, VARIABLE};
 use crate::text::Text;
 use crate::walk::Taken;
-use crate::wire::{unsigned, variable_at};
-
-/// Records with variable-length fields are decoded in groups of this many, so that their cursors fit the stack.
-const GROUP: usize = 64;
+use crate::wire::unsigned;
 
 /// Appends the flow records of a data set, and what they tell of address translation.
 pub(crate) fn fill(set: &DataSet<'_>, options: Option<&Options>, out: &mut Tables, counts: &mut Counts) -> Taken {
@@ -56,71 +53,37 @@ pub(crate) fn fill_by_plan(
     now: Now,
     out: &mut Tables,
 ) -> Taken {
+    let source = Fixed::new(bytes, record_length);
+    execute(template, &source, &source, now, out);
+    Taken { records: source.records(), is_truncated: false }
+}
+
+fn fill_moving(set: &DataSet<'_>, now: Now, out: &mut Tables) -> Taken {
+    let mut packed = std::mem::take(&mut out.flows.scratch.packed);
+    let is_truncated = packed.take(set.template, set.bytes);
+    let source = packed.source(set.template, set.bytes);
+    execute(set.template, &source, &source.fixed, now, out);
+    let records = source.records();
+    out.flows.scratch.packed = packed;
+    Taken { records, is_truncated }
+}
+
+/// Runs the plan of a template. `fixed` are the fields of fixed length of the same records.
+fn execute(template: &Template, source: &impl Source, fixed: &Fixed<'_>, now: Now, out: &mut Tables) {
     let plan = template.plan();
     let first_row = out.flows.len();
-    let source = Fixed::new(bytes, record_length);
     let rows = first_row..first_row.saturating_add(source.records());
     for (op, leaf) in plan.ops.iter().zip(template.leaves()) {
         match leaf {
-            Some(leaf) => leaf.run(op, &source, now, rows.clone(), &mut out.flows),
-            None => run(op, &source, now, first_row, out),
+            Some(leaf) => leaf.run(op, fixed, now, rows.clone(), &mut out.flows),
+            None => run(op, source, now, first_row, out),
         }
     }
     if !plan.labels.is_empty() {
         let stacks = &mut out.flows.mpls_labels;
         stacks.lengthen(first_row);
-        for record in source.iter() {
+        for record in fixed.iter() {
             stacks.push(plan.labels.iter().map(|label| label_at(record, label.offset)));
-        }
-    }
-    Taken { records: source.records(), is_truncated: false }
-}
-
-fn fill_moving(set: &DataSet<'_>, now: Now, out: &mut Tables) -> Taken {
-    let first_row = out.flows.len();
-    let mut records = set.records();
-    let mut done = 0_usize;
-    loop {
-        let mut cursors = [0_usize; GROUP];
-        let mut count = 0_usize;
-        for cursor in &mut cursors {
-            let Some((start, _)) = records.next_range() else { break };
-            *cursor = start;
-            count = count.saturating_add(1);
-        }
-        let Some(cursors) = cursors.get_mut(..count).filter(|cursors| !cursors.is_empty()) else { break };
-        fill_group(set, cursors, now, first_row.saturating_add(done), out);
-        done = done.saturating_add(count);
-    }
-    Taken { records: done, is_truncated: records.is_truncated() }
-}
-
-/// Runs the plan on one group of records; the cursors go from one run of fixed-length fields to the next.
-fn fill_group(set: &DataSet<'_>, cursors: &mut [usize], now: Now, first_row: usize, out: &mut Tables) {
-    let plan = set.template.plan();
-    let mut stacks = (!plan.labels.is_empty()).then_some([[0_u32; LABELS]; GROUP]);
-    let mut ops = plan.ops.iter().peekable();
-    for (run_number, run_length) in set.template.runs().iter().enumerate() {
-        let source = Moving { set: set.bytes, cursors };
-        while let Some(op) = ops.next_if(|op| op.run == run_number) {
-            run(op, &source, now, first_row, out);
-        }
-        for label in plan.labels.iter().filter(|label| label.run == run_number) {
-            for (stack, cursor) in stacks.iter_mut().flatten().zip(cursors.iter()) {
-                if let Some(entry) = stack.get_mut(label.level) {
-                    *entry = label_at(set.bytes, cursor.saturating_add(label.offset));
-                }
-            }
-        }
-        for cursor in cursors.iter_mut() {
-            let field = cursor.saturating_add(*run_length);
-            *cursor = variable_at(set.bytes, field).map_or(field, |(_, end)| end);
-        }
-    }
-    if let Some(stacks) = stacks {
-        out.flows.mpls_labels.lengthen(first_row);
-        for stack in stacks.iter().take(cursors.len()) {
-            out.flows.mpls_labels.push(stack.iter().copied());
         }
     }
 }
@@ -161,7 +124,7 @@ fn run(op: &Op, source: &impl Source, now: Now, first_row: usize, tables: &mut T
         Target::DurationMicroseconds => slot(op, source, out.scratch.slot(Slot::Duration), |value| value / 1000),
         Target::Name(column) => names(op, source, first_row, name_column(column, out)),
         Target::PoolName => {
-            let keys = source.values(op).map(|name| tables.nat_events.pool_name.key_of_bytes(name, NAME_LIMIT));
+            let keys = source.tails(op).map(|tail| tables.nat_events.pool_name.key_of_bytes(tail, NAME_LIMIT));
             out.scratch.slot(Slot::PoolName).extend(keys.map(u64::from));
         }
         Target::Section(layer) => sections(op, source, layer, &mut out.scratch.frames),
@@ -182,14 +145,14 @@ fn name_column(column: Name, out: &mut FlowColumns) -> &mut Text {
 fn names(op: &Op, source: &impl Source, first_row: usize, column: &mut Text) {
     if !op.is_fill {
         column.lengthen(first_row);
-        for value in source.values(op) {
-            let key = column.key_of_bytes(value, NAME_LIMIT);
+        source.tails(op).for_each(|tail| {
+            let key = column.key_of_bytes(tail, NAME_LIMIT);
             column.push(key);
-        }
+        });
         return;
     }
-    for (row, value) in source.values(op).enumerate() {
-        let key = column.key_of_bytes(value, NAME_LIMIT);
+    for (row, tail) in source.tails(op).enumerate() {
+        let key = column.key_of_bytes(tail, NAME_LIMIT);
         if let Some(cell) = column.keys_mut().get_mut(first_row.saturating_add(row)).filter(|cell| **cell == 0) {
             *cell = key;
         }

@@ -18,7 +18,7 @@ pub(crate) struct Op {
     pub(crate) target: Target,
     /// Number of variable-length fields before this one.
     pub(crate) run: usize,
-    /// Bytes between the end of the last variable-length field before (or the start of the record) and this one.
+    /// Bytes of fixed-length fields before this one.
     pub(crate) offset: usize,
     /// Length in bytes, or [`VARIABLE`].
     pub(crate) width: u16,
@@ -31,8 +31,6 @@ pub(crate) struct Op {
 pub(crate) struct LabelOp {
     /// 0 is the top of the stack.
     pub(crate) level: usize,
-    /// As in [`Op`].
-    pub(crate) run: usize,
     /// As in [`Op`].
     pub(crate) offset: usize,
 }
@@ -90,8 +88,6 @@ pub(crate) struct Plan {
     pub(crate) has_section: bool,
 }
 
-/// Entries of the MPLS label stack that have an element (70 to 79).
-pub(crate) const LABELS: usize = 10;
 const FIRST_LABEL: u16 = 70;
 const LAST_LABEL: u16 = 79;
 const PADDING_OCTETS: u16 = 210;
@@ -124,7 +120,7 @@ impl Plan {
         let (mut run, mut offset) = (0_usize, 0_usize);
         for (index, field) in fields.iter().enumerate() {
             if let Some(level) = label_level(field).filter(|level| labels.iter().all(|label| label.level != *level)) {
-                labels.push(LabelOp { level, run, offset });
+                labels.push(LabelOp { level, offset });
             } else if field.enterprise != 0 || field.element != PADDING_OCTETS {
                 unused.push(index);
             }
@@ -146,7 +142,6 @@ impl Plan {
             }
             if field.length == VARIABLE {
                 run = run.saturating_add(1);
-                offset = 0;
             } else {
                 offset = offset.saturating_add(usize::from(field.length));
             }

@@ -22,13 +22,30 @@ pub struct Text {
     known: HashMap<Arc<str>, (u32, u64)>,
     /// Number of the block at hand.
     block: u64,
-    /// The last key given to a string of each [`place`]. A key counts only if the string that it has now is the one asked for.
-    recent: Vec<u32>,
+    /// The last string of each [`Short::place`] and its key.
+    recent: Vec<Recent>,
+}
+
+/// A string that was given a key.
+#[derive(Debug, Clone, Copy, Default)]
+struct Recent {
+    value: Short,
+    key: u32,
+    /// Low bits of the number of the block in which this is its key; 0 if there is none.
+    block: u32,
+}
+
+/// A string of up to [`Short::MOST`] bytes: two are the same if these are.
+#[derive(Debug, Clone, Copy, Default)]
+struct Short {
+    /// The bytes, and zeros.
+    words: [u64; 3],
+    length: u32,
 }
 
 impl Default for Text {
     fn default() -> Self {
-        Self { values: vec![Arc::from("")], keys: Vec::new(), known: HashMap::new(), block: 0, recent: Vec::new() }
+        Self { values: vec![Arc::from("")], keys: Vec::new(), known: HashMap::new(), block: 1, recent: Vec::new() }
     }
 }
 
@@ -63,23 +80,23 @@ impl Text {
         key
     }
 
-    /// The key of a string as it stands on the wire: UTF-8, trailing zeros cut, no longer than `limit` bytes. Bytes that are
-    /// no UTF-8 become U+FFFD.
-    pub(crate) fn key_of_bytes(&mut self, value: &[u8], limit: usize) -> u32 {
-        let value = wire::without_trailing_zeros(value);
+    /// The key of a string as it stands on the wire, the first `length` bytes of what is there: UTF-8, trailing zeros cut, no
+    /// longer than `limit` bytes. Bytes that are no UTF-8 become U+FFFD.
+    pub(crate) fn key_of_bytes(&mut self, (tail, length): (&[u8], usize), limit: usize) -> u32 {
+        let value = wire::without_trailing_zeros(tail.get(..length).unwrap_or(tail));
         let value = value.get(..limit).unwrap_or(value);
         if value.is_empty() {
             return 0;
         }
-        let place = place(value);
-        let recent = self.recent.get(place).copied().unwrap_or(0);
-        if self.values.get(usize::try_from(recent).unwrap_or(0)).is_some_and(|known| known.as_bytes() == value) {
-            return recent;
+        let Some(short) = Short::of(tail, value.len()) else { return self.key(&String::from_utf8_lossy(value)) };
+        let (place, block) = (short.place(), self.block as u32);
+        if let Some(recent) = self.recent.get(place).filter(|recent| recent.value.is(&short) && recent.block == block) {
+            return recent.key;
         }
         let key = self.key(&String::from_utf8_lossy(value));
-        self.recent.resize(RECENT, 0);
+        self.recent.resize(RECENT, Recent::default());
         if let Some(recent) = self.recent.get_mut(place) {
-            *recent = key;
+            *recent = Recent { value: short, key, block };
         }
         key
     }
@@ -138,19 +155,53 @@ impl Text {
     }
 }
 
-/// Where the key of a string is remembered: made of its length and its ends, in which names differ. Names made to share a
-/// place are found in the map.
-fn place(value: &[u8]) -> usize {
-    /// 2^64 over the golden ratio: spreads what differs in the low bits over the high ones.
-    const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
-    const SHIFT: u32 = u64::BITS - RECENT.trailing_zeros();
-    let ends = match (value.first_chunk(), value.last_chunk()) {
-        (Some(first), Some(last)) => {
-            u64::from_le_bytes(*first).wrapping_mul(SPREAD).rotate_left(32) ^ u64::from_le_bytes(*last)
+impl Short {
+    /// Most bytes.
+    const MOST: usize = 24;
+
+    /// The first `length` bytes of what is there; none if the string is longer. No branch is on the length, which differs from
+    /// name to name.
+    #[inline]
+    fn of(tail: &[u8], length: usize) -> Option<Self> {
+        if length > Self::MOST {
+            return None;
         }
-        _ => value.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)),
-    };
-    let length = u64::try_from(value.len()).unwrap_or(0);
-    let spread = (ends ^ length << 56).wrapping_mul(SPREAD);
-    (spread >> SHIFT) as usize
+        let bytes = match tail.first_chunk::<{ Self::MOST }>() {
+            Some(bytes) => *bytes,
+            None => {
+                let mut bytes = [0; Self::MOST];
+                bytes.iter_mut().zip(tail).for_each(|(to, from)| *to = *from);
+                bytes
+            }
+        };
+        let mut left = length;
+        let mut words = [0; 3];
+        for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
+            let behind = 8_usize.saturating_sub(left) as u32;
+            *word = u64::from_le_bytes(*bytes) & u64::MAX.checked_shr(behind.wrapping_mul(8)).unwrap_or(0);
+            left = left.saturating_sub(8);
+        }
+        Some(Self { words, length: length as u32 })
+    }
+
+    /// Whether it is the same string. Word by word: the words have just been written, and read as a vector they would have to
+    /// reach memory first.
+    #[inline]
+    fn is(&self, other: &Self) -> bool {
+        let [first, middle, last] = self.words;
+        let [other_first, other_middle, other_last] = other.words;
+        let differs = (first ^ other_first) | (middle ^ other_middle) | (last ^ other_last);
+        differs | u64::from(self.length ^ other.length) == 0
+    }
+
+    /// Where the key of a string is remembered. Names made to share a place are found in the map.
+    #[inline]
+    fn place(&self) -> usize {
+        /// 2^64 over the golden ratio: spreads what differs in the low bits over the high ones.
+        const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+        const SHIFT: u32 = u64::BITS - RECENT.trailing_zeros();
+        let [first, middle, last] = self.words;
+        let mixed = first.wrapping_mul(SPREAD).rotate_left(32) ^ middle.wrapping_mul(SPREAD).rotate_left(17) ^ last;
+        ((mixed ^ u64::from(self.length) << 56).wrapping_mul(SPREAD) >> SHIFT) as usize
+    }
 }

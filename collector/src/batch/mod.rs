@@ -117,7 +117,7 @@ impl Block {
     }
 
     /// Of a table of decoded rows.
-    fn received_ms(&self, table: usize) -> Option<&Vec<i64>> {
+    fn received_ms(&self, table: usize) -> Option<&[i64]> {
         match table {
             0 => Some(&self.decoded.flows.received_ms),
             1 => Some(&self.decoded.nat_events.received_ms),
@@ -137,11 +137,16 @@ impl Rows for Block {
     }
 
     fn count(&self, table: usize) -> usize {
-        self.received_ms(table).map_or_else(|| self.rollup_time(table).len(), Vec::len)
+        self.received_ms(table).map_or_else(|| self.rollup_time(table).len(), <[i64]>::len)
     }
 
     fn room(&self, table: usize) -> usize {
-        self.received_ms(table).map_or_else(|| self.rollup_time(table).capacity(), Vec::capacity)
+        match table {
+            0 => self.decoded.flows.received_ms.room(),
+            1 => self.decoded.nat_events.received_ms.capacity(),
+            2 => self.decoded.interface_counters.received_ms.capacity(),
+            _ => self.rollup_time(table).capacity(),
+        }
     }
 
     fn cells(&self, table: usize, column: usize) -> Cells<'_> {
@@ -157,9 +162,9 @@ impl Rows for Block {
     fn provenance(&self, table: usize) -> Option<Provenance<'_>> {
         let Tables { flows, nat_events, interface_counters } = &self.decoded;
         let (exporters, domains) = match table {
-            0 => (&flows.exporter, &flows.domain),
-            1 => (&nat_events.exporter, &nat_events.domain),
-            _ => (&interface_counters.exporter, &interface_counters.domain),
+            0 => (&flows.exporter[..], &flows.domain[..]),
+            1 => (&nat_events.exporter[..], &nat_events.domain[..]),
+            _ => (&interface_counters.exporter[..], &interface_counters.domain[..]),
         };
         Some(Provenance { exporters, domains, received_ms: self.received_ms(table)? })
     }

@@ -40,7 +40,7 @@ impl Pool {
 
     /// Empties a block and keeps it, unless enough lie idle or it has too little room to be worth keeping.
     pub fn give(&self, mut block: Box<Block>) {
-        if block.decoded.flows.received_ms.capacity() < self.block_rows {
+        if block.decoded.flows.received_ms.room() < self.block_rows {
             return;
         }
         block.clear();

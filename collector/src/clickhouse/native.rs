@@ -277,12 +277,12 @@ mod tests {
     #[test]
     fn columns_are_their_bytes() {
         let mut block = block(2);
-        block.decoded.flows.received_ms = vec![0x0102_0304_0506, -1];
-        block.decoded.flows.src_addr = vec![[0; 16], std::array::from_fn(|byte| byte as u8)];
-        block.decoded.flows.src_port = vec![0x1234, 1];
-        block.decoded.flows.in_if = vec![0x1234_5678, 1];
-        block.decoded.flows.src_mac = vec![0x0011_2233_4455, 1];
-        block.decoded.flows.direction = vec![2, 3];
+        block.decoded.flows.received_ms = vec![0x0102_0304_0506, -1].into();
+        block.decoded.flows.src_addr = vec![[0; 16], std::array::from_fn(|byte| byte as u8)].into();
+        block.decoded.flows.src_port = vec![0x1234, 1].into();
+        block.decoded.flows.in_if = vec![0x1234_5678, 1].into();
+        block.decoded.flows.src_mac = vec![0x0011_2233_4455, 1].into();
+        block.decoded.flows.direction = vec![2, 3].into();
         block.decoded.flows.mpls_labels = Labels { ends: vec![0, 2], values: vec![7, 0x000f_ffff] };
         let key = block.exporter_name.key("é");
         block.exporter_name.keys_mut()[1] = key;
@@ -394,7 +394,7 @@ mod tests {
         type Break = fn(&mut Block);
         let cases: [(Break, EncodeError); 9] = [
             (Block::clear, EncodeError::Empty),
-            (|block| block.decoded.flows.src_port.truncate(1), EncodeError::Ragged("src_port")),
+            (|block| block.decoded.flows.src_port.resize(1), EncodeError::Ragged("src_port")),
             (|block| block.src.country.resize(3), EncodeError::Ragged("src_country")),
             (|block| block.dst.city.keys_mut()[1] = 1, EncodeError::Dangling("dst_city")),
             (|block| block.decoded.flows.mpls_labels.values.push(1), EncodeError::Dangling("mpls_labels")),

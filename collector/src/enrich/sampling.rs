@@ -126,7 +126,7 @@ mod tests {
             (flows.sampling_rate[row], flows.sampling_source[row]) = (*rate, *source);
         }
         rates.apply(&mut flows, from);
-        flows.sampling_rate.into_iter().zip(flows.sampling_source).collect()
+        flows.sampling_rate.iter().copied().zip(flows.sampling_source.iter().copied()).collect()
     }
 
     #[test]

@@ -28,7 +28,7 @@ mod tests {
         let mut tables = Tables::default();
         let push = |tables: &mut Tables, port: u16| {
             tables.flows.received_ms.push(1);
-            tables.flows.dst_port.resize(tables.flows.received_ms.len() - 1, 0);
+            tables.flows.dst_port.resize(tables.flows.received_ms.len() - 1);
             tables.flows.dst_port.push(port);
         };
         assert_eq!(guarded(&mut tables, |tables| push(tables, 7)), Some(()));
@@ -43,7 +43,7 @@ mod tests {
         assert_eq!(guarded(&mut tables, |tables| push(tables, 9)), Some(()));
         tables.complete();
         assert_eq!((tables.rows(), tables.flows.len()), (2, 2));
-        assert_eq!((tables.flows.dst_port, tables.flows.src_port), (vec![7, 9], vec![0, 0]));
+        assert_eq!((&*tables.flows.dst_port, &*tables.flows.src_port), (&[7, 9][..], &[0, 0][..]));
         assert!(tables.nat_events.domain.is_empty());
     }
 }

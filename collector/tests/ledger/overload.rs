@@ -104,7 +104,8 @@ fn send(pair: &VethPair, port: u16, count: usize) -> u64 {
 fn dropped_by_the_veth() -> u64 {
     const TX_DROPPED: usize = 11;
     let counters = std::fs::read_to_string("/proc/thread-self/net/dev").expect("procfs is mounted");
-    let of_the_interface = counters.lines().find_map(|line| line.trim().strip_prefix(netns::EXPORTER)?.strip_prefix(':'));
+    let of_the_interface =
+        counters.lines().find_map(|line| line.trim().strip_prefix(netns::EXPORTER)?.strip_prefix(':'));
     let dropped = of_the_interface.and_then(|fields| fields.split_whitespace().nth(TX_DROPPED));
     dropped.and_then(|field| field.parse().ok()).expect("the interface has its counters")
 }

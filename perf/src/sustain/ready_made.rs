@@ -32,7 +32,9 @@ pub(super) fn record(pair: &Pair, run: &Run, load: &Load, fill: super::Fill) -> 
     let store = Store::start(&pair.receiver, run.program(), run.state())?;
     let recorder = super::recorder::Recorder::start(&pair.receiver)?;
     let url = rig::quoted(&format!("http://{}", super::recorder::Recorder::ADDRESS));
-    let mut collector = run.clone().set("clickhouse", "url", url).start(&pair.receiver)?;
+    // Into its embedded store the collector sends blocks as they are.
+    let run = run.clone().set("clickhouse", "url", url).set("clickhouse", "compression", rig::quoted("none"));
+    let mut collector = run.start(&pair.receiver)?;
     fill.store(pair, &mut collector, load)?;
     collector.stop()?;
     let (inserts, at_once) = recorder.take();

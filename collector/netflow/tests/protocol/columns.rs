@@ -25,64 +25,64 @@ fn addresses() {
     let six = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
     let four = [192, 0, 2, 9];
     let mapped = v4(192, 0, 2, 9);
-    check("source IPv4", &[(8, 4)], &four, |c| c.src_addr.clone(), mapped);
-    check("source IPv6", &[(27, 16)], &six, |c| c.src_addr.clone(), six);
-    check("destination IPv4", &[(12, 4)], &four, |c| c.dst_addr.clone(), mapped);
-    check("destination IPv6", &[(28, 16)], &six, |c| c.dst_addr.clone(), six);
-    check("source prefix", &[(44, 4)], &four, |c| c.src_addr.clone(), mapped);
-    check("destination IPv6 prefix", &[(169, 16)], &six, |c| c.dst_addr.clone(), six);
-    check("next hop", &[(15, 4)], &four, |c| c.next_hop.clone(), mapped);
-    check("IPv6 next hop", &[(62, 16)], &six, |c| c.next_hop.clone(), six);
-    check("BGP next hop", &[(18, 4)], &four, |c| c.bgp_next_hop.clone(), mapped);
-    check("IPv6 BGP next hop", &[(63, 16)], &six, |c| c.bgp_next_hop.clone(), six);
-    check("source after NAT", &[(225, 4)], &four, |c| c.post_nat_src_addr.clone(), mapped);
-    check("IPv6 destination after NAT", &[(282, 16)], &six, |c| c.post_nat_dst_addr.clone(), six);
-    check("address of three bytes", &[(8, 3), (4, 1)], &[1, 2, 3, 6], |c| c.src_addr.clone(), [0; 16]);
+    check("source IPv4", &[(8, 4)], &four, |c| c.src_addr.to_vec(), mapped);
+    check("source IPv6", &[(27, 16)], &six, |c| c.src_addr.to_vec(), six);
+    check("destination IPv4", &[(12, 4)], &four, |c| c.dst_addr.to_vec(), mapped);
+    check("destination IPv6", &[(28, 16)], &six, |c| c.dst_addr.to_vec(), six);
+    check("source prefix", &[(44, 4)], &four, |c| c.src_addr.to_vec(), mapped);
+    check("destination IPv6 prefix", &[(169, 16)], &six, |c| c.dst_addr.to_vec(), six);
+    check("next hop", &[(15, 4)], &four, |c| c.next_hop.to_vec(), mapped);
+    check("IPv6 next hop", &[(62, 16)], &six, |c| c.next_hop.to_vec(), six);
+    check("BGP next hop", &[(18, 4)], &four, |c| c.bgp_next_hop.to_vec(), mapped);
+    check("IPv6 BGP next hop", &[(63, 16)], &six, |c| c.bgp_next_hop.to_vec(), six);
+    check("source after NAT", &[(225, 4)], &four, |c| c.post_nat_src_addr.to_vec(), mapped);
+    check("IPv6 destination after NAT", &[(282, 16)], &six, |c| c.post_nat_dst_addr.to_vec(), six);
+    check("address of three bytes", &[(8, 3), (4, 1)], &[1, 2, 3, 6], |c| c.src_addr.to_vec(), [0; 16]);
     let both = [&[0; 4][..], &six].concat();
-    check("IPv6 where the IPv4 form is empty", &[(8, 4), (27, 16)], &both, |c| c.src_addr.clone(), six);
+    check("IPv6 where the IPv4 form is empty", &[(8, 4), (27, 16)], &both, |c| c.src_addr.to_vec(), six);
     let both = [&four[..], &[0; 16]].concat();
-    check("IPv4 where the IPv6 form is empty", &[(8, 4), (27, 16)], &both, |c| c.src_addr.clone(), mapped);
+    check("IPv4 where the IPv6 form is empty", &[(8, 4), (27, 16)], &both, |c| c.src_addr.to_vec(), mapped);
     let both = [&[10, 0, 0, 0][..], &four].concat();
-    check("address before prefix", &[(44, 4), (8, 4)], &both, |c| c.src_addr.clone(), mapped);
+    check("address before prefix", &[(44, 4), (8, 4)], &both, |c| c.src_addr.to_vec(), mapped);
 }
 
 #[test]
 fn numbers() {
-    check("source port", &[(7, 2)], &[1, 0xbb], |c| c.src_port.clone(), 443);
-    check("TCP source port", &[(182, 2)], &[1, 0xbb], |c| c.src_port.clone(), 443);
-    check("destination port", &[(11, 2)], &[0, 53], |c| c.dst_port.clone(), 53);
-    check("UDP destination port", &[(181, 2)], &[0, 53], |c| c.dst_port.clone(), 53);
-    check("protocol", &[(4, 1)], &[17], |c| c.protocol.clone(), 17);
-    check("TOS", &[(5, 1)], &[0xb8], |c| c.tos.clone(), 0xb8);
-    check("DSCP", &[(195, 1)], &[46], |c| c.tos.clone(), 0xb8);
-    check("TOS before DSCP", &[(195, 1), (5, 1)], &[46, 1], |c| c.tos.clone(), 1);
-    check("TCP flags in one byte", &[(6, 1)], &[0x1b], |c| c.tcp_flags.clone(), 0x1b);
-    check("TCP flags in two bytes", &[(6, 2)], &[1, 0x1b], |c| c.tcp_flags.clone(), 0x11b);
-    check("input interface", &[(10, 4)], &[0x3f, 0xff, 0xff, 0xff], |c| c.in_if.clone(), 0x3fff_ffff);
-    check("input interface in two bytes", &[(10, 2)], &[0, 9], |c| c.in_if.clone(), 9);
-    check("physical interface", &[(252, 4)], &[0, 0, 0, 9], |c| c.in_if.clone(), 9);
-    check("output interface in three bytes", &[(14, 3)], &[1, 0, 9], |c| c.out_if.clone(), 65_545);
-    check("source AS", &[(16, 4)], &[0, 3, 0, 1], |c| c.src_as.clone(), 196_609);
-    check("destination AS", &[(17, 2)], &[0xfd, 0xe8], |c| c.dst_as.clone(), 65_000);
-    check("source prefix length", &[(9, 1)], &[24], |c| c.src_prefix_len.clone(), 24);
-    check("IPv6 destination prefix length", &[(30, 1)], &[64], |c| c.dst_prefix_len.clone(), 64);
-    check("VLAN", &[(58, 2)], &[0, 100], |c| c.src_vlan.clone(), 100);
-    check("802.1Q VLAN", &[(243, 2)], &[0, 100], |c| c.src_vlan.clone(), 100);
-    check("post VLAN", &[(59, 2)], &[0, 101], |c| c.dst_vlan.clone(), 101);
-    check("source MAC", &[(56, 6)], &[2, 0, 0, 0, 0, 1], |c| c.src_mac.clone(), 0x0200_0000_0001);
-    check("destination MAC", &[(80, 6)], &[2, 0, 0, 0, 0, 2], |c| c.dst_mac.clone(), 0x0200_0000_0002);
-    check("post destination MAC", &[(57, 6)], &[2, 0, 0, 0, 0, 3], |c| c.dst_mac.clone(), 0x0200_0000_0003);
-    check("ingress", &[(61, 1)], &[0], |c| c.direction.clone(), 1);
-    check("egress", &[(61, 1)], &[1], |c| c.direction.clone(), 2);
-    check("neither direction", &[(61, 1)], &[255], |c| c.direction.clone(), 0);
-    check("flow end reason", &[(136, 1)], &[3], |c| c.flow_end_reason.clone(), 3);
-    check("ingress VRF", &[(234, 4)], &[0x60, 0, 0, 1], |c| c.ingress_vrf.clone(), 0x6000_0001);
-    check("egress VRF", &[(235, 4)], &[0x60, 0, 0, 2], |c| c.egress_vrf.clone(), 0x6000_0002);
-    check("source port after NAPT", &[(227, 2)], &[4, 1], |c| c.post_nat_src_port.clone(), 1025);
-    check("destination port after NAPT", &[(228, 2)], &[4, 2], |c| c.post_nat_dst_port.clone(), 1026);
-    check("forwarded", &[(89, 1)], &[0x40], |c| c.forwarding_status.clone(), 0x40);
-    check("forwarded in four bytes", &[(89, 4)], &[0, 0, 0, 0x42], |c| c.forwarding_status.clone(), 0x42);
-    check("forwarded, first of four", &[(89, 4)], &[0x42, 0, 0, 0], |c| c.forwarding_status.clone(), 0x42);
+    check("source port", &[(7, 2)], &[1, 0xbb], |c| c.src_port.to_vec(), 443);
+    check("TCP source port", &[(182, 2)], &[1, 0xbb], |c| c.src_port.to_vec(), 443);
+    check("destination port", &[(11, 2)], &[0, 53], |c| c.dst_port.to_vec(), 53);
+    check("UDP destination port", &[(181, 2)], &[0, 53], |c| c.dst_port.to_vec(), 53);
+    check("protocol", &[(4, 1)], &[17], |c| c.protocol.to_vec(), 17);
+    check("TOS", &[(5, 1)], &[0xb8], |c| c.tos.to_vec(), 0xb8);
+    check("DSCP", &[(195, 1)], &[46], |c| c.tos.to_vec(), 0xb8);
+    check("TOS before DSCP", &[(195, 1), (5, 1)], &[46, 1], |c| c.tos.to_vec(), 1);
+    check("TCP flags in one byte", &[(6, 1)], &[0x1b], |c| c.tcp_flags.to_vec(), 0x1b);
+    check("TCP flags in two bytes", &[(6, 2)], &[1, 0x1b], |c| c.tcp_flags.to_vec(), 0x11b);
+    check("input interface", &[(10, 4)], &[0x3f, 0xff, 0xff, 0xff], |c| c.in_if.to_vec(), 0x3fff_ffff);
+    check("input interface in two bytes", &[(10, 2)], &[0, 9], |c| c.in_if.to_vec(), 9);
+    check("physical interface", &[(252, 4)], &[0, 0, 0, 9], |c| c.in_if.to_vec(), 9);
+    check("output interface in three bytes", &[(14, 3)], &[1, 0, 9], |c| c.out_if.to_vec(), 65_545);
+    check("source AS", &[(16, 4)], &[0, 3, 0, 1], |c| c.src_as.to_vec(), 196_609);
+    check("destination AS", &[(17, 2)], &[0xfd, 0xe8], |c| c.dst_as.to_vec(), 65_000);
+    check("source prefix length", &[(9, 1)], &[24], |c| c.src_prefix_len.to_vec(), 24);
+    check("IPv6 destination prefix length", &[(30, 1)], &[64], |c| c.dst_prefix_len.to_vec(), 64);
+    check("VLAN", &[(58, 2)], &[0, 100], |c| c.src_vlan.to_vec(), 100);
+    check("802.1Q VLAN", &[(243, 2)], &[0, 100], |c| c.src_vlan.to_vec(), 100);
+    check("post VLAN", &[(59, 2)], &[0, 101], |c| c.dst_vlan.to_vec(), 101);
+    check("source MAC", &[(56, 6)], &[2, 0, 0, 0, 0, 1], |c| c.src_mac.to_vec(), 0x0200_0000_0001);
+    check("destination MAC", &[(80, 6)], &[2, 0, 0, 0, 0, 2], |c| c.dst_mac.to_vec(), 0x0200_0000_0002);
+    check("post destination MAC", &[(57, 6)], &[2, 0, 0, 0, 0, 3], |c| c.dst_mac.to_vec(), 0x0200_0000_0003);
+    check("ingress", &[(61, 1)], &[0], |c| c.direction.to_vec(), 1);
+    check("egress", &[(61, 1)], &[1], |c| c.direction.to_vec(), 2);
+    check("neither direction", &[(61, 1)], &[255], |c| c.direction.to_vec(), 0);
+    check("flow end reason", &[(136, 1)], &[3], |c| c.flow_end_reason.to_vec(), 3);
+    check("ingress VRF", &[(234, 4)], &[0x60, 0, 0, 1], |c| c.ingress_vrf.to_vec(), 0x6000_0001);
+    check("egress VRF", &[(235, 4)], &[0x60, 0, 0, 2], |c| c.egress_vrf.to_vec(), 0x6000_0002);
+    check("source port after NAPT", &[(227, 2)], &[4, 1], |c| c.post_nat_src_port.to_vec(), 1025);
+    check("destination port after NAPT", &[(228, 2)], &[4, 2], |c| c.post_nat_dst_port.to_vec(), 1026);
+    check("forwarded", &[(89, 1)], &[0x40], |c| c.forwarding_status.to_vec(), 0x40);
+    check("forwarded in four bytes", &[(89, 4)], &[0, 0, 0, 0x42], |c| c.forwarding_status.to_vec(), 0x42);
+    check("forwarded, first of four", &[(89, 4)], &[0x42, 0, 0, 0], |c| c.forwarding_status.to_vec(), 0x42);
 }
 
 #[test]
@@ -91,17 +91,17 @@ fn counters_in_every_length() {
     for length in 1..=8_u16 {
         let bytes = &wire[..usize::from(length)];
         let expected = bytes.iter().fold(0, |sum: u64, byte| sum << 8 | u64::from(*byte));
-        check("octets", &[(1, length)], bytes, |c| c.bytes.clone(), expected);
-        check("packets", &[(2, length)], bytes, |c| c.packets.clone(), expected);
+        check("octets", &[(1, length)], bytes, |c| c.bytes.to_vec(), expected);
+        check("packets", &[(2, length)], bytes, |c| c.packets.to_vec(), expected);
     }
-    check("a counter of nine bytes", &[(1, 9)], &[1; 9], |c| c.bytes.clone(), 0);
-    check("total octets", &[(85, 4)], &[0, 0, 1, 0], |c| c.bytes.clone(), 256);
-    check("octets before total", &[(85, 2), (1, 2)], &[0, 9, 0, 5], |c| c.bytes.clone(), 5);
-    check("octets after the metering point", &[(23, 2)], &[0, 9], |c| c.bytes.clone(), 9);
-    check("initiator's octets", &[(231, 2)], &[0, 9], |c| c.bytes.clone(), 9);
-    check("initiator's packets", &[(298, 2)], &[0, 8], |c| c.packets.clone(), 8);
-    check("layer 2 octets", &[(352, 2)], &[0, 9], |c| c.bytes.clone(), 9);
-    check("the first of a repeated element", &[(1, 1), (1, 1)], &[4, 5], |c| c.bytes.clone(), 4);
+    check("a counter of nine bytes", &[(1, 9)], &[1; 9], |c| c.bytes.to_vec(), 0);
+    check("total octets", &[(85, 4)], &[0, 0, 1, 0], |c| c.bytes.to_vec(), 256);
+    check("octets before total", &[(85, 2), (1, 2)], &[0, 9, 0, 5], |c| c.bytes.to_vec(), 5);
+    check("octets after the metering point", &[(23, 2)], &[0, 9], |c| c.bytes.to_vec(), 9);
+    check("initiator's octets", &[(231, 2)], &[0, 9], |c| c.bytes.to_vec(), 9);
+    check("initiator's packets", &[(298, 2)], &[0, 8], |c| c.packets.to_vec(), 8);
+    check("layer 2 octets", &[(352, 2)], &[0, 9], |c| c.bytes.to_vec(), 9);
+    check("the first of a repeated element", &[(1, 1), (1, 1)], &[4, 5], |c| c.bytes.to_vec(), 4);
 }
 
 #[test]

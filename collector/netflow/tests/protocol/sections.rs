@@ -34,7 +34,7 @@ fn of_the_link_layer() {
     let variable = [&[52][..], &frame].concat();
     let both = flows(&[iana(315, 65_535), iana(10, 1)], &[&variable, &[3], &variable, &[4]]);
     check_packet("of variable length", &both, 60);
-    assert_eq!((both.in_if, both.src_port), (vec![3, 4], vec![1000, 1000]));
+    assert_eq!((both.in_if.as_slice(), both.src_port.as_slice()), (&[3, 4][..], &[1000, 1000][..]));
     let many = [&variable[..], &[3]].concat().repeat(100);
     let many = flows(&[iana(315, 65_535), iana(10, 1)], &[&many]);
     assert_eq!((many.len(), many.dst_port[99], many.src_vlan[99]), (100, 80, 100));
