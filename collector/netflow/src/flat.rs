@@ -7,8 +7,7 @@ use std::ops::{Deref, DerefMut, Range};
 /// Least number of cells that room is made for.
 const LEAST_ROOM: usize = 64;
 
-/// One column; a slice of its rows.
-#[derive(Clone)]
+/// One column; a slice of its rows. A clone has room for the rows alone.
 pub struct Flat<T> {
     /// As many as there is room for.
     cells: Vec<T>,
@@ -21,6 +20,12 @@ pub struct Flat<T> {
 impl<T> Default for Flat<T> {
     fn default() -> Self {
         Self { cells: Vec::new(), rows: 0, written: 0 }
+    }
+}
+
+impl<T: Clone> Clone for Flat<T> {
+    fn clone(&self) -> Self {
+        Self { cells: self.to_vec(), rows: self.rows, written: self.written.min(self.rows) }
     }
 }
 

@@ -167,6 +167,21 @@ fn fill_places(addresses: &[Address], geo: &Geo, keys: &mut PlaceKeys, origin: &
     [&mut origin.country, &mut origin.city, &mut origin.as_name].into_iter().for_each(|column| column.resize(rows));
     let names = geo.names();
     let mut records = [Record::default(); GROUP];
+    if let (true, [first, ..]) = (geo.is_empty(), addresses) {
+        geo.records(std::slice::from_ref(first), &mut records);
+        let record = &records[0];
+        origin.asn[done..].fill(record.asn);
+        for (keys, place, names, column) in [
+            (&mut keys.country, record.country, &names.country, &mut origin.country),
+            (&mut keys.city, record.city, &names.city, &mut origin.city),
+            (&mut keys.as_name, record.as_name, &names.as_name, &mut origin.as_name),
+        ] {
+            keys.fill(std::iter::once(place), names, column, done..done + 1);
+            let key = column.keys()[done];
+            column.keys_mut()[done..].fill(key);
+        }
+        return;
+    }
     for (group, row) in addresses.chunks(GROUP).zip((done..).step_by(GROUP)) {
         let rows = row..row + group.len();
         geo.records(group, &mut records);

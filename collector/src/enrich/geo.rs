@@ -112,6 +112,11 @@ impl Geo {
         PlaceId(self.tree.find(address, start(address)))
     }
 
+    /// Whether there is one record for all addresses, as without files.
+    pub(super) fn is_empty(&self) -> bool {
+        self.places.len() == 1
+    }
+
     /// What the files say about at most [`GROUP`] addresses, at the same places of `records`.
     #[inline]
     pub(super) fn records(&self, addresses: &[Address], records: &mut [Record; GROUP]) {
