@@ -11,6 +11,8 @@ use crate::batch::{Block, Rollups};
 
 /// Flows that are cut at a time: their pieces stay in the nearest cache while the tables take them.
 const AT_A_TIME: usize = 256;
+/// Rows between two pulses.
+const PULSE_ROWS: usize = 2048;
 
 /// Computes the rollups of blocks. Nothing is allocated for a row once blocks of this kind were seen.
 #[derive(Debug)]
@@ -45,12 +47,17 @@ impl Roller {
 
     /// Fills the rollups of a block from its flow records, which must be complete and enriched.
     pub fn roll(&mut self, block: &mut Block) {
+        self.roll_meanwhile(block, &mut || ());
+    }
+
+    /// The same; `pulse` is called each time some rows are done.
+    pub fn roll_meanwhile(&mut self, block: &mut Block, pulse: &mut dyn FnMut()) {
         block.rollups.clear();
         if block.decoded.flows.is_empty() || self.rollups.is_empty() {
             return;
         }
         let mut rollups = std::mem::take(&mut block.rollups);
-        self.roll_into(block, &mut rollups);
+        self.roll_into(block, &mut rollups, pulse);
         block.rollups = rollups;
     }
 
@@ -63,13 +70,14 @@ impl Roller {
         }
     }
 
-    fn roll_into(&mut self, block: &Block, out: &mut Rollups) {
+    fn roll_into(&mut self, block: &Block, out: &mut Rollups, pulse: &mut dyn FnMut()) {
         let Self { parts, pieces, rollups } = self;
         parts.take(&block.decoded.flows.exporter);
         pieces.begin_block();
         for rollup in &mut *rollups {
             rollup.begin_block();
         }
+        let mut since_pulse = 0;
         for (exporter, rows) in (0..).zip(parts.each()) {
             for rollup in &mut *rollups {
                 rollup.begin_part(rows.len());
@@ -79,6 +87,11 @@ impl Roller {
                 for rollup in &mut *rollups {
                     rollup.add(pieces, block);
                 }
+                since_pulse += rows.len();
+                if since_pulse >= PULSE_ROWS {
+                    since_pulse = 0;
+                    pulse();
+                }
             }
             for rollup in &mut *rollups {
                 rollup.end_part(exporter);
@@ -86,6 +99,7 @@ impl Roller {
         }
         for rollup in &mut *rollups {
             rollup.drain(block, parts, out);
+            pulse();
         }
     }
 }

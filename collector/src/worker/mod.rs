@@ -18,6 +18,8 @@ mod noted;
 pub mod pin;
 /// What happens to a datagram once it is in the journal.
 pub mod pipeline;
+/// From rings and sockets into the journal.
+mod reception;
 /// How a worker's journal stands.
 pub mod standing;
 /// What a worker counts, and how others get to see it.
@@ -36,22 +38,18 @@ use crate::utc::{now_ms, now_ns};
 use crate::worker::gate::Gate;
 use crate::worker::intake::Intake;
 use crate::worker::pipeline::{Mode, Pipeline};
+use crate::worker::reception::Reception;
 use crate::worker::tally::Shared;
-use crate::{front_door, udp, xsk};
+use crate::{udp, xsk};
 
 /// While the rings are busy and the sockets were empty, the sockets are looked at once in this many rounds.
 const SOCKET_STRIDE: u32 = 16;
-/// By how much the times of frames in one ring may be out of order: the program stamps them on several CPUs.
-const DISORDER_MS: i64 = 100;
 /// Datagrams that are decoded between two looks at rings and sockets: so few that these do not overflow meanwhile.
 const DECODED_MOST: usize = 256;
 /// How long an idle worker sleeps at most: blocks age and a stop is noticed within this time.
 const IDLE: Duration = Duration::from_millis(50);
 /// How long it sleeps at most while datagrams wait in the journal for ClickHouse to take rows.
 const HELD_UP: Duration = Duration::from_millis(2);
-/// Batches that are taken from a ring or a socket before datagrams are decoded: what is in the journal is safe, what is in a ring is
-/// lost when the next burst is longer than the ring. Taking a datagram costs a tenth of decoding it, or less.
-const BATCHES_MOST: usize = 32;
 /// How long a worker sleeps once everything is taken and decoded, before it has the kernel wake it for the next datagram: datagrams
 /// that come one by one are taken together then, and cost no system call each.
 const NAP: Duration = Duration::from_micros(200);
@@ -140,9 +138,7 @@ impl Worker {
             let busy_poll = if sources.rings.is_empty() { Duration::ZERO } else { busy_poll };
             let progress = journal.progress();
             let work = Loop {
-                sources,
-                intake,
-                journal,
+                reception: Reception { sources, intake, journal, horizons, is_held_back: false },
                 progress,
                 pipeline,
                 busy_poll,
@@ -150,11 +146,9 @@ impl Worker {
                 gate: watched,
                 is_decoding: false,
                 has_begun: false,
-                is_held_back: false,
                 has_received: false,
                 sockets_were_busy: false,
                 round: 0,
-                horizons,
             };
             work.run(&stop)
         })?;
@@ -193,9 +187,7 @@ impl Worker {
 }
 
 struct Loop {
-    sources: Sources,
-    intake: Intake,
-    journal: Journal,
+    reception: Reception,
     progress: Progress,
     pipeline: Pipeline,
     busy_poll: Duration,
@@ -205,14 +197,10 @@ struct Loop {
     is_decoding: bool,
     /// Whether the gate was ever open.
     has_begun: bool,
-    /// Whether rings or sockets were left alone in this round because the journal had no room at the moment.
-    is_held_back: bool,
     /// Whether anything was received since the worker slept last, and by sockets.
     has_received: bool,
     sockets_were_busy: bool,
     round: u32,
-    /// Until when everything was taken out of each ring, milliseconds since 1970.
-    horizons: Vec<i64>,
 }
 
 impl Loop {
@@ -223,10 +211,10 @@ impl Loop {
         loop {
             self.round = self.round.wrapping_add(1);
             let is_stopping = stop.by().is_some();
-            self.is_held_back = false;
-            let from_rings = self.take_from_rings(now_ns());
+            self.reception.is_held_back = false;
+            let from_rings = self.reception.take_from_rings(now_ns());
             let look_at_sockets = sockets_ready || is_stopping || self.round.is_multiple_of(SOCKET_STRIDE);
-            let from_sockets = if look_at_sockets { self.take_from_sockets() } else { 0 };
+            let from_sockets = if look_at_sockets { self.reception.take_from_sockets() } else { 0 };
             let received = from_rings + from_sockets;
             self.has_received |= received > 0;
             self.sockets_were_busy |= from_sockets > 0;
@@ -238,7 +226,7 @@ impl Loop {
             }
             if is_stopping {
                 let by = *drained_by.get_or_insert(now + DRAIN);
-                if (received == 0 && !self.is_held_back) || now >= by {
+                if (received == 0 && !self.reception.is_held_back) || now >= by {
                     break;
                 }
                 if received == 0 {
@@ -249,8 +237,11 @@ impl Loop {
             if received > 0 {
                 last_received = now;
             }
-            if received + decoded == 0 && !self.is_held_back && now.duration_since(last_received) < self.busy_poll {
-                self.sources.rings.iter_mut().for_each(xsk::Receiver::poll_driver);
+            if received + decoded == 0
+                && !self.reception.is_held_back
+                && now.duration_since(last_received) < self.busy_poll
+            {
+                self.reception.sources.rings.iter_mut().for_each(xsk::Receiver::poll_driver);
                 continue;
             }
             // Sockets that had something are looked at again, so that busy rings do not starve them.
@@ -266,7 +257,7 @@ impl Loop {
             if self.decode() > 0 {
                 continue;
             }
-            if self.has_begun && self.journal.read(self.pipeline.position()).is_none() {
+            if self.has_begun && self.reception.journal.read(self.pipeline.position()).is_none() {
                 break;
             }
             std::thread::sleep(HELD_UP);
@@ -275,62 +266,7 @@ impl Loop {
         let _ = self.has_begun && self.pipeline.seal();
         self.publish();
         let position = self.has_begun.then(|| self.progress.begun());
-        Ended { position, journal: self.journal }
-    }
-
-    fn take_from_rings(&mut self, received_ns: i64) -> usize {
-        let Self { sources, intake, journal, horizons, is_held_back, .. } = self;
-        let mut received = 0;
-        for (ring, horizon_ms) in sources.rings.iter_mut().zip(horizons) {
-            let (mut last_ms, mut from_ring) = (None, 0);
-            for _ in 0..BATCHES_MOST {
-                if !journal.has_room(xsk::BATCH, xsk::BATCH * xsk::FRAME_BYTES_MAX) {
-                    *is_held_back = true;
-                    break;
-                }
-                let taken = ring.receive(|frame, metadata| {
-                    last_ms = intake.frame(journal, frame, metadata, received_ns).or(last_ms);
-                });
-                from_ring += taken;
-                if taken < xsk::BATCH {
-                    break;
-                }
-            }
-            // A ring is in the order of its times, but for what two CPUs do in the same moment.
-            *horizon_ms = match last_ms {
-                None if from_ring == 0 && !*is_held_back => received_ns / 1_000_000 - DISORDER_MS,
-                None => *horizon_ms,
-                Some(last_ms) => last_ms - DISORDER_MS,
-            };
-            received += from_ring;
-        }
-        received
-    }
-
-    fn take_from_sockets(&mut self) -> usize {
-        let Self { sources, intake, journal, is_held_back, .. } = self;
-        let mut received = 0;
-        for socket in &mut sources.sockets {
-            for _ in 0..BATCHES_MOST {
-                if !journal.has_room(udp::BATCH, udp::BATCH * udp::LARGEST_DATAGRAM_BYTES) {
-                    *is_held_back = true;
-                    break;
-                }
-                // For each batch anew: buckets fill by this clock.
-                let (received_ns, now_ns) = (now_ns(), front_door::now_ns());
-                let taken =
-                    socket.receive(|source, payload| intake.from_socket(journal, source, payload, received_ns, now_ns));
-                let taken = taken.unwrap_or_else(|error| {
-                    intake.tally.socket_error(&error);
-                    0
-                });
-                received += taken;
-                if taken < udp::BATCH {
-                    break;
-                }
-            }
-        }
-        received
+        Ended { position, journal: self.reception.journal }
     }
 
     /// Decodes some of what is in the journal, if the gate is open; how many datagrams.
@@ -346,8 +282,12 @@ impl Loop {
                 self.pipeline.go_to(from, Mode::News);
             }
         }
-        let decoded = self.pipeline.decode(&self.journal, DECODED_MOST);
-        self.pipeline.tick(Instant::now());
+        let Self { reception, pipeline, .. } = self;
+        let decoded = pipeline.decode(&reception.journal, DECODED_MOST);
+        // Many rows take longer to seal than a ring holds datagrams.
+        pipeline.tick(Instant::now(), &mut || {
+            reception.take_from_rings(now_ns());
+        });
         decoded
     }
 
@@ -361,7 +301,7 @@ impl Loop {
 
     /// Gives up the oldest of what waits where there is more than may be, or the disk has no room for more.
     fn keep_within_budget(&mut self) {
-        let Self { journal, intake, pipeline, progress, has_begun, .. } = self;
+        let Self { reception: Reception { journal, intake, .. }, pipeline, progress, has_begun, .. } = self;
         journal.tend(now_ns());
         let decoded = if *has_begun { pipeline.position() } else { progress.begun() };
         let (before, bytes_before) = (intake.tally.journal.given_up, intake.tally.journal.given_up_bytes);
@@ -379,7 +319,7 @@ impl Loop {
 
     /// Sleeps until a ring or socket has something; true when a socket may.
     fn wait(&mut self) -> bool {
-        if self.is_held_back {
+        if self.reception.is_held_back {
             // They would end the sleep at once, and the thread that makes the file may need the processor.
             std::thread::sleep(HELD_BACK);
             return true;
@@ -388,26 +328,28 @@ impl Loop {
             std::thread::sleep(NAP);
             return std::mem::take(&mut self.sockets_were_busy);
         }
-        let rings = self.sources.rings.iter().map(|ring| PollFd::new(ring.as_fd(), PollFlags::POLLIN));
-        let sockets = self.sources.sockets.iter().map(|socket| PollFd::new(socket.as_fd(), PollFlags::POLLIN));
+        let rings = self.reception.sources.rings.iter().map(|ring| PollFd::new(ring.as_fd(), PollFlags::POLLIN));
+        let sockets =
+            self.reception.sources.sockets.iter().map(|socket| PollFd::new(socket.as_fd(), PollFlags::POLLIN));
         let mut fds: Vec<PollFd<'_>> = rings.chain(sockets).collect();
-        let is_held_up = self.is_decoding && self.journal.tip() > self.pipeline.position();
+        let is_held_up = self.is_decoding && self.reception.journal.tip() > self.pipeline.position();
         let timeout = if is_held_up { HELD_UP } else { IDLE };
         let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::ZERO);
         // A signal ends the sleep early; that is as good as its end.
         let _ = poll(&mut fds, timeout);
-        fds.iter().skip(self.sources.rings.len()).any(|fd| fd.any().unwrap_or(true))
+        fds.iter().skip(self.reception.sources.rings.len()).any(|fd| fd.any().unwrap_or(true))
     }
 
     fn publish(&mut self) {
-        for ring in &self.sources.rings {
+        for ring in &self.reception.sources.rings {
             // Said once: reading the error clears it. The UDP sockets go on, and so do the other interfaces.
             if let Ok(Some(error)) = ring.take_error() {
                 tracing::error!(%error, "an interface is gone: restart the collector once it is back");
             }
         }
         self.keep_within_budget();
-        let Self { sources, intake, journal, progress, pipeline, .. } = self;
+        let Self { reception, progress, pipeline, .. } = self;
+        let Reception { sources, intake, journal, horizons, .. } = reception;
         let tally = &mut intake.tally;
         tally.rings = sources.rings.iter().map(tally::Ring::of).collect();
         tally.socket_drops = sources.sockets.iter().map(udp::Socket::kernel_drops).sum();
@@ -415,6 +357,6 @@ impl Loop {
         tally.decoded.clone_from(&pipeline.counts);
         tally.journal.read(journal, progress, pipeline.position());
         self.shared.publish(tally);
-        intake.hand_over(self.horizons.iter().copied().min().unwrap_or(i64::MAX), now_ms());
+        intake.hand_over(horizons.iter().copied().min().unwrap_or(i64::MAX), now_ms());
     }
 }

@@ -23,6 +23,8 @@ use crate::worker::guard::guarded;
 use crate::worker::noted::Noted;
 
 const NANOSECONDS_IN_MS: i64 = 1_000_000;
+/// Rows that are enriched together while a block fills.
+const ENRICHED_AT_LEAST: usize = 4096;
 
 /// When a block is handed on.
 #[derive(Debug, Clone, Copy)]
@@ -190,19 +192,43 @@ impl Pipeline {
         (self.from, self.position, self.mode) = (position, position, mode);
     }
 
-    /// Decodes up to `most` datagrams from the journal, as long as there is room for their rows; how many.
+    /// Decodes up to `most` datagrams from the journal, as long as there is room for their rows; how many. A block that is full
+    /// is left for [`Pipeline::tick`] to seal.
     pub fn decode(&mut self, journal: &Journal, most: usize) -> usize {
         let mut decoded = 0;
-        while decoded < most && self.may_decode() {
+        while decoded < most && self.may_decode() && !self.is_full() {
             let Some((entry, start, end)) = journal.read(self.position) else { break };
-            self.datagram(&entry, start, end);
+            self.take(&entry, start, end);
             decoded += 1;
+        }
+        let enriched = self.block.exporter_name.keys().len();
+        if self.block.decoded.flows.len() >= enriched + ENRICHED_AT_LEAST {
+            // While the columns are still near.
+            self.block.decoded.complete();
+            self.enricher.enrich(&mut self.block);
         }
         decoded
     }
 
-    /// Takes the datagram whose record is from `start` to `end`.
+    fn is_full(&self) -> bool {
+        self.block.len() >= self.block_rows
+    }
+
+    /// Takes the datagram whose record is from `start` to `end`, and does with a block that gets full what the mode says.
     pub fn datagram(&mut self, entry: &Entry<'_>, start: Position, end: Position) {
+        self.take(entry, start, end);
+        if !self.is_full() {
+            return;
+        }
+        match self.mode {
+            Mode::News => drop(self.seal()),
+            Mode::Stored => self.drop_block(),
+            Mode::Again => {}
+        }
+    }
+
+    /// Takes the datagram whose record is from `start` to `end`.
+    fn take(&mut self, entry: &Entry<'_>, start: Position, end: Position) {
         self.pass(start, entry);
         let Entry { received_ns, exporter, payload, .. } = *entry;
         let received_ms = received_ns / NANOSECONDS_IN_MS;
@@ -238,26 +264,23 @@ impl Pipeline {
             self.door.vouch(&exporter, crate::front_door::now_ns());
         }
         self.position = end;
-        if self.block.len() < self.block_rows {
-            return;
-        }
-        match self.mode {
-            Mode::News => drop(self.seal()),
-            Mode::Stored => self.drop_block(),
-            Mode::Again => {}
-        }
     }
 
-    /// Hands on the block if it is old enough.
-    pub fn tick(&mut self, now: Instant) {
+    /// Hands on the block if it is full or old enough. `pulse` is called again and again meanwhile.
+    pub fn tick(&mut self, now: Instant, pulse: &mut dyn FnMut()) {
         self.send_sealed();
-        if self.position != self.from && now.duration_since(self.opened) >= self.settings.block_age {
-            self.seal();
+        let is_old = self.position != self.from && now.duration_since(self.opened) >= self.settings.block_age;
+        if is_old || self.is_full() {
+            self.seal_meanwhile(pulse);
         }
     }
 
     /// Hands on the block, whatever its age, unless nothing was decoded; false while its range cannot be written down.
     pub fn seal(&mut self) -> bool {
+        self.seal_meanwhile(&mut || ())
+    }
+
+    fn seal_meanwhile(&mut self, pulse: &mut dyn FnMut()) -> bool {
         if !self.send_sealed() {
             return false;
         }
@@ -265,16 +288,21 @@ impl Pipeline {
             return true;
         }
         let shard = (self.outlet.shard)(self.counts.blocks);
-        self.seal_as(Range { from: self.from, to: self.position, shard })
+        self.hand_on(Range { from: self.from, to: self.position, shard }, pulse)
     }
 
     /// Hands on the block as the one of `range`, which was begun before; false while its range cannot be written down.
     pub fn seal_as(&mut self, range: Range) -> bool {
+        self.hand_on(range, &mut || ())
+    }
+
+    fn hand_on(&mut self, range: Range, pulse: &mut dyn FnMut()) -> bool {
         self.from = self.position;
         self.opened = Instant::now();
         self.block.decoded.complete();
         self.enricher.enrich(&mut self.block);
-        self.roller.roll(&mut self.block);
+        pulse();
+        self.roller.roll_meanwhile(&mut self.block, pulse);
         self.counts.rollups = self.roller.counts();
         if self.mode.is_told() {
             self.books.enter(&self.block);
