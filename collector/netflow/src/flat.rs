@@ -232,8 +232,8 @@ mod tests {
         Resize(usize),
         Lengthen(usize),
         FillTo(usize, u8),
-        Over(usize, usize, u8),
-        Cells(usize, usize, u8),
+        Over(Range<usize>, u8),
+        Cells(Range<usize>, u8),
         Change(u8),
         Reserve(usize),
         Clear,
@@ -241,13 +241,14 @@ mod tests {
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {
         let rows = || 0..200_usize;
+        let some = || (rows(), 0..9_usize).prop_map(|(first, count)| first..first.saturating_add(count));
         let step = prop_oneof![
             any::<u8>().prop_map(Step::Push),
             rows().prop_map(Step::Resize),
             rows().prop_map(Step::Lengthen),
             (rows(), any::<u8>()).prop_map(|(rows, value)| Step::FillTo(rows, value)),
-            (rows(), 0..9_usize, any::<u8>()).prop_map(|(first, count, value)| Step::Over(first, count, value)),
-            (rows(), 0..9_usize, any::<u8>()).prop_map(|(first, count, value)| Step::Cells(first, count, value)),
+            (some(), any::<u8>()).prop_map(|(rows, value)| Step::Over(rows, value)),
+            (some(), any::<u8>()).prop_map(|(rows, value)| Step::Cells(rows, value)),
             any::<u8>().prop_map(Step::Change),
             rows().prop_map(Step::Reserve),
             Just(Step::Clear),
@@ -278,17 +279,17 @@ mod tests {
                         column.fill_to(rows, value);
                         vector.resize(vector.len().max(rows), value);
                     }
-                    Step::Over(first, count, value) => {
-                        column.over(first..first + count).fill(value);
-                        vector.resize(vector.len().max(first + count), 0);
-                        vector[first..first + count].fill(value);
+                    Step::Over(rows, value) => {
+                        column.over(rows.clone()).fill(value);
+                        vector.resize(vector.len().max(rows.end), 0);
+                        vector[rows].fill(value);
                     }
-                    Step::Cells(first, count, value) => {
-                        vector.resize(vector.len().max(first + count), 0);
-                        let cells = column.cells(first..first + count);
-                        prop_assert_eq!(&*cells, &vector[first..first + count]);
+                    Step::Cells(rows, value) => {
+                        vector.resize(vector.len().max(rows.end), 0);
+                        let cells = column.cells(rows.clone());
+                        prop_assert_eq!(&*cells, &vector[rows.clone()]);
                         cells.fill(value);
-                        vector[first..first + count].fill(value);
+                        vector[rows].fill(value);
                     }
                     Step::Change(value) => {
                         column.iter_mut().for_each(|cell| *cell = cell.wrapping_add(value));

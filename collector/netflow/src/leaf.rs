@@ -40,7 +40,20 @@ impl Leaf {
             Target::End(clock) => end(clock, op.width),
             Target::Direction if op.width == 1 => Some(leaf!(direction, |[byte]| direction(u64::from(byte)))),
             Target::ForwardingStatus if op.width == 1 => Some(leaf!(forwarding_status, |[byte]| byte)),
-            _ => None,
+            Target::Direction
+            | Target::ForwardingStatus
+            | Target::Dscp
+            | Target::IcmpTypeOfPair
+            | Target::IcmpCodeOfPair
+            | Target::Slot(_)
+            | Target::DurationMicroseconds
+            | Target::SamplingProbability
+            | Target::Name(_)
+            | Target::PoolName
+            | Target::ReverseStart(_)
+            | Target::ReverseEnd(_)
+            | Target::EventTime(_)
+            | Target::Section(_) => None,
         }
     }
 }

@@ -49,7 +49,12 @@ fn burst(document: &Value) -> Option<Claim> {
         (document["asked_times_sustainable"].as_f64()?, document["offered_times_sustainable"].as_f64()?);
     let (seconds, nothing_lost) = (document["seconds"].as_f64()?, document["nothing_lost"].as_bool()?);
     let drained = document["drain"]["stored_after_seconds"].as_f64()?;
-    let loss = if nothing_lost { "nothing lost" } else { "loss" };
+    let counted = |name: &str| document["account"][name].as_f64();
+    let loss = match (counted("lost_datagrams"), counted("sent_datagrams")) {
+        _ if nothing_lost => "nothing lost".to_owned(),
+        (Some(lost), Some(sent)) if sent > 0.0 => format!("{:.1} % of the datagrams lost", lost / sent * 100.0),
+        _ => "loss".to_owned(),
+    };
     let flows = thousands(document["offered_flows_per_second"].as_f64()?);
     Some(row(
         format!("a burst of {seconds:.1} s at {asked:.0} times the rate that can be stored"),
