@@ -6,6 +6,10 @@ use crossbeam::queue::ArrayQueue;
 
 use super::Block;
 
+/// Flow records in the datagram that fills a block, at most as a rule: a block's columns have room for them beyond its rows, or each
+/// of them would be copied to where there is twice as much.
+const FILLING: usize = 1024;
+
 /// Empty blocks, their memory kept. Shared by reference; taking and giving never wait.
 #[derive(Debug)]
 pub struct Pool {
@@ -15,7 +19,8 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// A pool that keeps up to `idle_blocks` blocks (at least one) and makes new ones with room for `block_rows` rows.
+    /// A pool that keeps up to `idle_blocks` blocks (at least one) and makes new ones with room for `block_rows` rows and those of
+    /// the datagram that fills a block.
     #[must_use]
     pub fn new(idle_blocks: usize, block_rows: usize) -> Self {
         Self { idle: ArrayQueue::new(idle_blocks.max(1)), block_rows, keeps_unknown: false }
@@ -32,7 +37,7 @@ impl Pool {
     pub fn take(&self) -> Box<Block> {
         self.idle.pop().unwrap_or_else(|| {
             let mut block = Box::<Block>::default();
-            block.reserve(self.block_rows);
+            block.reserve(self.block_rows.saturating_add(FILLING));
             block.decoded.flows.raw.keep = self.keeps_unknown;
             block
         })
@@ -63,6 +68,15 @@ mod tests {
         let again = pool.take();
         assert!(again.is_empty());
         assert_eq!(again.decoded.flows.bytes.as_ptr(), column);
+    }
+
+    #[test]
+    fn the_datagram_that_fills_a_block_does_not_make_it_grow() {
+        let pool = Pool::new(1, 100);
+        let mut block = pool.take();
+        let column = block.decoded.flows.bytes.as_ptr();
+        block.decoded.flows.resize(100 + 400);
+        assert_eq!(block.decoded.flows.bytes.as_ptr(), column);
     }
 
     #[test]
