@@ -97,9 +97,10 @@ impl Block {
         Part::all(self).take(DECODED.len())
     }
 
-    /// Makes room for `rows` flow records in all; the other tables have few rows and grow as they come.
-    pub fn reserve(&mut self, rows: usize) {
-        self.decoded.flows.reserve(rows);
+    /// Makes room for `rows` flow records in all; the other tables have few rows and grow as they come. `pulse` is called again and
+    /// again meanwhile.
+    pub fn reserve_meanwhile(&mut self, rows: usize, pulse: &mut dyn FnMut()) {
+        self.decoded.flows.reserve_meanwhile(rows, pulse);
         for asn in [&mut self.src.asn, &mut self.dst.asn] {
             asn.reserve(rows.saturating_sub(asn.len()));
         }

@@ -35,9 +35,15 @@ impl Pool {
     /// An empty block: an idle one, or a new one.
     #[must_use]
     pub fn take(&self) -> Box<Block> {
+        self.take_meanwhile(&mut || ())
+    }
+
+    /// The same; `pulse` is called again and again while a new one is made, which takes tens of milliseconds.
+    #[must_use]
+    pub fn take_meanwhile(&self, pulse: &mut dyn FnMut()) -> Box<Block> {
         self.idle.pop().unwrap_or_else(|| {
             let mut block = Box::<Block>::default();
-            block.reserve(self.block_rows.saturating_add(FILLING));
+            block.reserve_meanwhile(self.block_rows.saturating_add(FILLING), pulse);
             block.decoded.flows.raw.keep = self.keeps_unknown;
             block
         })

@@ -307,7 +307,7 @@ impl Pipeline {
         if self.mode.is_told() {
             self.books.enter(&self.block);
         }
-        let block = std::mem::replace(&mut self.block, self.pool.take());
+        let block = std::mem::replace(&mut self.block, self.pool.take_meanwhile(pulse));
         self.block_rows = (self.outlet.block_rows)(self.settings.block_rows);
         self.counts.blocks += 1;
         self.sealed = Some((block, range));

@@ -7,7 +7,7 @@ use crate::batch::Block;
 
 fn batch(token: &str, rows: usize, room: usize) -> Batch {
     let mut block = Box::<Block>::default();
-    block.reserve(room);
+    block.reserve_meanwhile(room, &mut || ());
     block.decoded.flows.resize(rows);
     Batch::of_block(block, token.to_owned())
 }
