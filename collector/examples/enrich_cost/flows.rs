@@ -41,7 +41,7 @@ pub(crate) fn blocks(case: &Case, networks: &Networks) -> Vec<Block> {
 
 fn block(case: &Case, networks: &Networks, hosts: &[Vec<Address>; 2], random: &mut Random) -> Block {
     let mut block = Block::default();
-    block.reserve(ROWS);
+    block.reserve_meanwhile(ROWS, &mut || ());
     let flows = &mut block.decoded.flows;
     flows.resize(ROWS);
     let now_ms = 1_790_000_000_000_i64;
