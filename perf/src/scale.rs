@@ -74,7 +74,10 @@ struct Measured {
 /// Measures both in turn and prints one JSON document.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     rig::prepare("scale")?;
-    ensure!(arguments.seconds > 0.0 && arguments.few > 0 && arguments.many > 0, "no flow is sent");
+    ensure!(
+        arguments.seconds > 0.0 && arguments.rate > 0 && arguments.few > 0 && arguments.many > 0,
+        "no flow is sent"
+    );
     let (seconds, rounds) = if arguments.quick { (2.0, 1) } else { (arguments.seconds, arguments.rounds) };
     let pair = Pair::with_queues("scale", 1)?;
     let run = Run::new(arguments.collector.as_deref())?.state_under(arguments.state_under.as_deref());
@@ -135,7 +138,7 @@ fn told(runs: &[Measured]) -> Vec<&Value> {
     runs.iter().map(|run| &run.told).collect()
 }
 
-/// A collector that learns the templates, then takes the load.
+/// A collector that learns the templates, uses each, then takes the load.
 fn measure(pair: &Pair, run: &Run, load: &Load, rate: u64, time: Duration) -> Result<Measured> {
     let mut collector = run.start(&pair.receiver)?;
     let begin = Counters::read(pair, &collector)?;
@@ -145,6 +148,11 @@ fn measure(pair: &Pair, run: &Run, load: &Load, rate: u64, time: Duration) -> Re
     rig::settle(pair, &mut collector, &begin, &taught, PATIENCE)?;
     // What was sent does not count the templates: the last of it may be on its way, and counters are published now and then.
     rig::pause(STILL)?;
+    // What an exporter's first datagram costs is paid once, not by each flow.
+    let begin = Counters::read(pair, &collector)?;
+    let once = load.clone().announcing(Templates::Never);
+    let used = once.start(pair, rate, Duration::from_secs_f64(once.preloaded() as f64 / rate as f64))?.finish()?;
+    rig::settle(pair, &mut collector, &begin, &used, PATIENCE)?;
     let before = Counters::read(pair, &collector)?;
     let cpu_before = collector.cpu()?;
     let sent = load.clone().announcing(Templates::Never).start(pair, rate, time)?.finish()?;

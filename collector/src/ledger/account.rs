@@ -1,7 +1,8 @@
 //! The account of all workers: takes over their books, the kernel's counts and what became of rows, and gives out the changes
 //! for the table.
 //!
-//! One lock, taken a few times a second by each worker and once for each block: never for a datagram.
+//! A lock for those who count, taken a few times a second by each worker and once for each block, never for a datagram; and one for
+//! those who read, who hold the other only for as long as it takes to take the changes away.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,13 +14,9 @@ use super::cell::{Cell, Cells};
 use super::rings::RingDrops;
 use super::rows::{Run, runs};
 use super::settle::{Quantity, Sides, settle};
+use super::sums::{Changes, Sums};
 use super::{Key, NOBODY, minute_of};
 use crate::batch::Provenance;
-
-/// Rows that may wait for the table; what comes beyond stands under the exporter `::`.
-const PENDING_MAX: usize = 262_144;
-/// Exporters with totals of their own for `/metrics`; what comes beyond stands under `::`.
-const EXPORTERS_MAX: usize = 16_384;
 
 /// What the XDP program counted for an exporter in a minute that is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,14 +35,18 @@ pub struct KernelMinute {
 
 /// The account, shared by all who count.
 #[derive(Debug, Clone)]
-pub struct Account(Arc<Mutex<State>>);
+pub struct Account(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    sums: Mutex<Sums>,
+}
 
 #[derive(Debug)]
 struct State {
-    /// Changes that are not in the table yet.
-    pending: HashMap<Key, Cells, foldhash::fast::RandomState>,
-    totals: Cells,
-    of_exporters: HashMap<Address, Cells, foldhash::fast::RandomState>,
+    /// What is not summed up yet.
+    fresh: Changes,
     /// What came out of the rings and what went in, by minute, until the minute is settled.
     rings: BTreeMap<u32, HashMap<Address, Sides, foldhash::fast::RandomState>>,
     /// Until when each worker has taken everything out of its rings, milliseconds since 1970.
@@ -53,30 +54,27 @@ struct State {
     /// What the sockets have dropped and no minute was settled with yet, and each worker's totals.
     drops: RingDrops,
     drops_read: Vec<RingDrops>,
-    folded: u64,
 }
 
 impl Account {
     /// An empty account of so many workers.
     #[must_use]
     pub fn new(workers: usize) -> Self {
-        Self(Arc::new(Mutex::new(State {
-            pending: HashMap::default(),
-            totals: Cells::default(),
-            of_exporters: HashMap::default(),
+        let state = State {
+            fresh: Changes::default(),
             rings: BTreeMap::new(),
             horizons: vec![0; workers],
             drops: RingDrops::default(),
             drops_read: vec![RingDrops::default(); workers],
-            folded: 0,
-        })))
+        };
+        Self(Arc::new(Shared { state: Mutex::new(state), sums: Mutex::default() }))
     }
 
     /// Takes over what a worker received. Every frame of its rings that was received before `horizon_ms` is in it; `drops` is
     /// what its rings have lost since they were opened.
     pub fn take_received(&self, worker: usize, book: &mut Book, horizon_ms: i64, drops: RingDrops) {
         let mut state = self.lock();
-        state.folded += book.take_folded();
+        state.fresh.folded += book.take_folded();
         state.take_drops(worker, drops);
         for (key, cells) in book.drain() {
             state.take_row(key, cells);
@@ -90,7 +88,7 @@ impl Account {
     /// Takes over what became of the datagrams that a worker decoded.
     pub fn take_decoded(&self, book: &mut Book) {
         let mut state = self.lock();
-        state.folded += book.take_folded();
+        state.fresh.folded += book.take_folded();
         for (key, cells) in book.drain() {
             state.count(key, &cells);
         }
@@ -170,49 +168,39 @@ impl Account {
     /// The changes since they were last taken, in the order of their keys.
     #[must_use]
     pub fn take_changes(&self) -> Vec<(Key, Cells)> {
-        let pending = std::mem::take(&mut self.lock().pending);
-        let mut changes: Vec<(Key, Cells)> = pending.into_iter().collect();
-        changes.sort_unstable_by_key(|(key, _)| (key.minute, key.exporter, key.domain));
-        changes
+        self.sums().take_pending()
     }
 
     /// The sums over everything, and how often something was counted under `::` for want of room.
     #[must_use]
     pub fn totals(&self) -> (Cells, u64) {
-        let state = self.lock();
-        (state.totals.clone(), state.folded)
+        self.sums().totals()
     }
 
     /// The sums of the exporters with the most datagrams.
     #[must_use]
     pub fn of_exporters(&self, most: usize) -> Vec<(Address, Cells)> {
-        let datagrams =
-            |cells: &Cells| cells.get(Cell::SeenXdp).max(cells.get(Cell::ReceivedXdp)) + cells.get(Cell::SeenUdp);
-        // Only the sums that are wanted are copied, and nothing is sorted, while workers wait for the lock.
-        let state = self.lock();
-        let exporters = state.of_exporters.iter();
-        let mut ranking: Vec<_> =
-            exporters.map(|(exporter, cells)| (std::cmp::Reverse(datagrams(cells)), *exporter)).collect();
-        if most < ranking.len() {
-            ranking.select_nth_unstable(most);
-            ranking.truncate(most);
-        }
-        let cells = |exporter: &Address| state.of_exporters.get(exporter).cloned().unwrap_or_default();
-        let mut found: Vec<_> = ranking.iter().map(|(rank, exporter)| (*rank, *exporter, cells(exporter))).collect();
-        drop(state);
-        found.sort_unstable_by_key(|(rank, exporter, _)| (*rank, *exporter));
-        found.into_iter().map(|(_, exporter, cells)| (exporter, cells)).collect()
+        self.sums().of_exporters(most)
     }
 
     /// The sums of one exporter.
     #[must_use]
     pub fn of_exporter(&self, exporter: &Address) -> Option<Cells> {
-        self.lock().of_exporters.get(exporter).cloned()
+        self.sums().of_exporter(exporter)
+    }
+
+    /// The sums, of everything that was counted until now.
+    fn sums(&self) -> MutexGuard<'_, Sums> {
+        let mut sums = self.0.sums.lock().unwrap_or_else(PoisonError::into_inner);
+        let spare = std::mem::take(&mut sums.spare);
+        let fresh = std::mem::replace(&mut self.lock().fresh, spare);
+        sums.take(fresh);
+        sums
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // No code panics while it holds the lock; if it did, the counts would still be consistent enough to go on with.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -250,23 +238,7 @@ impl State {
     }
 
     fn count(&mut self, key: Key, cells: &Cells) {
-        if cells.is_nothing() {
-            return;
-        }
-        self.totals.merge(cells);
-        if let Some(known) = self.of_exporters.get_mut(&key.exporter) {
-            known.merge(cells);
-        } else {
-            let has_room = self.of_exporters.len() < EXPORTERS_MAX;
-            self.of_exporters.entry(if has_room { key.exporter } else { NOBODY }).or_default().merge(cells);
-        }
-        if let Some(known) = self.pending.get_mut(&key) {
-            known.merge(cells);
-        } else {
-            let has_room = self.pending.len() < PENDING_MAX;
-            self.folded += u64::from(!has_room);
-            self.pending.entry(if has_room { key } else { key.of_nobody() }).or_default().merge(cells);
-        }
+        self.fresh.count(key, cells);
     }
 
     /// What comes of a minute after it was settled, or once more because the clock was set back, is settled by itself: the

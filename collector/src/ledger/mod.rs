@@ -30,6 +30,8 @@ mod rings;
 mod rows;
 /// Settling a minute.
 mod settle;
+/// The sums of all.
+mod sums;
 /// The table.
 pub mod table;
 

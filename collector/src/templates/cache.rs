@@ -19,7 +19,7 @@ use super::{Entry, Shared, touch};
 /// Slots to begin with; a power of two.
 const FIRST_SLOTS: usize = 1024;
 /// The most slots, for templates and for domains; powers of two. There may be more keys: they share slots then.
-const TEMPLATE_SLOTS_MAX: usize = 1 << 18;
+const TEMPLATE_SLOTS_MAX: usize = 1 << 19;
 const DOMAIN_SLOTS_MAX: usize = 1 << 16;
 
 /// One worker's view of the store. Each worker has its own; they see each other's templates.
@@ -37,8 +37,8 @@ pub struct Cache {
 struct Slots<K, V> {
     slots: Box<[Option<Slot<K, V>>]>,
     most: usize,
-    /// Entries that took another's place since the table last grew.
-    displaced: usize,
+    /// Entries that took an empty place or another's since the table last grew.
+    taken: usize,
 }
 
 #[derive(Debug)]
@@ -137,7 +137,7 @@ impl Store for Cache {
 
 impl<K: Copy + Eq + Hash, V> Slots<K, V> {
     fn new(most: usize) -> Self {
-        Self { slots: (0..FIRST_SLOTS).map(|_| None).collect(), most, displaced: 0 }
+        Self { slots: (0..FIRST_SLOTS).map(|_| None).collect(), most, taken: 0 }
     }
 
     /// The value of a key, as of `generation`; found anew where it is not cached.
@@ -154,9 +154,9 @@ impl<K: Copy + Eq + Hash, V> Slots<K, V> {
         let is_cached = |slot: &Slot<K, V>| slot.generation == generation && slot.key == *key;
         if !self.slots[place].as_ref().is_some_and(is_cached) {
             let value = find()?;
-            if self.slots[place].as_ref().is_some_and(|slot| slot.key != *key) {
-                self.displaced += 1;
-                if self.displaced > self.slots.len() && self.slots.len() < self.most {
+            if self.slots[place].as_ref().is_none_or(|slot| slot.key != *key) {
+                self.taken += 1;
+                if self.taken > self.slots.len() / 2 && self.slots.len() < self.most {
                     self.grow(hasher);
                     place = self.place(hash);
                 }
@@ -169,7 +169,7 @@ impl<K: Copy + Eq + Hash, V> Slots<K, V> {
     #[cold]
     fn grow(&mut self, hasher: &RandomState) {
         let slots = (0..2 * self.slots.len()).map(|_| None).collect();
-        self.displaced = 0;
+        self.taken = 0;
         for slot in std::mem::replace(&mut self.slots, slots).into_iter().flatten() {
             let place = self.place(hasher.hash_one(slot.key));
             self.slots[place] = Some(slot);

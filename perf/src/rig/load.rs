@@ -82,6 +82,11 @@ impl Load {
         self
     }
 
+    /// Datagrams that are encoded ahead and sent over and over.
+    pub(crate) fn preloaded(&self) -> u32 {
+        self.preload
+    }
+
     /// The same with other announcements.
     pub(crate) fn announcing(mut self, announced: Templates) -> Self {
         self.announced = announced;
