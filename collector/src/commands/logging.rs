@@ -14,6 +14,8 @@ pub(super) fn start(level: &str, format: LogFormat) -> anyhow::Result<()> {
     })?;
     let terminal = std::io::stderr().is_terminal();
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // That a line cannot be written would be said on standard error too, and the thread that logs would panic when that fails.
+    let builder = builder.log_internal_errors(false);
     let human = match format {
         LogFormat::Auto => terminal,
         LogFormat::Human => true,

@@ -104,15 +104,15 @@ fn stop_signal(until_stdin_closes: bool) -> std::io::Result<watch::Receiver<bool
             _ = terminate.recv() => "SIGTERM",
             _ = interrupt.recv() => "SIGINT",
         };
-        tracing::info!(signal, "the store stops");
         let _ = on_signal.send(true);
+        tracing::info!(signal, "the store stops");
     });
     if until_stdin_closes {
         std::thread::Builder::new().name("stdin".to_owned()).spawn(move || {
             // Ends with the input alone: being interrupted by a signal, as when the process was stopped and goes on, is no end.
             let ended = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
-            tracing::info!(?ended, "the store stops: its standard input has ended");
             let _ = sender.send(true);
+            tracing::info!(?ended, "the store stops: its standard input has ended");
         })?;
     }
     Ok(receiver)

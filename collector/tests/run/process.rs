@@ -117,6 +117,18 @@ impl<'n> Place<'n> {
         command
     }
 
+    /// Processes that were told of this place.
+    fn processes(&self) -> Vec<u32> {
+        let place = self.directory.as_os_str().as_encoded_bytes();
+        let processes = std::fs::read_dir("/proc").expect("processes").flatten();
+        let processes = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let is_of_place = |process: &u32| {
+            let command = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+            command.windows(place.len()).any(|part| part == place)
+        };
+        processes.filter(is_of_place).collect()
+    }
+
     /// The body of an answer over HTTP, or nothing when nobody answers.
     fn http(&self, address: SocketAddr, request: &str, body: &str) -> Option<String> {
         match self.namespace {
@@ -128,7 +140,19 @@ impl<'n> Place<'n> {
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
+        // A store ends with the collector that started it, however that ended.
+        let started = Instant::now();
+        let mut left = self.processes();
+        while !left.is_empty() && started.elapsed() < PATIENCE && !std::thread::panicking() {
+            std::thread::sleep(Duration::from_millis(20));
+            left = self.processes();
+        }
+        for process in &left {
+            // It may just have ended.
+            let _ = kill(pid(*process), Signal::SIGKILL);
+        }
         let _ = std::fs::remove_dir_all(&self.directory);
+        assert!(left.is_empty() || std::thread::panicking(), "they outlive the collector: {left:?}");
     }
 }
 
@@ -266,7 +290,11 @@ impl Drop for Collector<'_> {
 
 /// Sends a signal to a process that a test started.
 pub(crate) fn signal(process: u32, which: Signal) {
-    kill(Pid::from_raw(i32::try_from(process).expect("a process id")), which).expect("signal");
+    kill(pid(process), which).expect("signal");
+}
+
+fn pid(process: u32) -> Pid {
+    Pid::from_raw(i32::try_from(process).expect("a process id"))
 }
 
 /// Whether a process exists and is no zombie.

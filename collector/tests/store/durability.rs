@@ -1,10 +1,12 @@
 //! What survives: a restart, `kill -9`; how the child is watched; and errors at the start.
 
+use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use collector::store::{Child, Error};
 
@@ -28,6 +30,35 @@ fn acknowledged_rows_survive_kill_and_restart() {
     store.child.take().expect("a child").stop().expect("a clean end");
     store.child = Some(start(&store.settings).expect("a start"));
     assert_eq!(store.ok("SELECT sum(a) FROM t"), "6\n");
+}
+
+#[test]
+fn a_store_whose_parent_is_gone_ends_though_nobody_reads_its_log() {
+    if engine_is_missing() {
+        return;
+    }
+    let folder = directory();
+    let mut command = Command::new(program());
+    command.args(["store", "--until-stdin-closes", "--listen", "127.0.0.1:0", "--data-dir"]).arg(folder.join("data"));
+    let mut store =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a store");
+    let mut announced = String::new();
+    BufReader::new(store.stdout.take().expect("a pipe")).read_line(&mut announced).expect("the store's address");
+    // A parent that is killed closes both at once; the log may be gone first.
+    drop(store.stderr.take());
+    drop(store.stdin.take());
+    let end = Instant::now() + Duration::from_secs(60);
+    let status = loop {
+        match store.try_wait().expect("a child") {
+            Some(status) => break status,
+            None if Instant::now() > end => {
+                let _ = store.kill();
+                panic!("the store goes on without its parent");
+            }
+            None => std::thread::sleep(Duration::from_millis(20)),
+        }
+    };
+    assert!(status.success(), "{status}: {announced}");
 }
 
 #[test]
