@@ -25,6 +25,8 @@ pub mod ledger;
 pub mod metrics;
 /// Capture files: datagrams out of pcap and pcapng, and into pcapng.
 pub mod pcap;
+/// Memory that is about to be used, brought near.
+mod prefetch;
 /// Prefixes of addresses, and what is known by prefix.
 pub mod prefix;
 /// Questions about the stored flows, and their answers.
@@ -33,6 +35,8 @@ pub mod query;
 pub mod repair;
 /// Small tables of sums, each for a question, computed from each block.
 pub mod rollup;
+/// A worker's own cache in front of a shared table.
+mod slots;
 /// The lexical rules of ClickHouse's SQL.
 mod sql_tokens;
 /// The XDP program: loading, attaching, its maps and verdict counters.

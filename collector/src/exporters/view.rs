@@ -1,4 +1,4 @@
-//! A worker's way to the directory: remembers the exporter of the last datagram, and gathers what the decoder hands to the
+//! A worker's way to the directory: remembers the exporters that it heard, and gathers what the decoder hands to the
 //! keeper of templates, so that an exporter is locked once for a datagram.
 
 use std::sync::Arc;
@@ -12,6 +12,11 @@ use super::directory::{Directory, Entry};
 use super::exporter::SampleHeard;
 use crate::front_door::Refusal;
 use crate::ledger::{Book, Key};
+use crate::prefetch;
+use crate::slots::Slots;
+
+/// The most exporters that are remembered; a power of two.
+const SLOTS_MAX: usize = 1 << 16;
 
 /// What the decoder told of one datagram beside its outcome. Kept and reused.
 #[derive(Debug, Default)]
@@ -55,7 +60,7 @@ impl Heard {
 #[derive(Debug)]
 pub struct View {
     directory: Directory,
-    last: Option<(Address, Arc<Entry>)>,
+    entries: Slots<Address, Arc<Entry>>,
     /// What the decoder tells while a datagram is decoded.
     pub heard: Heard,
 }
@@ -64,14 +69,26 @@ impl View {
     /// A view of `directory`.
     #[must_use]
     pub fn new(directory: Directory) -> Self {
-        Self { directory, last: None, heard: Heard::default() }
+        Self { directory, entries: Slots::new(SLOTS_MAX), heard: Heard::default() }
+    }
+
+    /// Asks for what will be looked at first of an exporter that is heard after the next one.
+    pub fn foresee(&self, exporter: &Address) {
+        self.entries.foresee(exporter);
+    }
+
+    /// Asks for the rest of an exporter that is heard next and was foreseen before.
+    pub fn approach(&self, exporter: &Address) {
+        if let Some(entry) = self.entries.cached(exporter) {
+            prefetch::value(&**entry);
+        }
     }
 
     /// Takes a datagram after it was decoded; what its sequence tells goes into `book`.
     pub fn datagram(&mut self, exporter: Address, bytes: usize, received_ms: i64, outcome: &Outcome, book: &mut Book) {
         let domain = outcome.message.map_or(0, |message| message.domain);
         let mut note = |minute, cell, count| book.add(Key { exporter, domain, minute }, cell, count);
-        let entry = entry(&mut self.last, &self.directory, exporter);
+        let Some(entry) = entry(&mut self.entries, &self.directory, &exporter) else { return };
         let mut locked = entry.lock();
         locked.heard(bytes, received_ms, outcome, &mut note);
         for sample in &self.heard.samples {
@@ -92,12 +109,15 @@ impl View {
 
     /// A datagram that the front door refused.
     pub fn refused(&mut self, exporter: Address, refusal: Refusal, now_ms: i64) {
-        entry(&mut self.last, &self.directory, exporter).lock().refused(refusal, 1, now_ms);
+        if let Some(entry) = entry(&mut self.entries, &self.directory, &exporter) {
+            entry.lock().refused(refusal, 1, now_ms);
+        }
     }
 
     /// Takes the sampling rates of some rows of an exporter's domain.
     pub fn sampling(&mut self, exporter: Address, domain: u32, flows: &FlowColumns, start: usize, end: usize) {
-        let mut locked = entry(&mut self.last, &self.directory, exporter).lock();
+        let Some(entry) = entry(&mut self.entries, &self.directory, &exporter) else { return };
+        let mut locked = entry.lock();
         let before = locked.sampling.changes;
         let news = locked.sampling.take(domain, flows, start, end);
         let changes = locked.sampling.changes - before;
@@ -117,10 +137,11 @@ impl View {
     }
 }
 
-/// The exporter's entry: the last one again, or looked up.
-fn entry<'a>(last: &'a mut Option<(Address, Arc<Entry>)>, directory: &Directory, exporter: Address) -> &'a Entry {
-    if last.as_ref().is_none_or(|(address, entry)| *address != exporter || entry.is_gone()) {
-        *last = None;
-    }
-    &last.get_or_insert_with(|| (exporter, directory.entry(&exporter))).1
+/// The exporter's entry; the directory makes one where there is none.
+fn entry<'a>(
+    entries: &'a mut Slots<Address, Arc<Entry>>,
+    directory: &Directory,
+    exporter: &Address,
+) -> Option<&'a Entry> {
+    entries.value(exporter, |entry| !entry.is_gone(), || Some(directory.entry(exporter))).map(|entry| &**entry)
 }

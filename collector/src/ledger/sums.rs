@@ -13,6 +13,9 @@ const CHANGES_MAX: usize = 262_144;
 /// Exporters with totals of their own for `/metrics`; what comes beyond stands under `::`.
 const EXPORTERS_MAX: usize = 16_384;
 
+/// Rows that there is room for without asking for memory; room for more is given back each time.
+const ROOM_KEPT: usize = 32_768;
+
 /// Counts by exporter, domain and minute; so many at most.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
@@ -51,8 +54,7 @@ pub(super) struct Sums {
 impl Sums {
     /// Sums up fresh changes.
     pub(super) fn take(&mut self, mut fresh: Changes) {
-        // Memory of a time with many more exporters is not kept.
-        fresh.rows.shrink_to(4 * fresh.rows.len());
+        fresh.rows.shrink_to(ROOM_KEPT);
         for (key, cells) in fresh.rows.drain() {
             self.totals.merge(&cells);
             let has_room = self.of_exporters.len() < EXPORTERS_MAX || self.of_exporters.contains_key(&key.exporter);
