@@ -25,8 +25,6 @@ pub mod ledger;
 pub mod metrics;
 /// Capture files: datagrams out of pcap and pcapng, and into pcapng.
 pub mod pcap;
-/// Memory that is about to be used, brought near.
-mod prefetch;
 /// Prefixes of addresses, and what is known by prefix.
 pub mod prefix;
 /// Questions about the stored flows, and their answers.

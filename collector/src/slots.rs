@@ -4,8 +4,6 @@ use std::hash::{BuildHasher as _, Hash};
 
 use foldhash::fast::RandomState;
 
-use crate::prefetch;
-
 /// Slots to begin with; a power of two.
 const FIRST: usize = 1024;
 
@@ -48,16 +46,6 @@ impl<K: Copy + Eq + Hash, V> Slots<K, V> {
         self.slots[place].as_ref().map(|(_, value)| value)
     }
 
-    /// Asks for the slot of a key that will be looked up.
-    pub(crate) fn foresee(&self, key: &K) {
-        prefetch::value(&self.slots[self.place(key)]);
-    }
-
-    /// What is cached of a key, whether it still holds or not.
-    pub(crate) fn cached(&self, key: &K) -> Option<&V> {
-        self.slots[self.place(key)].as_ref().filter(|(of, _)| of == key).map(|(_, value)| value)
-    }
-
     #[cold]
     fn grow(&mut self) {
         let slots = (0..2 * self.slots.len()).map(|_| None).collect();
@@ -86,7 +74,6 @@ mod tests {
                 found = 0;
                 for key in 0..keys {
                     let wanted = key + round / 25;
-                    slots.foresee(&key);
                     let value = slots.value(
                         &key,
                         |value| *value == wanted,
@@ -96,7 +83,6 @@ mod tests {
                         },
                     );
                     assert_eq!(value, Some(&wanted), "round {round}");
-                    assert_eq!(slots.cached(&key), Some(&wanted), "round {round}");
                 }
             }
             assert_eq!(slots.slots.len(), expected, "{keys} keys");
@@ -108,7 +94,6 @@ mod tests {
     fn what_is_not_found_is_not_cached() {
         let mut slots = Slots::<u64, u64>::new(FIRST);
         assert_eq!(slots.value(&1, |_| true, || None), None);
-        assert_eq!(slots.cached(&1), None);
         assert_eq!(slots.value(&1, |_| true, || Some(2)), Some(&2));
     }
 }

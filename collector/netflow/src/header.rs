@@ -1,8 +1,7 @@
 //! Datagrams and the headers of NetFlow and IPFIX messages.
 
 use crate::columns::Address;
-use crate::sets::FIRST_TEMPLATE_ID;
-use crate::store::{DomainKey, TemplateKey};
+use crate::store::DomainKey;
 use crate::wire::{u16_at, u32_at};
 
 /// One UDP payload as it was received.
@@ -14,23 +13,6 @@ pub struct Datagram<'a> {
     pub exporter: Address,
     /// When it was received, milliseconds since 1970.
     pub received_ms: i64,
-}
-
-impl Datagram<'_> {
-    /// The template by which the first set of a NetFlow v9 or IPFIX message is to be decoded, if that is a data set. Nothing else
-    /// of the message is looked at: for whoever wants to know early what will be asked for.
-    #[must_use]
-    pub fn first_template(&self) -> Option<TemplateKey> {
-        let (domain_at, set_at) = match u16_at(self.payload, 0)? {
-            9 => (V9_HEADER.checked_sub(4)?, V9_HEADER),
-            10 => (IPFIX_HEADER.checked_sub(4)?, IPFIX_HEADER),
-            _ => return None,
-        };
-        let version = *self.payload.get(1)?;
-        let id = u16_at(self.payload, set_at).filter(|id| *id >= FIRST_TEMPLATE_ID)?;
-        let domain = DomainKey { exporter: self.exporter, version, domain: u32_at(self.payload, domain_at)? };
-        Some(TemplateKey { domain, id })
-    }
 }
 
 /// What the header of a message says, in host byte order.
@@ -150,31 +132,4 @@ fn residual_ms(nanoseconds: u32) -> i64 {
 
 fn seconds_as_ms(seconds: u32) -> i64 {
     i64::from(seconds).saturating_mul(1000)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_sets_template_is_known_early() {
-        let key = |payload: &[u8]| Datagram { payload, exporter: [7; 16], received_ms: 0 }.first_template();
-        let message = |version: u8, header: usize, set_id: u16| {
-            let mut payload = vec![0, version];
-            payload.resize(header, 0);
-            payload[header - 1] = 5;
-            payload.extend(set_id.to_be_bytes());
-            payload
-        };
-        for (version, header) in [(9, V9_HEADER), (10, IPFIX_HEADER)] {
-            let domain = DomainKey { exporter: [7; 16], version, domain: 5 };
-            let payload = message(version, header, 256);
-            assert_eq!(key(&payload), Some(TemplateKey { domain, id: 256 }));
-            assert_eq!(key(&message(version, header, 255)), None, "templates");
-            for length in 0..payload.len() {
-                assert_eq!(key(&payload[..length]), None);
-            }
-        }
-        assert_eq!(key(&message(5, V5_HEADER, 256)), None);
-    }
 }

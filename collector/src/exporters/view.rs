@@ -12,7 +12,6 @@ use super::directory::{Directory, Entry};
 use super::exporter::SampleHeard;
 use crate::front_door::Refusal;
 use crate::ledger::{Book, Key};
-use crate::prefetch;
 use crate::slots::Slots;
 
 /// The most exporters that are remembered; a power of two.
@@ -70,18 +69,6 @@ impl View {
     #[must_use]
     pub fn new(directory: Directory) -> Self {
         Self { directory, entries: Slots::new(SLOTS_MAX), heard: Heard::default() }
-    }
-
-    /// Asks for what will be looked at first of an exporter that is heard after the next one.
-    pub fn foresee(&self, exporter: &Address) {
-        self.entries.foresee(exporter);
-    }
-
-    /// Asks for the rest of an exporter that is heard next and was foreseen before.
-    pub fn approach(&self, exporter: &Address) {
-        if let Some(entry) = self.entries.cached(exporter) {
-            prefetch::value(&**entry);
-        }
     }
 
     /// Takes a datagram after it was decoded; what its sequence tells goes into `book`.

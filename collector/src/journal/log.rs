@@ -151,16 +151,6 @@ impl Journal {
         None
     }
 
-    /// The record at `position` and where it ends, if it is among those appended last: for looking ahead. Nothing is passed over or
-    /// counted.
-    #[must_use]
-    pub fn glance(&self, position: Position) -> Option<(Entry<'_>, Position)> {
-        let active = self.segments.back()?;
-        let offset = usize::try_from(position.0.checked_sub(active.start().0)?).ok()?;
-        let (entry, end) = active.glance(offset)?;
-        Some((entry, active.position(end)))
-    }
-
     /// Behind the last record.
     #[must_use]
     pub fn tip(&self) -> Position {

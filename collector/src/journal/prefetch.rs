@@ -1,17 +1,29 @@
-//! What is about to be written, asked for ahead of time.
+//! Memory that is about to be written, brought near the processor ahead of time.
 //!
 //! Appending goes once through each segment, so every cache line of it comes from memory and every page's address has to be looked
 //! up. The processor's own prefetching ends at a page's end; asking for the lines one page ahead takes both out of the way.
-
-use crate::prefetch;
+#![expect(unsafe_code, reason = "asks the processor for cache lines, which no safe function does")]
 
 /// How far ahead of what is written: a page, so that its address is known when it is reached.
 const AHEAD_BYTES: usize = 4096;
+#[cfg(target_arch = "x86_64")]
+const LINE_BYTES: usize = 64;
 
 /// Asks for the lines that are written a page after `from..to`; those beyond the end of `bytes` are left out.
 pub(super) fn ahead(bytes: &[u8], from: usize, to: usize) {
-    let lines = bytes.get(from.saturating_add(AHEAD_BYTES)..).unwrap_or_default();
-    prefetch::to_write(lines.get(..to.saturating_sub(from)).unwrap_or(lines));
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
+
+        let lines = bytes.get(from.saturating_add(AHEAD_BYTES)..).unwrap_or_default();
+        let lines = lines.get(..to.saturating_sub(from)).unwrap_or(lines);
+        for line in lines.chunks(LINE_BYTES) {
+            // SAFETY: the address is inside a slice; the instruction reads nothing and meets no fault.
+            unsafe { _mm_prefetch::<_MM_HINT_ET0>(line.as_ptr().cast()) };
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (bytes, from, to, AHEAD_BYTES);
 }
 
 #[cfg(test)]

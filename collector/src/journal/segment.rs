@@ -143,13 +143,6 @@ impl Segment {
         None
     }
 
-    /// The record at an offset that a record of this process begins at or all of them end at, and where it ends.
-    pub(super) fn glance(&self, offset: usize) -> Option<(Entry<'_>, usize)> {
-        let written = self.is_trusted.then(|| self.bytes().get(offset.max(FIRST_RECORD)..self.content.used))??;
-        let (entry, size) = record::parse(written)?;
-        Some((entry, offset.max(FIRST_RECORD) + size))
-    }
-
     /// Its bytes, as many as the file has; none if it cannot be read.
     pub(super) fn bytes(&self) -> &[u8] {
         self.mapping.get_or_init(|| self.map().ok().flatten()).as_ref().map_or(&[], Mapping::bytes)

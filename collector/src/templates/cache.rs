@@ -13,7 +13,6 @@ use netflow::template::{Kind, Template};
 
 use super::announced::Announced;
 use super::{Entry, Shared, touch};
-use crate::prefetch;
 use crate::slots::Slots;
 
 /// The most slots, for templates and for domains; powers of two. There may be more keys: they share slots then.
@@ -45,19 +44,6 @@ impl Cache {
     /// Says what time it is, seconds since 1970: for the age of what is learned and used from here on.
     pub fn set_now(&mut self, now: u64) {
         self.now = now;
-    }
-
-    /// Asks for what will be looked at first of a template, and of its domain, that is used after the next one.
-    pub fn foresee(&self, key: &TemplateKey) {
-        self.templates.foresee(key);
-        self.domains.foresee(&key.domain);
-    }
-
-    /// Asks for the rest of a template that is used next and was foreseen before.
-    pub fn approach(&self, key: &TemplateKey) {
-        if let Some(answer) = self.templates.cached(key) {
-            prefetch::value(&*answer.value);
-        }
     }
 
     fn entry(&mut self, key: &TemplateKey) -> Option<&Entry> {

@@ -9,7 +9,6 @@ use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use netflow::store::TemplateKey;
 use netflow::{Datagram, Report, decode_part};
 
 use crate::batch::{self, Block, Pool};
@@ -199,7 +198,6 @@ impl Pipeline {
         let mut decoded = 0;
         while decoded < most && self.may_decode() && !self.is_full() {
             let Some((entry, start, end)) = journal.read(self.position) else { break };
-            self.look_ahead(journal, end);
             self.take(&entry, start, end);
             decoded += 1;
         }
@@ -210,20 +208,6 @@ impl Pipeline {
             self.enricher.enrich(&mut self.block);
         }
         decoded
-    }
-
-    /// Asks for what the next two datagrams need of their exporters and templates: with very many exporters it is far away.
-    fn look_ahead(&self, journal: &Journal, next: Position) {
-        let Some((entry, after)) = journal.glance(next) else { return };
-        self.books.exporters.approach(&entry.exporter);
-        if let Some(key) = first_template(&entry) {
-            self.templates.approach(&key);
-        }
-        let Some((entry, _)) = journal.glance(after) else { return };
-        self.books.exporters.foresee(&entry.exporter);
-        if let Some(key) = first_template(&entry) {
-            self.templates.foresee(&key);
-        }
     }
 
     fn is_full(&self) -> bool {
@@ -382,11 +366,6 @@ impl Pipeline {
         self.books.account.add(key, Cell::JournalCorrupt, 1);
         self.books.account.add(key, Cell::JournalCorruptBytes, bytes.cast_signed());
     }
-}
-
-fn first_template(entry: &Entry<'_>) -> Option<TemplateKey> {
-    let Entry { payload, exporter, .. } = *entry;
-    Datagram { payload, exporter, received_ms: 0 }.first_template()
 }
 
 impl Books {

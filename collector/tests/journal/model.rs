@@ -68,10 +68,7 @@ impl Model {
             Step::Decode(part) => {
                 let from = self.decoded;
                 let mut records = usize::from(*part) * 2;
-                while let Some((entry, _, to)) = journal.read(self.decoded).filter(|_| records > 0) {
-                    if let Some(glanced) = journal.glance(self.decoded) {
-                        prop_assert_eq!(glanced, (entry, to));
-                    }
+                while let Some((_, _, to)) = journal.read(self.decoded).filter(|_| records > 0) {
                     self.decoded = to;
                     records -= 1;
                 }

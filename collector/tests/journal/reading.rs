@@ -46,24 +46,6 @@ fn records_are_found_by_time() {
 }
 
 #[test]
-fn what_was_appended_last_is_seen_ahead() {
-    let (_folder, journal) = filled(600);
-    let mut at = Position(0);
-    let mut seen = 0;
-    while let Some((entry, _, end)) = journal.read(at) {
-        if let Some(glanced) = journal.glance(at) {
-            assert_eq!(glanced, (entry, end));
-            seen += 1;
-        } else {
-            assert_eq!(seen, 0, "the last segment is seen to its end");
-        }
-        at = end;
-    }
-    assert!((1..600).contains(&seen), "{seen} of several segments' records");
-    assert_eq!((at, journal.glance(at)), (journal.tip(), None));
-}
-
-#[test]
 fn what_is_forgotten_meanwhile_is_said() {
     let (folder, mut journal) = filled(600);
     let reader = Reader::open(folder.path()).expect("it is listed");
