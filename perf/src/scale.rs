@@ -150,12 +150,12 @@ fn measure(pair: &Pair, run: &Run, load: &Load, rate: u64, time: Duration) -> Re
     rig::pause(STILL)?;
     // What an exporter's first datagram costs is paid once, not by each flow.
     let begin = Counters::read(pair, &collector)?;
-    let once = load.clone().announcing(Templates::Never);
-    let used = once.start(pair, rate, Duration::from_secs_f64(once.preloaded() as f64 / rate as f64))?.finish()?;
+    let data = load.clone().announcing(Templates::Never);
+    let used = data.start(pair, rate, Duration::from_secs_f64(data.preloaded() as f64 / rate as f64))?.finish()?;
     rig::settle(pair, &mut collector, &begin, &used, PATIENCE)?;
     let before = Counters::read(pair, &collector)?;
     let cpu_before = collector.cpu()?;
-    let sent = load.clone().announcing(Templates::Never).start(pair, rate, time)?.finish()?;
+    let sent = data.start(pair, rate, time)?.finish()?;
     let settled = rig::settle(pair, &mut collector, &before, &sent, PATIENCE)?;
     let cpu = rig::between(&cpu_before, &collector.cpu()?);
     let account = Account::between(&before, &settled.counters);

@@ -106,11 +106,7 @@ macro_rules! struct_of_arrays {
             }
 
             /// Makes room for `rows` in all, so that decoding up to there does not allocate.
-            pub fn reserve(&mut self, rows: usize) {
-                self.reserve_meanwhile(rows, &mut || ());
-            }
-
-            /// The same; `pulse` is called after each column, since emptying fresh memory takes a while.
+            /// `pulse` is called after each column, since emptying fresh memory takes a while.
             pub fn reserve_meanwhile(&mut self, rows: usize, pulse: &mut dyn FnMut()) {
                 $(
                     crate::arrays::Column::reserve_rows(&mut self.$column, rows);

@@ -1,5 +1,5 @@
-//! Records of a data set as they came: boundaries, and each field's bytes. The row path; columns are filled elsewhere, but
-//! both find the records of a set through [`Records`].
+//! Records of a data set as they came: boundaries, and each field's bytes. The row path; columns are filled elsewhere, from
+//! records that are taken apart while their ends are found.
 
 use std::sync::Arc;
 
@@ -113,8 +113,6 @@ pub(crate) fn split_field(specifier: FieldSpecifier, bytes: &[u8]) -> Option<(&[
 }
 
 /// The records of one data set, found by the lengths of its template.
-///
-/// What is left at the end and shorter than the shortest record is padding (RFC 7011 section 3.3.1), whatever its bytes.
 #[derive(Debug, Clone)]
 pub(crate) struct Records<'a> {
     template: &'a Template,
@@ -137,7 +135,7 @@ impl<'a> Records<'a> {
     pub(crate) fn next_range(&mut self) -> Option<(usize, usize)> {
         let start = self.position;
         let left = self.set.len().saturating_sub(start);
-        if self.is_truncated || left < self.template.min_length() || left == 0 {
+        if self.is_truncated || self.template.is_padding(left) {
             return None;
         }
         let Some(end) = self.template.record_end(self.set, start) else {

@@ -107,8 +107,7 @@ impl Packed {
         self.records = 0;
         let mut position = 0_usize;
         loop {
-            let left = set.len().saturating_sub(position);
-            if left < template.min_length() || left == 0 {
+            if template.is_padding(set.len().saturating_sub(position)) {
                 return false;
             }
             let (bytes, values) = (self.bytes.len(), self.values.len());

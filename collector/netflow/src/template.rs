@@ -101,6 +101,12 @@ impl Template {
         (self.runs.len() == 1).then_some(self.min_length)
     }
 
+    /// Whether so many bytes at the end of a set are no record: what is shorter than the shortest record is padding (RFC 7011
+    /// section 3.3.1), whatever its bytes.
+    pub(crate) fn is_padding(&self, left: usize) -> bool {
+        left < self.min_length() || left == 0
+    }
+
     /// Length in bytes of the shortest record: variable-length fields count one byte each.
     #[must_use]
     pub fn min_length(&self) -> usize {

@@ -90,7 +90,7 @@ impl Account {
         let mut state = self.lock();
         state.fresh.folded += book.take_folded();
         for (key, cells) in book.drain() {
-            state.count(key, &cells);
+            state.fresh.count(key, &cells);
         }
     }
 
@@ -98,7 +98,7 @@ impl Account {
     pub fn add(&self, key: Key, cell: Cell, count: i64) {
         let mut cells = Cells::default();
         cells.add(cell, count);
-        self.lock().count(key, &cells);
+        self.lock().fresh.count(key, &cells);
     }
 
     /// Counts datagrams that were lost in a UDP socket, whoever sent them.
@@ -106,7 +106,7 @@ impl Account {
         let mut cells = Cells::default();
         cells.add(Cell::SeenUdp, datagrams.cast_signed());
         cells.add(cell, datagrams.cast_signed());
-        self.lock().count(Key { exporter: NOBODY, domain: 0, minute: minute_of(now_ms) }, &cells);
+        self.lock().fresh.count(Key { exporter: NOBODY, domain: 0, minute: minute_of(now_ms) }, &cells);
     }
 
     /// Counts every row of a table in `cell`, which says what became of it. A row counts as decoded when that is known: until then
@@ -128,7 +128,7 @@ impl Account {
             if let Some(cell) = became {
                 cells.add(cell, rows.cast_signed());
             }
-            state.count(key, &cells);
+            state.fresh.count(key, &cells);
         });
     }
 
@@ -145,7 +145,7 @@ impl Account {
                 cells.add(bytes_cell, refused.bytes.cast_signed());
                 cells.see_xdp(refused);
             }
-            state.count(Key { exporter: counted.exporter, domain: 0, minute: counted.minute }, &cells);
+            state.fresh.count(Key { exporter: counted.exporter, domain: 0, minute: counted.minute }, &cells);
             let sides = state.rings.entry(counted.minute).or_default().entry(counted.exporter).or_default();
             sides.steered.datagrams += counted.steered.datagrams;
             sides.steered.bytes += counted.steered.bytes;
@@ -216,7 +216,7 @@ impl State {
             let mut seen = Cells::default();
             seen.add(Cell::SeenUdp, datagrams);
             seen.add(Cell::SeenUdpBytes, bytes);
-            self.count(Key { domain: 0, ..key }, &seen);
+            self.fresh.count(Key { domain: 0, ..key }, &seen);
         }
         let received = Quantity {
             datagrams: cells.get(Cell::ReceivedXdp).cast_unsigned(),
@@ -227,7 +227,7 @@ impl State {
             sides.received.datagrams += received.datagrams;
             sides.received.bytes += received.bytes;
         }
-        self.count(key, &cells);
+        self.fresh.count(key, &cells);
     }
 
     fn take_drops(&mut self, worker: usize, total: RingDrops) {
@@ -237,17 +237,13 @@ impl State {
         self.drops.fill_ring_empty += total.fill_ring_empty.saturating_sub(before.fill_ring_empty);
     }
 
-    fn count(&mut self, key: Key, cells: &Cells) {
-        self.fresh.count(key, cells);
-    }
-
     /// What comes of a minute after it was settled, or once more because the clock was set back, is settled by itself: the
     /// kernel's count of it, or what came out of the rings without one and so was counted as lost.
     fn settle_before(&mut self, end_minute: u32) {
         let later = self.rings.split_off(&end_minute);
         for (minute, exporters) in std::mem::replace(&mut self.rings, later) {
             for (exporter, cells) in settle(exporters.into_iter().collect(), &mut self.drops) {
-                self.count(Key { exporter, domain: 0, minute }, &cells);
+                self.fresh.count(Key { exporter, domain: 0, minute }, &cells);
             }
         }
     }

@@ -46,7 +46,6 @@ pub(super) struct Sums {
     pending: Changes,
     totals: Cells,
     of_exporters: HashMap<Address, Cells, foldhash::fast::RandomState>,
-    folded: u64,
     /// Empty, with the memory of the changes that were summed up last.
     pub(super) spare: Changes,
 }
@@ -61,7 +60,7 @@ impl Sums {
             self.of_exporters.entry(if has_room { key.exporter } else { NOBODY }).or_default().merge(&cells);
             self.pending.count(key, &cells);
         }
-        self.folded += std::mem::take(&mut fresh.folded) + std::mem::take(&mut self.pending.folded);
+        self.pending.folded += std::mem::take(&mut fresh.folded);
         self.spare = fresh;
     }
 
@@ -74,7 +73,7 @@ impl Sums {
 
     /// The sums over everything, and how often something was counted under `::` for want of room.
     pub(super) fn totals(&self) -> (Cells, u64) {
-        (self.totals.clone(), self.folded)
+        (self.totals.clone(), self.pending.folded)
     }
 
     /// The sums of the exporters with the most datagrams.

@@ -204,10 +204,15 @@ impl Pipeline {
         let enriched = self.block.exporter_name.keys().len();
         if self.block.decoded.flows.len() >= enriched + ENRICHED_AT_LEAST {
             // While the columns are still near.
-            self.block.decoded.complete();
-            self.enricher.enrich(&mut self.block);
+            self.enrich();
         }
         decoded
+    }
+
+    /// Adds to the rows that were decoded since it was last called.
+    fn enrich(&mut self) {
+        self.block.decoded.complete();
+        self.enricher.enrich(&mut self.block);
     }
 
     fn is_full(&self) -> bool {
@@ -299,8 +304,7 @@ impl Pipeline {
     fn hand_on(&mut self, range: Range, pulse: &mut dyn FnMut()) -> bool {
         self.from = self.position;
         self.opened = Instant::now();
-        self.block.decoded.complete();
-        self.enricher.enrich(&mut self.block);
+        self.enrich();
         pulse();
         self.roller.roll_meanwhile(&mut self.block, pulse);
         self.counts.rollups = self.roller.counts();
