@@ -41,7 +41,7 @@ fn block(flows: &[Flow]) -> Block {
     let mut block = Block::default();
     block.decoded.flows.resize(flows.len());
     for origin in [&mut block.src, &mut block.dst] {
-        origin.asn.resize(flows.len(), 0);
+        origin.asn.resize(flows.len());
         for text in [&mut origin.country, &mut origin.network, &mut origin.customer] {
             let names = ["", "b", "a"].map(|name| text.key(name));
             flows.iter().for_each(|flow| text.push(names[usize::from(flow.key) % 3]));

@@ -47,7 +47,7 @@ pub mod flags {
 #[derive(Debug, Clone, Default)]
 pub struct Labels {
     /// End of each row's labels in `values`.
-    pub ends: Vec<u64>,
+    pub ends: Flat<u64>,
     /// All rows' labels, one after the other: the 20-bit label alone.
     pub values: Vec<u32>,
 }
@@ -222,13 +222,12 @@ impl Labels {
         if rows < self.ends.len() {
             self.values.truncate(start_of(&self.ends, rows));
         }
-        let end = u64::try_from(self.values.len()).unwrap_or(u64::MAX);
-        self.ends.resize(rows, end);
+        resize_ends(&mut self.ends, rows, self.values.len());
     }
 
     /// Makes room for `rows` in all.
     pub fn reserve(&mut self, rows: usize) {
-        self.ends.reserve(rows.saturating_sub(self.ends.len()));
+        self.ends.reserve(rows);
     }
 
     /// Number of rows.
@@ -247,6 +246,15 @@ impl Labels {
     pub fn get(&self, row: usize) -> &[u32] {
         self.values.get(range_of(&self.ends, row)).unwrap_or(&[])
     }
+}
+
+/// Makes ends `rows` long: rows without values after those that have `values` in all, or fewer rows. Nothing is written for rows
+/// before the first value.
+pub(crate) fn resize_ends(ends: &mut Flat<u64>, rows: usize, values: usize) {
+    if values > 0 {
+        ends.fill_to(rows, u64::try_from(values).unwrap_or(u64::MAX));
+    }
+    ends.resize(rows);
 }
 
 /// Where the values of a row begin in a column whose rows have several values each, and `ends` where each row's end.

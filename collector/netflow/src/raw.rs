@@ -1,6 +1,7 @@
 //! A column of maps from element names to values: what no other column takes, kept if asked for.
 
-use crate::columns::{range_of, start_of};
+use crate::columns::{range_of, resize_ends, start_of};
+use crate::flat::Flat;
 
 /// One column of maps. Empty unless [`Raw::keep`] is set before decoding.
 #[derive(Debug, Clone, Default)]
@@ -8,7 +9,7 @@ pub struct Raw {
     /// Whether fields that no column takes are kept here. Survives [`Raw::clear`].
     pub keep: bool,
     /// End of each row's entries in `names` and `values`.
-    pub ends: Vec<u64>,
+    pub ends: Flat<u64>,
     /// Names of the entries, a row's one after the other: the element's name, or `enterprise/number` where it has none.
     pub names: crate::text::Text,
     /// Values of the entries, as text; in step with `names`.
@@ -23,12 +24,12 @@ impl Raw {
             self.values.truncate(entries);
             self.names.resize(entries);
         }
-        self.ends.resize(rows, u64::try_from(self.values.len()).unwrap_or(u64::MAX));
+        resize_ends(&mut self.ends, rows, self.values.len());
     }
 
     /// Makes room for `rows` in all.
     pub fn reserve(&mut self, rows: usize) {
-        self.ends.reserve(rows.saturating_sub(self.ends.len()));
+        self.ends.reserve(rows);
     }
 
     /// Number of rows.

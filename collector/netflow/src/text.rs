@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::flat::Flat;
 use crate::wire;
 
 /// Most strings that are remembered from one block to the next.
@@ -17,7 +18,7 @@ const RECENT: usize = 1024;
 #[derive(Debug, Clone)]
 pub struct Text {
     values: Vec<Arc<str>>,
-    keys: Vec<u32>,
+    keys: Flat<u32>,
     /// Key of each string, and in which block it was its key.
     known: HashMap<Arc<str>, (u32, u64)>,
     /// Number of the block at hand.
@@ -45,7 +46,7 @@ struct Short {
 
 impl Default for Text {
     fn default() -> Self {
-        Self { values: vec![Arc::from("")], keys: Vec::new(), known: HashMap::new(), block: 1, recent: Vec::new() }
+        Self { values: vec![Arc::from("")], keys: Flat::default(), known: HashMap::new(), block: 1, recent: Vec::new() }
     }
 }
 
@@ -108,12 +109,12 @@ impl Text {
 
     /// Makes the column `rows` long: appends the empty string, or cuts.
     pub fn resize(&mut self, rows: usize) {
-        self.keys.resize(rows, 0);
+        self.keys.resize(rows);
     }
 
     /// Makes room for `rows` in all.
     pub fn reserve(&mut self, rows: usize) {
-        self.keys.reserve(rows.saturating_sub(self.keys.len()));
+        self.keys.reserve(rows);
     }
 
     /// Number of rows.
@@ -131,6 +132,12 @@ impl Text {
     #[must_use]
     pub fn keys(&self) -> &[u32] {
         &self.keys
+    }
+
+    /// Whether every row is the empty string because no key has been written; false says nothing.
+    #[must_use]
+    pub fn is_unwritten(&self) -> bool {
+        self.keys.is_unwritten()
     }
 
     /// A key per row, to be changed in place.

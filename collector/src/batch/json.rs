@@ -205,7 +205,7 @@ mod tests {
             text.resize(1);
             text.push(key);
         }
-        block.src.asn.resize(2, u32::MAX);
+        block.src.asn.fill_to(2, u32::MAX);
 
         let raw = &mut block.decoded.flows.raw;
         for (name, value) in [("9/1", "x"), ("someElement", "\"y\"")] {

@@ -23,9 +23,11 @@ pub mod table;
 pub use cells::Cells;
 pub use pool::Pool;
 pub use rollups::Rollups;
-pub use table::{Column, Part, Provenance, Rows, Table};
+pub use table::{Column, Lent, Part, Provenance, Rows, Table};
 
-use netflow::{Tables, Text};
+use std::sync::Arc;
+
+use netflow::{Flat, Tables, Text};
 
 /// The tables that a block has rows for, in the order of their numbers: those of decoded rows, then the rollups.
 pub static TABLES: [&Table; 9] = {
@@ -65,7 +67,7 @@ pub struct Origin {
     /// City, English name.
     pub city: Text,
     /// Autonomous system number by address.
-    pub asn: Vec<u32>,
+    pub asn: Flat<u32>,
     /// Name of that autonomous system.
     pub as_name: Text,
     /// The network that holds the address.
@@ -102,7 +104,7 @@ impl Block {
     pub fn reserve_meanwhile(&mut self, rows: usize, pulse: &mut dyn FnMut()) {
         self.decoded.flows.reserve_meanwhile(rows, pulse);
         for asn in [&mut self.src.asn, &mut self.dst.asn] {
-            asn.reserve(rows.saturating_sub(asn.len()));
+            asn.reserve(rows);
         }
     }
 
@@ -158,6 +160,10 @@ impl Rows for Block {
             _ => rollups::CELLS[table - DECODED.len()],
         };
         columns[column](self)
+    }
+
+    fn block(self: Arc<Self>) -> Option<Arc<Block>> {
+        Some(self)
     }
 
     fn provenance(&self, table: usize) -> Option<Provenance<'_>> {

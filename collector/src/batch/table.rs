@@ -4,9 +4,11 @@
 //! one or several tables that are stored together. Not here: which tables there are, and how rows are encoded.
 
 use std::fmt;
+use std::sync::Arc;
 
 use netflow::columns::Address;
 
+use super::Block;
 use super::cells::Cells;
 
 /// One table in ClickHouse.
@@ -34,7 +36,7 @@ pub struct Column {
 /// Rows of one or several tables that are stored as one: acknowledged together, repeated where they were not.
 ///
 /// Tables and columns go by their number in [`Rows::tables`] and [`Table::columns`]; whoever asks keeps within them.
-pub trait Rows: fmt::Debug + Send {
+pub trait Rows: fmt::Debug + Send + Sync {
     /// The tables there may be rows for.
     fn tables(&self) -> &'static [&'static Table];
 
@@ -48,6 +50,11 @@ pub trait Rows: fmt::Debug + Send {
 
     /// One column of a table.
     fn cells(&self, table: usize, column: usize) -> Cells<'_>;
+
+    /// The block that they are, if they are one.
+    fn block(self: Arc<Self>) -> Option<Arc<Block>> {
+        None
+    }
 
     /// Whose datagrams gave a table's rows, and when; nothing for rows that do not come from datagrams.
     fn provenance(&self, _table: usize) -> Option<Provenance<'_>> {
@@ -70,6 +77,8 @@ pub struct Provenance<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Part<'a> {
     rows: &'a dyn Rows,
+    /// The same, where they are shared.
+    shared: Option<&'a Arc<dyn Rows>>,
     index: usize,
     table: &'static Table,
 }
@@ -77,7 +86,18 @@ pub struct Part<'a> {
 impl<'a> Part<'a> {
     /// Each table's rows, also of tables that have none.
     pub fn all(rows: &'a dyn Rows) -> impl Iterator<Item = Self> {
-        rows.tables().iter().enumerate().map(move |(index, table)| Self { rows, index, table })
+        rows.tables().iter().enumerate().map(move |(index, table)| Self { rows, shared: None, index, table })
+    }
+
+    /// Each table's rows, also of tables that have none; their columns can be lent.
+    pub fn all_shared(rows: &'a Arc<dyn Rows>) -> impl Iterator<Item = Self> {
+        Self::all(&**rows).map(move |part| Self { shared: Some(rows), ..part })
+    }
+
+    /// A column by its number, for longer than the part is there: nothing if the rows are not shared.
+    #[must_use]
+    pub fn lend(&self, column: usize) -> Option<Lent> {
+        Some(Lent { rows: Arc::clone(self.shared?), table: self.index, column })
     }
 
     /// Which table.
@@ -100,7 +120,7 @@ impl<'a> Part<'a> {
 
     /// The columns with their cells, in table order.
     pub fn columns(&self) -> impl Iterator<Item = (&'static Column, Cells<'a>)> + use<'a> {
-        let Self { rows, index, table } = *self;
+        let Self { rows, index, table, .. } = *self;
         table.columns.iter().enumerate().map(move |(number, column)| (column, rows.cells(index, number)))
     }
 
@@ -124,6 +144,22 @@ impl<'a> Part<'a> {
 
     fn bytes_for(&self, rows: usize) -> usize {
         self.columns().map(|(_, cells)| cells.width_bytes() * rows + cells.heap_bytes()).sum()
+    }
+}
+
+/// A column that is read where it is. Its rows stay as they are until it is given back.
+#[derive(Debug)]
+pub struct Lent {
+    rows: Arc<dyn Rows>,
+    table: usize,
+    column: usize,
+}
+
+impl Lent {
+    /// Its cells.
+    #[must_use]
+    pub fn cells(&self) -> Cells<'_> {
+        self.rows.cells(self.table, self.column)
     }
 }
 

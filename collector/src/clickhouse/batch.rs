@@ -1,6 +1,7 @@
 //! The rows that are stored as one, and which of them are still to be.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::counters::Loss;
 use crate::batch::{Block, Part, Pool, Rows};
@@ -11,18 +12,11 @@ pub type Receipt = Box<dyn FnOnce() + Send>;
 
 /// Rows that are stored as one: each table's rows are one insert, and all are repeated until they are acknowledged.
 pub struct Batch {
-    payload: Payload,
+    /// A worker's block, which goes back to the pool, or anything else. Shared with what is being sent.
+    rows: Arc<dyn Rows>,
     token: String,
     shard: u16,
     receipt: Option<Receipt>,
-}
-
-#[derive(Debug)]
-enum Payload {
-    /// A worker's block, which goes back to the pool.
-    Block(Box<Block>),
-    /// Anything else.
-    Rows(Box<dyn Rows>),
 }
 
 impl Batch {
@@ -30,13 +24,13 @@ impl Batch {
     /// other rows.
     #[must_use]
     pub fn of_block(block: Box<Block>, token: String) -> Self {
-        Self { payload: Payload::Block(block), token, shard: 0, receipt: None }
+        Self { rows: Arc::new(*block), token, shard: 0, receipt: None }
     }
 
     /// Rows that were made otherwise; `token` as for [`Batch::of_block`].
     #[must_use]
-    pub fn of_rows(rows: Box<dyn Rows>, token: String) -> Self {
-        Self { payload: Payload::Rows(rows), token, shard: 0, receipt: None }
+    pub fn of_rows(rows: Arc<dyn Rows>, token: String) -> Self {
+        Self { rows, token, shard: 0, receipt: None }
     }
 
     /// The same batch; `receipt` is called once all its rows are settled. It is never given up for the bound or at a stop.
@@ -60,11 +54,7 @@ impl Batch {
 
     /// Each table's rows, also of tables that have none.
     pub fn parts(&self) -> impl Iterator<Item = Part<'_>> {
-        let rows: &dyn Rows = match &self.payload {
-            Payload::Block(block) => &**block,
-            Payload::Rows(rows) => &**rows,
-        };
-        Part::all(rows)
+        Part::all_shared(&self.rows)
     }
 
     /// Rows of all tables.
@@ -100,10 +90,12 @@ impl Batch {
         if self.memory_bytes() <= 2 * row_bytes {
             return self;
         }
-        let Self { payload: Payload::Block(block), token, shard, receipt } = self else { return self };
-        let small = block.clone();
-        pool.give(block);
-        Self { payload: Payload::Block(small), token, shard, receipt }
+        let Some(block) = Arc::clone(&self.rows).block() else { return self };
+        let small = Block::clone(&block);
+        drop(block);
+        let Self { rows, token, shard, receipt } = self;
+        give_back(rows, pool);
+        Self { rows: Arc::new(small), token, shard, receipt }
     }
 
     /// Says that all rows are settled.
@@ -115,17 +107,22 @@ impl Batch {
 
     /// Gives a block back to `pool`.
     pub(super) fn recycle(self, pool: &Pool) {
-        if let Payload::Block(block) = self.payload {
-            pool.give(block);
-        }
+        give_back(self.rows, pool);
+    }
+}
+
+/// Gives a block back to `pool`, unless it is still being sent.
+fn give_back(rows: Arc<dyn Rows>, pool: &Pool) {
+    if let Some(block) = rows.block().and_then(Arc::into_inner) {
+        pool.give(Box::new(block));
     }
 }
 
 impl fmt::Debug for Batch {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { payload, token, shard, receipt } = self;
+        let Self { rows, token, shard, receipt } = self;
         let mut text = formatter.debug_struct("Batch");
-        text.field("payload", payload).field("token", token).field("shard", shard);
+        text.field("rows", rows).field("token", token).field("shard", shard);
         text.field("has_receipt", &receipt.is_some()).finish()
     }
 }

@@ -8,7 +8,7 @@
 
 use bytes::{BufMut, BytesMut};
 use netflow::columns::Labels;
-use netflow::{Raw, Text};
+use netflow::{Flat, Raw, Text};
 
 use crate::batch::{Cells, Column, Part};
 
@@ -59,30 +59,51 @@ pub fn encode(part: Part<'_>, out: &mut BytesMut) -> Result<(), EncodeError> {
     check(part)?;
     let columns = columns(part);
     write_header(columns.len(), part.len(), out);
-    columns.into_iter().for_each(|(column, cells)| write_column(column, cells, out));
+    columns.into_iter().for_each(|(_, column, cells)| write_column(column, cells, out));
     Ok(())
 }
 
-/// The columns that are written: those that have a cell which is not the default of its type, and the first in any case, as
+/// The columns that are written, with their numbers in the table: those that have a cell which is not the default of its type, and the first in any case, as
 /// rows without a column are none.
 #[must_use]
-pub fn columns(part: Part<'_>) -> Vec<(&'static Column, Cells<'_>)> {
-    let numbered = part.columns().enumerate();
-    numbered.filter(|(number, (_, cells))| *number == 0 || !is_default(*cells)).map(|(_, column)| column).collect()
+pub fn columns(part: Part<'_>) -> Vec<(usize, &'static Column, Cells<'_>)> {
+    let numbered = part.columns().enumerate().map(|(number, (column, cells))| (number, column, cells));
+    numbered.filter(|(number, _, cells)| *number == 0 || !is_default(*cells)).collect()
+}
+
+/// The data of a column whose memory is its data.
+#[must_use]
+pub fn memory(cells: Cells<'_>) -> Option<&[u8]> {
+    match cells {
+        Cells::U8(values) => Some(values),
+        Cells::U16(values) => Some(bytemuck::cast_slice(values)),
+        Cells::U32(values) | Cells::Seconds(values) => Some(bytemuck::cast_slice(values)),
+        Cells::U64(values) | Cells::Mac(values) => Some(bytemuck::cast_slice(values)),
+        Cells::I64(values) | Cells::Millis(values) => Some(bytemuck::cast_slice(values)),
+        Cells::Addr(values) => Some(values.as_flattened()),
+        Cells::Bool(_) | Cells::Enum(..) | Cells::Text(_) | Cells::Labels(_) | Cells::Map(_) => None,
+    }
 }
 
 /// Whether ClickHouse has the same cells for a column that is not sent.
 fn is_default(cells: Cells<'_>) -> bool {
+    if let Some(bytes) = memory(cells) {
+        return is_zero(bytes);
+    }
     match cells {
-        Cells::U8(values) | Cells::Bool(values) | Cells::Enum(values, _) => is_zero(values),
-        Cells::U16(values) => is_zero(bytemuck::cast_slice(values)),
-        Cells::U32(values) | Cells::Seconds(values) => is_zero(bytemuck::cast_slice(values)),
-        Cells::U64(values) | Cells::Mac(values) => is_zero(bytemuck::cast_slice(values)),
-        Cells::I64(values) | Cells::Millis(values) => is_zero(bytemuck::cast_slice(values)),
-        Cells::Addr(values) => is_zero(values.as_flattened()),
-        Cells::Text(text) => text.values().len() == 1 || is_zero(bytemuck::cast_slice(text.keys())),
+        Cells::Bool(values) | Cells::Enum(values, _) => is_zero(values),
+        Cells::Text(text) => text.values().len() == 1 || text.is_unwritten() || is_zero(bytemuck::cast_slice(text.keys())),
         Cells::Labels(labels) => labels.values.is_empty(),
         Cells::Map(raw) => raw.values.is_empty(),
+        Cells::U8(_)
+        | Cells::U16(_)
+        | Cells::U32(_)
+        | Cells::U64(_)
+        | Cells::I64(_)
+        | Cells::Mac(_)
+        | Cells::Seconds(_)
+        | Cells::Millis(_)
+        | Cells::Addr(_) => false,
     }
 }
 
@@ -131,14 +152,17 @@ pub fn check(part: Part<'_>) -> Result<(), EncodeError> {
 }
 
 fn has_all_values(text: &Text) -> bool {
+    if text.is_unwritten() {
+        return true;
+    }
     // Without an early end, so that many keys are looked at in one step. Key 0 always has its value.
     let largest = text.keys().iter().fold(0, |largest, key| (*key).max(largest));
     (largest as usize) < text.values().len()
 }
 
-fn ascend_to(ends: &[u64], values: usize) -> bool {
+fn ascend_to(ends: &Flat<u64>, values: usize) -> bool {
     if values == 0 {
-        return is_zero(bytemuck::cast_slice(ends));
+        return ends.is_unwritten() || is_zero(bytemuck::cast_slice(ends));
     }
     ends.is_sorted() && ends.last().copied().unwrap_or(0) == values as u64
 }
@@ -151,27 +175,38 @@ pub fn write_header(columns: usize, rows: usize, out: &mut BytesMut) {
 
 /// Appends one column with its name and type. The rows must have passed [`check`].
 pub fn write_column(column: &Column, cells: Cells<'_>, out: &mut BytesMut) {
-    write_string(column.name, out);
-    write_string(column.kind, out);
+    write_name(column, out);
+    if let Some(bytes) = memory(cells) {
+        return out.extend_from_slice(bytes);
+    }
     match cells {
-        Cells::U8(values) => out.extend_from_slice(values),
         Cells::Bool(values) => write_converted(values, |value| u8::from(value != 0), out),
         // ClickHouse takes an enumeration's value unseen and fails when it is read, so one without a name is written as 0.
         Cells::Enum(values, names) => {
             write_converted(values, |value| if usize::from(value) < names.len() { value } else { 0 }, out);
         }
-        Cells::U16(values) => out.extend_from_slice(bytemuck::cast_slice(values)),
-        Cells::U32(values) | Cells::Seconds(values) => out.extend_from_slice(bytemuck::cast_slice(values)),
-        Cells::U64(values) | Cells::Mac(values) => out.extend_from_slice(bytemuck::cast_slice(values)),
-        Cells::I64(values) | Cells::Millis(values) => out.extend_from_slice(bytemuck::cast_slice(values)),
-        Cells::Addr(values) => out.extend_from_slice(values.as_flattened()),
         Cells::Text(text) => {
             out.put_u64_le(KEYS_VERSION);
             write_text(text, out);
         }
         Cells::Labels(labels) => write_labels(labels, out),
         Cells::Map(raw) => write_map(raw, out),
+        Cells::U8(_)
+        | Cells::U16(_)
+        | Cells::U32(_)
+        | Cells::U64(_)
+        | Cells::I64(_)
+        | Cells::Mac(_)
+        | Cells::Seconds(_)
+        | Cells::Millis(_)
+        | Cells::Addr(_) => {}
     }
+}
+
+/// Appends what precedes a column's data.
+pub fn write_name(column: &Column, out: &mut BytesMut) {
+    write_string(column.name, out);
+    write_string(column.kind, out);
 }
 
 /// Appends the cells, each converted. By way of a small array, since a buffer that grows byte by byte is slow.
@@ -254,7 +289,7 @@ mod tests {
         for origin in [&mut block.src, &mut block.dst] {
             origin.country.resize(rows);
             origin.city.resize(rows);
-            origin.asn.resize(rows, 0);
+            origin.asn.resize(rows);
             origin.as_name.resize(rows);
             origin.network.resize(rows);
             origin.customer.resize(rows);
@@ -283,14 +318,14 @@ mod tests {
         block.decoded.flows.in_if = vec![0x1234_5678, 1].into();
         block.decoded.flows.src_mac = vec![0x0011_2233_4455, 1].into();
         block.decoded.flows.direction = vec![2, 3].into();
-        block.decoded.flows.mpls_labels = Labels { ends: vec![0, 2], values: vec![7, 0x000f_ffff] };
+        block.decoded.flows.mpls_labels = Labels { ends: vec![0, 2].into(), values: vec![7, 0x000f_ffff] };
         let key = block.exporter_name.key("é");
         block.exporter_name.keys_mut()[1] = key;
 
         let raw = &mut block.decoded.flows.raw;
         let key = raw.names.key("n");
         raw.names.push(key);
-        (raw.values, raw.ends) = (vec!["v".into()], vec![0, 1]);
+        (raw.values, raw.ends) = (vec!["v".into()], vec![0, 1].into());
 
         let cases: [(&str, &[u8]); 9] = [
             ("time_received", &[6, 5, 4, 3, 2, 1, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255]),
@@ -338,7 +373,7 @@ mod tests {
             (|block| block.decoded.flows.post_nat_dst_addr[1][15] = 1, &["post_nat_dst_addr"]),
             (|block| block.decoded.flows.bytes[0] = 1 << 63, &["bytes"]),
             (|block| block.decoded.flows.direction[1] = 1, &["direction"]),
-            (|block| block.decoded.flows.mpls_labels = Labels { ends: vec![0, 1], values: vec![0] }, &["mpls_labels"]),
+            (|block| block.decoded.flows.mpls_labels = Labels { ends: vec![0, 1].into(), values: vec![0] }, &["mpls_labels"]),
             (|block| block.src.city.keys_mut()[1] = 0, &[]),
             (
                 |block| {
@@ -351,7 +386,7 @@ mod tests {
         for (fill, expected) in cases {
             let mut block = block(2);
             fill(&mut block);
-            let names: Vec<&str> = columns(flows(&block)).iter().map(|(column, _)| column.name).collect();
+            let names: Vec<&str> = columns(flows(&block)).iter().map(|(_, column, _)| column.name).collect();
             assert_eq!((names[0], &names[1..]), ("time_received", expected));
             let mut out = BytesMut::new();
             encode(flows(&block), &mut out).unwrap();
@@ -398,7 +433,7 @@ mod tests {
             (|block| block.src.country.resize(3), EncodeError::Ragged("src_country")),
             (|block| block.dst.city.keys_mut()[1] = 1, EncodeError::Dangling("dst_city")),
             (|block| block.decoded.flows.mpls_labels.values.push(1), EncodeError::Dangling("mpls_labels")),
-            (|block| block.decoded.flows.mpls_labels.ends = vec![1, 0], EncodeError::Dangling("mpls_labels")),
+            (|block| block.decoded.flows.mpls_labels.ends = vec![1, 0].into(), EncodeError::Dangling("mpls_labels")),
             (|block| block.decoded.flows.raw.values.push("value without a name".into()), EncodeError::Dangling("raw")),
             (|block| block.decoded.flows.raw.names.push(0), EncodeError::Dangling("raw")),
             (|block| block.decoded.flows.raw.ends[1] = 1, EncodeError::Dangling("raw")),

@@ -148,7 +148,9 @@ fn fill_names(exporters: &[Address], names: &Names, memo: &mut ExporterMemo, col
         // An exporter's records come some dozens at a time.
         let run = exporters[row..].iter().take_while(|other| *other == exporter).count();
         let key = memo.get(exporter, || column.key(names.get(exporter)));
-        column.keys_mut()[row..row + run].fill(key);
+        if key != 0 {
+            column.keys_mut()[row..row + run].fill(key);
+        }
         row += run;
     }
 }
@@ -163,14 +165,16 @@ fn begin(keys: &mut PlaceKeys, geo: &Geo, origin: &Origin) {
 fn fill_places(addresses: &[Address], geo: &Geo, keys: &mut PlaceKeys, origin: &mut Origin) {
     let done = origin.asn.len();
     let rows = done + addresses.len();
-    origin.asn.resize(rows, 0);
+    origin.asn.resize(rows);
     [&mut origin.country, &mut origin.city, &mut origin.as_name].into_iter().for_each(|column| column.resize(rows));
     let names = geo.names();
     let mut records = [Record::default(); GROUP];
     if let (true, [first, ..]) = (geo.is_empty(), addresses) {
         geo.records(std::slice::from_ref(first), &mut records);
         let record = &records[0];
-        origin.asn[done..].fill(record.asn);
+        if record.asn != 0 {
+            origin.asn[done..].fill(record.asn);
+        }
         for (keys, place, names, column) in [
             (&mut keys.country, record.country, &names.country, &mut origin.country),
             (&mut keys.city, record.city, &names.city, &mut origin.city),

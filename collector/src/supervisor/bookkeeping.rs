@@ -126,7 +126,7 @@ impl Bookkeeping {
         }
         let rows = LedgerRows::new(&self.account.take_changes());
         if !rows.is_empty() {
-            self.batches.send(Batch::of_rows(Box::new(rows), self.tokens.next()));
+            self.batches.send(Batch::of_rows(Arc::new(rows), self.tokens.next()));
         }
     }
 

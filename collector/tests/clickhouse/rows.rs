@@ -63,7 +63,7 @@ pub(crate) fn block(first_id: u64, rows: usize, names: u64, numbers: &mut Number
         *end = labels.values.len() as u64;
     }
     for origin in [&mut block.src, &mut block.dst] {
-        origin.asn.resize_with(rows, || numbers.cell() as u32);
+        origin.asn.extend((0..rows).map(|_| numbers.cell() as u32));
         for text in
             [&mut origin.country, &mut origin.city, &mut origin.as_name, &mut origin.network, &mut origin.customer]
         {

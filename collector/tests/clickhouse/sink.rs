@@ -122,7 +122,7 @@ fn a_block_at_fault_is_never_sent() {
     let running = start(&at(fake.address), &one_inserter());
     let sender = running.sink.sender();
     let mut ragged = flows_only(1000, 100, 10, &mut Numbers(1));
-    ragged.src.asn.truncate(99);
+    ragged.src.asn.resize(99);
     sender.send(batch_of(ragged, 1));
     sender.send(batch_of(Block::default(), 3));
     sender.send(batch(2, 10));

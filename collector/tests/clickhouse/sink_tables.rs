@@ -80,7 +80,7 @@ impl Rows for Notes {
 }
 
 fn notes(number: u64) -> Batch {
-    Batch::of_rows(Box::new(Notes(vec![0, 60, u32::MAX])), format!("note {number}"))
+    Batch::of_rows(Arc::new(Notes(vec![0, 60, u32::MAX])), format!("note {number}"))
 }
 
 #[test]

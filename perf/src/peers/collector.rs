@@ -15,9 +15,10 @@ use crate::rig::{Collector, Run, pause};
 
 /// How long rows may stand still before they count as all there are: longer than a block waits to become full.
 const STANDSTILL: Duration = Duration::from_secs(3);
-/// Stored datagrams that the journal keeps, two of its files: so these are soon used again, as on a collector that runs for days. A run
-/// of seconds would else measure how fast the system gives it memory for new ones.
-const RETAIN_BYTES: u64 = 2 * 67_108_864;
+/// Size of the journal's files, and stored datagrams that it keeps, two files: so these are soon used again, as on a collector that
+/// runs for days. A run of seconds would else measure how fast the system gives it memory for new ones.
+const SEGMENT_BYTES: u64 = 8 << 20;
+const RETAIN_BYTES: u64 = 2 * SEGMENT_BYTES;
 /// Between two looks at its counters, which cost it time.
 const LOOK: Duration = Duration::from_millis(300);
 /// As `/metrics` begins the lines of rows of the table of flows.
@@ -99,6 +100,7 @@ pub(super) fn start<'p>(kind: Kind, place: &'p Place, account: &Account) -> Resu
         .state_under(Some(&place.directory))
         .set("capture", "workers", 1)
         .set("capture", "udp_receive_buffer_bytes", place.buffer_bytes)
+        .set("journal", "segment_bytes", SEGMENT_BYTES)
         .set("journal", "retain_bytes", RETAIN_BYTES)
         .set("clickhouse", "compression", if kind.has_lz4 { "\"lz4\"" } else { "\"none\"" });
     let run = if kind.has_rollups { run } else { run.set("rollups", "tables", "[]") };
