@@ -13,6 +13,8 @@ pub(crate) struct Decoded {
     tables: Tables,
     report: Report,
     rows: usize,
+    /// The next datagram.
+    next: usize,
 }
 
 impl Decoded {
@@ -20,7 +22,7 @@ impl Decoded {
         let mut templates = Templates::new(Settings::default()).cache();
         let (mut tables, mut report) = (Tables::default(), Report::default());
         decode_part(&Load::datagram(&load.opening), &mut templates, &mut tables, &mut report);
-        let decoded = Self { load, templates, tables, report, rows: size.rows() };
+        let decoded = Self { load, templates, tables, report, rows: size.rows(), next: 0 };
         decoded.checked()
     }
 
@@ -33,17 +35,29 @@ impl Decoded {
 
     /// Fills the block; the flow records in it.
     pub(crate) fn fill(&mut self) -> usize {
-        self.tables.clear();
-        let mut flows = 0;
-        for (payload, records) in self.load.cycle() {
-            if flows >= self.rows {
-                break;
-            }
-            decode_part(&Load::datagram(payload), &mut self.templates, &mut self.tables, &mut self.report);
-            flows += records;
-        }
-        self.tables.complete();
+        let mut tables = std::mem::take(&mut self.tables);
+        tables.clear();
+        let flows = self.more(&mut tables, self.rows);
+        self.tables = tables;
         flows
+    }
+
+    /// Decodes so many flow records into `tables`, and the others of the last datagram; how many.
+    pub(crate) fn more(&mut self, tables: &mut Tables, most: usize) -> usize {
+        let mut flows = 0;
+        while flows < most {
+            let (payload, records) = self.load.at(self.next);
+            decode_part(&Load::datagram(payload), &mut self.templates, tables, &mut self.report);
+            flows += records;
+            self.next += 1;
+        }
+        tables.complete();
+        flows
+    }
+
+    /// Flow records of a block.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
     }
 
     /// What was decoded last.

@@ -59,9 +59,10 @@ impl Load {
         Datagram { payload, exporter: address(), received_ms: NOW_MS + 1000 }
     }
 
-    /// Endlessly, each with its flow records.
-    pub(crate) fn cycle(&self) -> impl Iterator<Item = (&[u8], usize)> {
-        self.payloads.iter().map(Vec::as_slice).zip(self.flows.iter().copied()).cycle()
+    /// One of its datagrams, and its flow records; after the last comes the first.
+    pub(crate) fn at(&self, number: usize) -> (&[u8], usize) {
+        let number = number % self.payloads.len();
+        (&self.payloads[number], self.flows[number])
     }
 }
 

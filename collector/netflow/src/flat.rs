@@ -4,6 +4,8 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut, Range};
 
+use crate::ahead;
+
 /// Least number of cells that room is made for.
 const LEAST_ROOM: usize = 64;
 
@@ -31,8 +33,16 @@ impl<T: Clone> Clone for Flat<T> {
 
 impl<T: Copy + Default> Flat<T> {
     /// Appends a row.
+    #[inline]
     pub fn push(&mut self, value: T) {
-        self.fill_to(self.rows.saturating_add(1), value);
+        let next = self.rows.saturating_add(1);
+        if let Some(cell) = self.cells.get_mut(self.rows) {
+            *cell = value;
+            self.rows = next;
+            self.written = self.written.max(next);
+        } else {
+            self.fill_to(next, value);
+        }
     }
 
     /// Makes the column `rows` long, new cells empty.
@@ -96,6 +106,7 @@ impl<T: Copy + Default> Flat<T> {
         }
         self.rows = self.rows.max(rows.end);
         self.written = self.written.max(rows.end);
+        ahead::ask(&self.cells, rows.start, rows.end);
         self.cells.get_mut(rows).unwrap_or(&mut [])
     }
 

@@ -3,7 +3,7 @@
 //! Sans-I/O: no socket, no clock, no log, no thread; whoever calls keeps the templates (see [`Store`]) and the blocks
 //! (see [`FlowColumns`]). Not here: enrichment, storage, and anything that knows ClickHouse.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 /// Columns of decoded flow records.
 pub mod columns;
@@ -42,6 +42,7 @@ pub mod template;
 /// A dictionary-encoded column of strings.
 pub mod text;
 
+mod ahead;
 mod announce;
 mod arrays;
 mod clock;

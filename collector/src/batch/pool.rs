@@ -13,17 +13,24 @@ const FILLING: usize = 1024;
 /// Empty blocks, their memory kept. Shared by reference; taking and giving never wait.
 #[derive(Debug)]
 pub struct Pool {
+    /// What was given last, and is taken first: the caches may still have some of it.
+    last: ArrayQueue<Box<Block>>,
     idle: ArrayQueue<Box<Block>>,
     block_rows: usize,
     keeps_unknown: bool,
 }
 
 impl Pool {
-    /// A pool that keeps up to `idle_blocks` blocks (at least one) and makes new ones with room for `block_rows` rows and those of
+    /// A pool that keeps up to `idle_blocks` blocks (at least two) and makes new ones with room for `block_rows` rows and those of
     /// the datagram that fills a block.
     #[must_use]
     pub fn new(idle_blocks: usize, block_rows: usize) -> Self {
-        Self { idle: ArrayQueue::new(idle_blocks.max(1)), block_rows, keeps_unknown: false }
+        Self {
+            last: ArrayQueue::new(1),
+            idle: ArrayQueue::new(idle_blocks.saturating_sub(1).max(1)),
+            block_rows,
+            keeps_unknown: false,
+        }
     }
 
     /// The same pool; its blocks keep the fields that no column takes if `keeps_unknown`.
@@ -41,7 +48,7 @@ impl Pool {
     /// The same; `pulse` is called again and again while a new one is made, which takes tens of milliseconds.
     #[must_use]
     pub fn take_meanwhile(&self, pulse: &mut dyn FnMut()) -> Box<Block> {
-        self.idle.pop().unwrap_or_else(|| {
+        self.last.pop().or_else(|| self.idle.pop()).unwrap_or_else(|| {
             let mut block = Box::<Block>::default();
             block.reserve_meanwhile(self.block_rows.saturating_add(FILLING), pulse);
             block.decoded.flows.raw.keep = self.keeps_unknown;
@@ -55,8 +62,10 @@ impl Pool {
             return;
         }
         block.clear();
-        // A full pool hands the block back, and it is freed here.
-        drop(self.idle.push(block));
+        if let Some(before) = self.last.force_push(block) {
+            // A full pool hands the block back, and it is freed here.
+            drop(self.idle.push(before));
+        }
     }
 }
 
@@ -100,10 +109,18 @@ mod tests {
     fn no_more_blocks_are_kept_than_asked_for_and_no_small_ones() {
         let pool = Pool::new(1, 100);
         pool.give(Box::default());
-        assert_eq!(pool.idle.len(), 0);
-        let (first, second) = (pool.take(), pool.take());
-        pool.give(first);
-        pool.give(second);
-        assert_eq!(pool.idle.len(), 1);
+        assert!(pool.last.is_empty() && pool.idle.is_empty());
+        let three = [pool.take(), pool.take(), pool.take()];
+        three.into_iter().for_each(|block| pool.give(block));
+        assert_eq!(pool.last.len() + pool.idle.len(), 2);
+    }
+
+    #[test]
+    fn what_was_given_last_is_taken_first() {
+        let pool = Pool::new(3, 100);
+        let three = [pool.take(), pool.take(), pool.take()];
+        let columns = three.each_ref().map(|block| block.decoded.flows.bytes.as_ptr());
+        three.into_iter().for_each(|block| pool.give(block));
+        assert_eq!(pool.take().decoded.flows.bytes.as_ptr(), columns[2]);
     }
 }

@@ -380,8 +380,6 @@ impl Client {
     /// # Errors
     /// See [`Class`]. The rows may be stored nevertheless, when only the answer was lost: repeat with the same token.
     pub async fn insert(&self, part: Part<'_>, token: &str, scratch: &mut BytesMut) -> Result<u64, Error> {
-        // An insert that was cut off, or that failed, leaves some behind.
-        scratch.clear();
         self.inserts.insert(part, token, scratch).await
     }
 
@@ -390,7 +388,6 @@ impl Client {
     /// # Errors
     /// None that passes: rows that have passed [`super::native::check`] can be encoded.
     pub async fn discard(&self, part: Part<'_>, scratch: &mut BytesMut) -> Result<u64, Error> {
-        scratch.clear();
         self.inserts.discard(part, scratch).await
     }
 }

@@ -19,13 +19,10 @@ use tokio::sync::mpsc;
 
 use super::client::{Compression, Settings};
 use super::error::{Class, Error};
-use super::{frames, native, request};
-use crate::batch::{Cells, Lent, Part, Table};
+use super::pieces::Pieces;
+use super::{frames, request};
+use crate::batch::{Part, Table};
 
-/// Bytes that are compressed and sent as one; ClickHouse's own client uses the same size.
-const CHUNK_BYTES: usize = 1 << 20;
-/// Bytes from which on a column is sent from where it is.
-const LENT_BYTES: usize = 128 << 10;
 /// Bytes of an answer that are read: exceptions are shorter, and what is longer is none.
 const ANSWER_BYTES: usize = 64 << 10;
 /// What marks an exception that ClickHouse found after it had sent the status.
@@ -116,28 +113,9 @@ impl Inserts {
     /// Hands over the rows piece by piece, as fast as they are taken.
     async fn send(&self, part: Part<'_>, to: &mpsc::Sender<Piece>, scratch: &mut BytesMut) -> Result<u64, NotSent> {
         let mut encoded_bytes = 0;
-        let columns = native::columns(part);
-        native::write_header(columns.len(), part.len(), scratch);
-        for (number, column, cells) in columns {
-            if let Some(data) = lent(part, number, cells) {
-                native::write_name(column, scratch);
-                encoded_bytes += (scratch.len() + data.len()) as u64;
-                self.hand_over(Piece::Data(self.packed(scratch.split().freeze())), to).await?;
-                for begin in (0..data.len()).step_by(CHUNK_BYTES) {
-                    let chunk = data.slice(begin..data.len().min(begin + CHUNK_BYTES));
-                    self.hand_over(Piece::Data(self.packed(chunk)), to).await?;
-                }
-                continue;
-            }
-            native::write_column(column, cells, scratch);
-            while scratch.len() >= CHUNK_BYTES {
-                encoded_bytes += CHUNK_BYTES as u64;
-                self.hand_over(Piece::Data(self.packed(scratch.split_to(CHUNK_BYTES).freeze())), to).await?;
-            }
-        }
-        if !scratch.is_empty() {
-            encoded_bytes += scratch.len() as u64;
-            self.hand_over(Piece::Data(self.packed(scratch.split().freeze())), to).await?;
+        for piece in Pieces::new(part, scratch) {
+            encoded_bytes += piece.len() as u64;
+            self.hand_over(Piece::Data(self.packed(piece)), to).await?;
         }
         self.hand_over(Piece::End, to).await?;
         Ok(encoded_bytes)
@@ -153,21 +131,6 @@ impl Inserts {
             Compression::None => data,
             Compression::Lz4 => frames::lz4(&data),
         }
-    }
-}
-
-/// A column that is sent from where it is. Short ones are copied: that costs less than a piece of their own.
-fn lent(part: Part<'_>, column: usize, cells: Cells<'_>) -> Option<Bytes> {
-    native::memory(cells).filter(|data| data.len() >= LENT_BYTES)?;
-    part.lend(column).map(|lent| Bytes::from_owner(LentBytes(lent)))
-}
-
-/// The data of a column whose memory is its data.
-struct LentBytes(Lent);
-
-impl AsRef<[u8]> for LentBytes {
-    fn as_ref(&self) -> &[u8] {
-        native::memory(self.0.cells()).unwrap_or_default()
     }
 }
 

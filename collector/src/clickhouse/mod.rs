@@ -33,6 +33,8 @@ pub mod lock;
 pub mod native;
 /// Who is told what becomes of rows.
 mod observer;
+/// Rows as bytes to send.
+pub mod pieces;
 /// Whether endpoints that failed are back.
 mod prober;
 /// Batches that wait for their insert, within a bound.

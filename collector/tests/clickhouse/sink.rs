@@ -73,12 +73,19 @@ pub(crate) fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
 
 #[test]
 fn an_insert_is_repeated_with_its_token_until_it_is_acknowledged() {
+    // Columns that are copied, and columns that are sent from where they are, which the block must come back from.
+    for rows in [100, 20_000] {
+        an_insert_is_repeated(rows);
+    }
+}
+
+fn an_insert_is_repeated(rows: usize) {
     let script = [TOO_MANY_PARTS, MEMORY, WRONG_PASSWORD, NO_TABLE, BAD_GATEWAY];
     let fake = Fake::start(&script, FINE);
     let running = start(&at(fake.address), &one_inserter());
-    let bytes = encoded(batch(1, 100).parts().next().unwrap());
-    running.sink.sender().send(batch(1, 100));
-    wait_for("the insert", || running.counters.rows_inserted.get() == 100);
+    let bytes = encoded(batch(1, rows).parts().next().unwrap());
+    running.sink.sender().send(batch(1, rows));
+    wait_for("the insert", || running.counters.rows_inserted.get() == rows as u64);
 
     let inserts = fake.inserts();
     assert_eq!(inserts.len(), script.len() + 1);
@@ -101,7 +108,7 @@ fn an_insert_is_repeated_with_its_token_until_it_is_acknowledged() {
     assert_eq!((running.counters.rows_waiting(), running.counters.failing()), (0, 0));
     let drained = running.sink.stop(PATIENCE);
     assert_eq!((drained.rows_inserted, drained.rows_given_up), (0, 0));
-    assert!(running.pool.take().decoded.flows.bytes.room() >= 100);
+    assert!(running.pool.take().decoded.flows.bytes.room() >= rows);
 }
 
 #[test]
