@@ -85,17 +85,16 @@ impl Batch {
     }
 
     /// A block that was sealed early has room for many more rows: the same batch without it, the block given back to `pool`.
-    pub(super) fn compact(self, pool: &Pool) -> Self {
+    pub(super) fn compact(mut self, pool: &Pool) -> Self {
         let row_bytes: u64 = self.parts().map(|part| part.row_bytes() as u64).sum();
         if self.memory_bytes() <= 2 * row_bytes {
             return self;
         }
         let Some(block) = Arc::clone(&self.rows).block() else { return self };
-        let small = Block::clone(&block);
+        let small = Arc::new(Block::clone(&block));
         drop(block);
-        let Self { rows, token, shard, receipt } = self;
-        give_back(rows, pool);
-        Self { rows: Arc::new(small), token, shard, receipt }
+        give_back(std::mem::replace(&mut self.rows, small), pool);
+        self
     }
 
     /// Says that all rows are settled.

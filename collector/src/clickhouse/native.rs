@@ -63,49 +63,70 @@ pub fn encode(part: Part<'_>, out: &mut BytesMut) -> Result<(), EncodeError> {
     Ok(())
 }
 
-/// The columns that are written, with their numbers in the table: those that have a cell which is not the default of its type, and the first in any case, as
-/// rows without a column are none.
-#[must_use]
-pub fn columns(part: Part<'_>) -> Vec<(usize, &'static Column, Cells<'_>)> {
+/// The columns that are written, with their numbers in the table: those that have a cell which is not the default of its type,
+/// and the first in any case, as rows without a column are none.
+pub(super) fn columns(part: Part<'_>) -> Vec<(usize, &'static Column, Cells<'_>)> {
     let numbered = part.columns().enumerate().map(|(number, (column, cells))| (number, column, cells));
-    numbered.filter(|(number, _, cells)| *number == 0 || !is_default(*cells)).collect()
+    numbered.filter(|(number, _, cells)| *number == 0 || !Data::of(*cells).is_default()).collect()
 }
 
-/// The data of a column whose memory is its data.
-#[must_use]
-pub fn memory(cells: Cells<'_>) -> Option<&[u8]> {
-    match cells {
-        Cells::U8(values) => Some(values),
-        Cells::U16(values) => Some(bytemuck::cast_slice(values)),
-        Cells::U32(values) | Cells::Seconds(values) => Some(bytemuck::cast_slice(values)),
-        Cells::U64(values) | Cells::Mac(values) => Some(bytemuck::cast_slice(values)),
-        Cells::I64(values) | Cells::Millis(values) => Some(bytemuck::cast_slice(values)),
-        Cells::Addr(values) => Some(values.as_flattened()),
-        Cells::Bool(_) | Cells::Enum(..) | Cells::Text(_) | Cells::Labels(_) | Cells::Map(_) => None,
-    }
+/// How a column's data comes about.
+pub(super) enum Data<'a> {
+    /// The cells' memory is the data.
+    Memory(&'a [u8]),
+    /// Anything but 0 is true.
+    Bool(&'a [u8]),
+    /// Values, and the names there are.
+    Enum(&'a [u8], &'static [&'static str]),
+    /// A dictionary and keys.
+    Text(&'a Text),
+    /// Arrays.
+    Labels(&'a Labels),
+    /// Arrays of pairs.
+    Map(&'a Raw),
 }
 
-/// Whether ClickHouse has the same cells for a column that is not sent.
-fn is_default(cells: Cells<'_>) -> bool {
-    if let Some(bytes) = memory(cells) {
-        return is_zero(bytes);
-    }
-    match cells {
-        Cells::Bool(values) | Cells::Enum(values, _) => is_zero(values),
-        Cells::Text(text) => {
-            text.values().len() == 1 || text.is_unwritten() || is_zero(bytemuck::cast_slice(text.keys()))
+impl<'a> Data<'a> {
+    pub(super) fn of(cells: Cells<'a>) -> Self {
+        match cells {
+            Cells::U8(values) => Self::Memory(values),
+            Cells::U16(values) => Self::Memory(bytemuck::cast_slice(values)),
+            Cells::U32(values) | Cells::Seconds(values) => Self::Memory(bytemuck::cast_slice(values)),
+            Cells::U64(values) | Cells::Mac(values) => Self::Memory(bytemuck::cast_slice(values)),
+            Cells::I64(values) | Cells::Millis(values) => Self::Memory(bytemuck::cast_slice(values)),
+            Cells::Addr(values) => Self::Memory(values.as_flattened()),
+            Cells::Bool(values) => Self::Bool(values),
+            Cells::Enum(values, names) => Self::Enum(values, names),
+            Cells::Text(text) => Self::Text(text),
+            Cells::Labels(labels) => Self::Labels(labels),
+            Cells::Map(raw) => Self::Map(raw),
         }
-        Cells::Labels(labels) => labels.values.is_empty(),
-        Cells::Map(raw) => raw.values.is_empty(),
-        Cells::U8(_)
-        | Cells::U16(_)
-        | Cells::U32(_)
-        | Cells::U64(_)
-        | Cells::I64(_)
-        | Cells::Mac(_)
-        | Cells::Seconds(_)
-        | Cells::Millis(_)
-        | Cells::Addr(_) => false,
+    }
+
+    /// Whether ClickHouse has the same cells for a column that is not sent.
+    fn is_default(&self) -> bool {
+        match self {
+            Self::Memory(bytes) | Self::Bool(bytes) | Self::Enum(bytes, _) => is_zero(bytes),
+            Self::Text(text) => {
+                text.values().len() == 1 || text.is_unwritten() || is_zero(bytemuck::cast_slice(text.keys()))
+            }
+            Self::Labels(labels) => labels.values.is_empty(),
+            Self::Map(raw) => raw.values.is_empty(),
+        }
+    }
+
+    /// Whether every cell has its value.
+    fn is_whole(&self) -> bool {
+        match self {
+            Self::Memory(_) | Self::Bool(_) | Self::Enum(..) => true,
+            Self::Text(text) => has_all_values(text),
+            Self::Labels(labels) => ascend_to(&labels.ends, labels.values.len()),
+            Self::Map(raw) => {
+                raw.names.keys().len() == raw.values.len()
+                    && has_all_values(&raw.names)
+                    && ascend_to(&raw.ends, raw.values.len())
+            }
+        }
     }
 }
 
@@ -126,27 +147,7 @@ pub fn check(part: Part<'_>) -> Result<(), EncodeError> {
         if cells.len() != part.len() {
             return Err(EncodeError::Ragged(column.name));
         }
-        let whole = match cells {
-            Cells::Text(text) => has_all_values(text),
-            Cells::Labels(labels) => ascend_to(&labels.ends, labels.values.len()),
-            Cells::Map(raw) => {
-                raw.names.keys().len() == raw.values.len()
-                    && has_all_values(&raw.names)
-                    && ascend_to(&raw.ends, raw.values.len())
-            }
-            Cells::U8(_)
-            | Cells::Bool(_)
-            | Cells::Enum(..)
-            | Cells::U16(_)
-            | Cells::U32(_)
-            | Cells::U64(_)
-            | Cells::I64(_)
-            | Cells::Mac(_)
-            | Cells::Seconds(_)
-            | Cells::Millis(_)
-            | Cells::Addr(_) => true,
-        };
-        if !whole {
+        if !Data::of(cells).is_whole() {
             return Err(EncodeError::Dangling(column.name));
         }
     }
@@ -170,43 +171,32 @@ fn ascend_to(ends: &Flat<u64>, values: usize) -> bool {
 }
 
 /// Appends what precedes so many [`columns`] of so many rows.
-pub fn write_header(columns: usize, rows: usize, out: &mut BytesMut) {
+pub(super) fn write_header(columns: usize, rows: usize, out: &mut BytesMut) {
     write_varuint(columns as u64, out);
     write_varuint(rows as u64, out);
 }
 
 /// Appends one column with its name and type. The rows must have passed [`check`].
-pub fn write_column(column: &Column, cells: Cells<'_>, out: &mut BytesMut) {
+pub(super) fn write_column(column: &Column, cells: Cells<'_>, out: &mut BytesMut) {
     write_name(column, out);
-    if let Some(bytes) = memory(cells) {
-        return out.extend_from_slice(bytes);
-    }
-    match cells {
-        Cells::Bool(values) => write_converted(values, |value| u8::from(value != 0), out),
+    match Data::of(cells) {
+        Data::Memory(bytes) => out.extend_from_slice(bytes),
+        Data::Bool(values) => write_converted(values, |value| u8::from(value != 0), out),
         // ClickHouse takes an enumeration's value unseen and fails when it is read, so one without a name is written as 0.
-        Cells::Enum(values, names) => {
+        Data::Enum(values, names) => {
             write_converted(values, |value| if usize::from(value) < names.len() { value } else { 0 }, out);
         }
-        Cells::Text(text) => {
+        Data::Text(text) => {
             out.put_u64_le(KEYS_VERSION);
             write_text(text, out);
         }
-        Cells::Labels(labels) => write_labels(labels, out),
-        Cells::Map(raw) => write_map(raw, out),
-        Cells::U8(_)
-        | Cells::U16(_)
-        | Cells::U32(_)
-        | Cells::U64(_)
-        | Cells::I64(_)
-        | Cells::Mac(_)
-        | Cells::Seconds(_)
-        | Cells::Millis(_)
-        | Cells::Addr(_) => {}
+        Data::Labels(labels) => write_labels(labels, out),
+        Data::Map(raw) => write_map(raw, out),
     }
 }
 
 /// Appends what precedes a column's data.
-pub fn write_name(column: &Column, out: &mut BytesMut) {
+pub(super) fn write_name(column: &Column, out: &mut BytesMut) {
     write_string(column.name, out);
     write_string(column.kind, out);
 }
@@ -276,4 +266,4 @@ fn write_varuint(mut value: u64, out: &mut BytesMut) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

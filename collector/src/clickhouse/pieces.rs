@@ -3,7 +3,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::native;
+use super::native::{self, Data};
 use crate::batch::{Cells, Column, Lent, Part};
 
 /// Most bytes of a piece, which is compressed as one; ClickHouse's own client uses the same size.
@@ -48,11 +48,11 @@ impl Iterator for Pieces<'_> {
                 return Some(self.encoded.split_to(PIECE_BYTES).freeze());
             }
             if !self.lent.is_empty() {
-                let piece = match self.encoded.is_empty() {
-                    true => self.lent.split_to(self.lent.len().min(PIECE_BYTES)),
-                    false => self.encoded.split().freeze(),
-                };
-                return Some(piece);
+                // The name that precedes it goes first.
+                if !self.encoded.is_empty() {
+                    return Some(self.encoded.split().freeze());
+                }
+                return Some(self.lent.split_to(self.lent.len().min(PIECE_BYTES)));
             }
             let Some((number, column, cells)) = self.columns.next() else {
                 return (!self.encoded.is_empty()).then(|| self.encoded.split().freeze());
@@ -70,16 +70,23 @@ impl Iterator for Pieces<'_> {
 
 /// A column that is sent from where it is.
 fn lent(part: Part<'_>, column: usize, cells: Cells<'_>) -> Option<Bytes> {
-    native::memory(cells).filter(|data| data.len() >= LENT_BYTES)?;
+    if memory(cells).len() < LENT_BYTES {
+        return None;
+    }
     part.lend(column).map(|lent| Bytes::from_owner(Memory(lent)))
 }
 
-/// The data of a column whose memory is its data.
+/// The data of a column whose memory is its data; nothing of others.
+fn memory(cells: Cells<'_>) -> &[u8] {
+    if let Data::Memory(bytes) = Data::of(cells) { bytes } else { &[] }
+}
+
+/// A lent column's memory, as the owner of bytes.
 struct Memory(Lent);
 
 impl AsRef<[u8]> for Memory {
     fn as_ref(&self) -> &[u8] {
-        native::memory(self.0.cells()).unwrap_or_default()
+        memory(self.0.cells())
     }
 }
 
@@ -90,26 +97,17 @@ mod tests {
     use super::*;
     use crate::batch::{Block, Rows};
 
+    /// Rows with columns to lend, and one with a dictionary.
     fn block(rows: usize) -> Block {
-        let mut block = Block::default();
+        let mut block = native::tests::block(rows);
         let flows = &mut block.decoded.flows;
         for row in 0..rows {
-            flows.received_ms.push(row as i64);
-            flows.src_addr.push([row as u8; 16]);
-            flows.bytes.push(row as u64 * 3);
-            flows.protocol.push(6);
+            flows.received_ms[row] = row as i64;
+            flows.src_addr[row] = [row as u8; 16];
+            flows.bytes[row] = row as u64 * 3;
+            flows.protocol[row] = 6;
             let key = flows.in_if_name.key(&format!("eth{}", row % 400));
-            flows.in_if_name.push(key);
-        }
-        flows.resize(rows);
-        block.exporter_name.resize(rows);
-        for origin in [&mut block.src, &mut block.dst] {
-            origin.asn.resize(rows);
-            for text in
-                [&mut origin.country, &mut origin.city, &mut origin.as_name, &mut origin.network, &mut origin.customer]
-            {
-                text.resize(rows);
-            }
+            flows.in_if_name.keys_mut()[row] = key;
         }
         block
     }

@@ -15,9 +15,10 @@ use crate::rig::{Collector, Run, pause};
 
 /// How long rows may stand still before they count as all there are: longer than a block waits to become full.
 const STANDSTILL: Duration = Duration::from_secs(3);
-/// Size of the journal's files, and stored datagrams that it keeps, two files: so these are soon used again, as on a collector that
-/// runs for days. A run of seconds would else measure how fast the system gives it memory for new ones.
+/// Size of the journal's files. With small ones, of which it keeps few, these are soon used again, as on a collector that runs for
+/// days. A run of seconds would else measure how fast the system gives it memory for new ones.
 const SEGMENT_BYTES: u64 = 8 << 20;
+/// Stored datagrams that the journal keeps: two of its files.
 const RETAIN_BYTES: u64 = 2 * SEGMENT_BYTES;
 /// Between two looks at its counters, which cost it time.
 const LOOK: Duration = Duration::from_millis(300);

@@ -7,7 +7,8 @@ fn flows(block: &Block) -> Part<'_> {
     block.parts().next().unwrap()
 }
 
-fn block(rows: usize) -> Block {
+/// Rows of nothing but defaults.
+pub(in crate::clickhouse) fn block(rows: usize) -> Block {
     let mut block = Block::default();
     block.decoded.flows.resize(rows);
     block.exporter_name.resize(rows);
