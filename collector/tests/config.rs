@@ -84,7 +84,7 @@ fn an_unknown_key_names_the_nearest_known_one_and_the_line() {
         "\"block_rows\" in [capture]: the nearest known key is \"clickhouse.block_rows\"",
     );
     check("[log]\nlisten = 1", "the nearest known key is \"store.listen\"");
-    check("[[exporters]]\naddress = \"::1\"\nnmae = \"x\"", "file.toml:3: unknown key \"nmae\" in [exporters]");
+    check("[[exporters]]\naddress = \"::1\"\nnmae = \"x\"", "file.toml:3: unknown key \"nmae\" in [[exporters]]");
     check("[[exporters]]\naddress = \"::1\"\nnmae = \"x\"", "is \"name\"");
 }
 
@@ -95,6 +95,18 @@ fn syntax_and_type_errors_carry_the_line() {
     check("[capture\n", "file.toml:1: ");
     check("[capture]\nports = [70000]\n", "file.toml:2: ");
     check("\n[[exporters]]\nname = \"x\"\n", "missing field `address`");
+}
+
+#[test]
+fn sections_with_the_wrong_brackets_are_told_so() {
+    let list = |name: &str| format!("{name} is a list, an entry each time: write [[{name}]] with two brackets");
+    check("\n[exporters]\naddress = \"192.0.2.1\"\n", &format!("file.toml:2: {}", list("exporters")));
+    // A second one is a fault to TOML itself, and so is one of each kind.
+    let one = "[exporters] # the first\naddress = \"192.0.2.1\"\n";
+    check(&format!("{one}{one}"), &format!("file.toml:3: {}", list("exporters")));
+    check(&format!("[{}]\naddress = \"::1\"\n{one}", "[exporters]"), &list("exporters"));
+    check("[clickhouse.shards]\nurls = [\"http://a\"]\n", &list("clickhouse.shards"));
+    check("[[capture]]\nports = [2055]\n", "file.toml:1: capture is one section, not a list: write [capture] once");
 }
 
 #[test]

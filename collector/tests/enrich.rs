@@ -1,5 +1,9 @@
 //! Enrichment of blocks, and GeoIP files that are replaced while it runs.
 
+/// Files made here.
+#[path = "common/mmdb.rs"]
+mod mmdb;
+
 use std::fs;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
@@ -250,8 +254,14 @@ fn check_replacing(name: &str, look_every: Duration) {
         scratch.replace("geo.mmdb", &folder.join("GeoIP2-City-Test-Broken-Double-Format.mmdb"));
         eventually("the refusal", || watcher.counters().refused.get() == 1);
         assert_eq!(now(), city);
+        // A sound file that has none of what is read.
+        let foreign = mmdb::file("Own", &[("198.18.4.0/24", r#"{"hosting": true}"#)]);
+        fs::write(scratch.0.join("foreign.mmdb"), foreign).expect("the file can be written");
+        scratch.replace("geo.mmdb", &scratch.0.join("foreign.mmdb"));
+        eventually("the refusal of a foreign file", || watcher.counters().refused.get() == 2);
+        assert_eq!(now(), city);
         fs::remove_file(&file).expect("the file can be removed");
-        eventually("the refusal of nothing", || watcher.counters().refused.get() == 2);
+        eventually("the refusal of nothing", || watcher.counters().refused.get() == 3);
         assert_eq!(now(), city);
         // Written in place, slowly and in parts.
         let bytes = fs::read(folder.join("GeoLite2-ASN-Test.mmdb")).expect("the file is readable");

@@ -1,5 +1,9 @@
 //! GeoIP tables against MaxMind's test databases and the JSON that these were built from.
 
+/// Files made here.
+#[path = "common/mmdb.rs"]
+mod mmdb;
+
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
@@ -193,4 +197,125 @@ fn neighbour(address: IpAddr, step: i8) -> IpAddr {
         IpAddr::V4(address) => Ipv4Addr::from(u32::from(address).wrapping_add_signed(step.into())).into(),
         IpAddr::V6(address) => Ipv6Addr::from(u128::from(address).wrapping_add_signed(step.into())).into(),
     }
+}
+
+/// A file of a test's own; it goes away with this value.
+struct Made(PathBuf);
+
+impl Made {
+    fn new(name: &str, kind: &str, records: &[(&str, &str)]) -> Self {
+        let path = std::env::temp_dir().join(format!("collector-geoip-{}-{name}.mmdb", std::process::id()));
+        std::fs::write(&path, mmdb::file(kind, records)).expect("the temporary directory is writable");
+        Self(path)
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// One record as each maker writes it: kind of file, record, what is found, what the file is said to give.
+type Maker = (&'static str, &'static str, (&'static str, &'static str, u32, &'static str), &'static str);
+
+#[test]
+fn files_of_all_makers_are_read() {
+    let makers: [Maker; 10] = [
+        (
+            "DBIP-City-Lite",
+            r#"{"city": {"names": {"en": "Kiel"}}, "country": {"iso_code": "DE", "is_in_european_union": true}}"#,
+            ("DE", "Kiel", 0, "unknown"),
+            "country and city",
+        ),
+        (
+            "DBIP-ASN-Lite (compat=GeoLite2-ASN)",
+            r#"{"autonomous_system_number": 64500, "autonomous_system_organization": "Example Net"}"#,
+            ("unknown", "unknown", 64_500, "Example Net"),
+            "AS",
+        ),
+        // IP2Location's files call themselves as MaxMind's do, and are made like them.
+        (
+            "GeoLite2-City",
+            r#"{"city": {"names": {"en": "Kiel"}}, "country": {"iso_code": "DE"}, "location": {"latitude": 54.3}}"#,
+            ("DE", "Kiel", 0, "unknown"),
+            "country and city",
+        ),
+        (
+            "ipinfo generic_lite.mmdb",
+            r#"{"country": "Germany", "country_code": "DE", "continent_code": "EU", "asn": "AS64500", "as_name": "Example Net", "as_domain": "example.net"}"#,
+            ("DE", "unknown", 64_500, "Example Net"),
+            "country and AS",
+        ),
+        (
+            "ipinfo generic_country_asn_free.mmdb",
+            r#"{"country": "DE", "country_name": "Germany", "continent": "EU", "asn": "AS64500", "as_name": "Example Net"}"#,
+            ("DE", "unknown", 64_500, "Example Net"),
+            "country and AS",
+        ),
+        (
+            "ipinfo standard_location.mmdb",
+            r#"{"city": "Kiel", "region": "Schleswig-Holstein", "country": "DE", "lat": "54.3"}"#,
+            ("DE", "Kiel", 0, "unknown"),
+            "country and city",
+        ),
+        (
+            "ipinfo standard_asn.mmdb",
+            r#"{"asn": "AS64500", "name": "Example Net", "type": "isp", "country": "US"}"#,
+            ("unknown", "unknown", 64_500, "Example Net"),
+            "AS",
+        ),
+        ("country", r#"{"country_code": "DE"}"#, ("DE", "unknown", 0, "unknown"), "country"),
+        (
+            "city",
+            r#"{"city": "Kiel", "country_code": "DE", "latitude": 54.3, "state1": "Schleswig-Holstein", "timezone": "Europe/Berlin"}"#,
+            ("DE", "Kiel", 0, "unknown"),
+            "country and city",
+        ),
+        (
+            "GeoOpen-Country-ASN",
+            r#"{"country": {"iso_code": "DE", "AutonomousSystemNumber": "64500", "AutonomousSystemOrganization": "Example Net"}}"#,
+            ("DE", "unknown", 64_500, "Example Net"),
+            "country and AS",
+        ),
+    ];
+    for (number, (kind, record, expected, gives)) in makers.into_iter().enumerate() {
+        let file = Made::new(&number.to_string(), kind, &[("198.18.4.0/24", record), ("2a00:1::/32", record)]);
+        let geo = Geo::open(&[&file.0]).expect("the file is sound");
+        for inside in ["198.18.4.9", "2a00:1::9"] {
+            let place = geo.place(geo.lookup(&address(inside.parse().expect("an address"))));
+            assert_eq!((place.country, place.city, place.asn, place.as_name), expected, "{inside} in {kind}");
+        }
+        let loaded = &geo.files()[0];
+        assert_eq!((loaded.kind.as_str(), loaded.gives.to_string().as_str()), (kind, gives));
+    }
+}
+
+#[test]
+fn a_file_that_gives_nothing_is_refused_with_what_it_has() {
+    let good = Made::new("good", "GeoLite2-ASN", &[("198.18.4.0/24", r#"{"autonomous_system_number": 7}"#)]);
+    for (name, kind, record, fields) in [
+        ("privacy", "ipinfo privacy", r#"{"hosting": true, "vpn": false}"#, "its fields are hosting, vpn;"),
+        ("nested", "Own", r#"{"country": {"code": "DE"}, "org": "Net"}"#, "its fields are country.code, org;"),
+        ("named", "Own", r#"{"country": "Germany"}"#, "its fields are country;"),
+        ("empty", "Own", "{}", "it has no records with fields;"),
+    ] {
+        let file = Made::new(name, kind, &[("198.18.4.0/24", record)]);
+        let error = Geo::open(&[&good.0, &file.0]).expect_err("it gives nothing").to_string();
+        let expected = format!("{} ({kind}) gives neither country nor city nor AS: {fields}", file.0.display());
+        assert!(error.contains(&expected) && !error.contains('\n'), "{error}");
+    }
+}
+
+#[test]
+fn the_flat_file_of_the_field_gives_what_its_record_says() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/field/k07-geoip-flat-schema-a.mmdb");
+    if !path.exists() {
+        eprintln!("SKIPPED: no {}", path.display());
+        return;
+    }
+    let geo = Geo::open(&[path]).expect("the file is sound");
+    let place = geo.place(geo.lookup(&address("192.0.2.10".parse().expect("an address"))));
+    assert_eq!((place.country, place.asn, place.as_name), ("DE", 64_500, "Example Net"));
+    assert_eq!(geo.files()[0].gives.to_string(), "country and AS");
 }

@@ -49,7 +49,7 @@ pub(super) struct Flags {
     #[arg(long, value_name = "COUNT", help_heading = "Capture")]
     workers: Option<usize>,
 
-    /// MaxMind City, Country or ASN file (repeatable)
+    /// File of countries, cities or AS in the MaxMind DB format (repeatable)
     #[arg(long, value_name = "FILE", help_heading = "Enrichment")]
     geoip: Vec<PathBuf>,
 

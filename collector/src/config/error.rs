@@ -37,6 +37,18 @@ pub enum ConfigError {
         /// The known key most like it.
         nearest: String,
     },
+    /// A section with as many brackets as another kind of section has.
+    #[error("{origin}:{line}: {name} {}", brackets(*is_list, name))]
+    Brackets {
+        /// File name.
+        origin: String,
+        /// Line, from 1.
+        line: usize,
+        /// The section, without brackets.
+        name: &'static str,
+        /// Whether it may stand several times.
+        is_list: bool,
+    },
     /// A value of the right type that cannot be meant.
     #[error("setting {key} is {value}: {remedy}")]
     Meaning {
@@ -65,6 +77,14 @@ pub enum ConfigError {
         /// What the system said, or what is wrong in which line.
         cause: std::io::Error,
     },
+}
+
+fn brackets(is_list: bool, name: &str) -> String {
+    if is_list {
+        format!("is a list, an entry each time: write [[{name}]] with two brackets on both sides, not [{name}]")
+    } else {
+        format!("is one section, not a list: write [{name}] once, not [[{name}]]")
+    }
 }
 
 impl ConfigError {

@@ -43,22 +43,48 @@ pub(super) fn sections() -> [Section; 14] {
     ]
 }
 
-/// Fails with the first key of the document that does not exist.
+/// Sections that are lists.
+const LISTS: [&str; 2] = ["exporters", "clickhouse.shards"];
+
+/// Fails with the first key of the document that does not exist, or the first section of the wrong kind.
 pub(super) fn check(document: &DeTable<'_>, text: &str, origin: &str) -> Result<(), ConfigError> {
-    check_table(document, None, top(), text, origin)?;
+    check_table(document, "", top(), text, origin)?;
     for section in sections() {
-        let Some(value) = document.get(section.name) else { continue };
+        let Some((key, value)) = document.get_key_value(section.name) else { continue };
+        let is_list = LISTS.contains(&section.name);
+        let wrong = || ConfigError::Brackets {
+            origin: origin.to_owned(),
+            line: line_of(text, key.span().start),
+            name: section.name,
+            is_list,
+        };
+        let is_single = value.get_ref().is_table();
+        let is_several =
+            matches!(value.get_ref(), DeValue::Array(all) if all.iter().any(|one| one.get_ref().is_table()));
+        if is_single && is_list || is_several && !is_list {
+            return Err(wrong());
+        }
         if let DeValue::Table(table) = value.get_ref() {
-            check_table(table, Some(section.name), section.keys, text, origin)?;
+            check_table(table, &format!(" in [{}]", section.name), section.keys, text, origin)?;
         }
         let DeValue::Array(elements) = value.get_ref() else { continue };
         for element in elements.iter() {
             if let DeValue::Table(table) = element.get_ref() {
-                check_table(table, Some(section.name), section.keys, text, origin)?;
+                check_table(table, &format!(" in [[{}]]", section.name), section.keys, text, origin)?;
             }
         }
     }
     Ok(())
+}
+
+/// The error for a list that is written with single brackets at `offset`. A second such section is a fault to TOML itself, and the
+/// first inside of another section one of type.
+pub(super) fn single_brackets(text: &str, offset: usize, origin: &str) -> Option<ConfigError> {
+    let line = line_of(text, offset);
+    let written = text.lines().nth(line - 1)?.split('#').next()?.trim();
+    let inside = written.strip_prefix('[')?.strip_suffix(']')?.trim();
+    let name = LISTS.into_iter().find(|name| *name == inside)?;
+    Some(ConfigError::Brackets { origin: origin.to_owned(), line, name, is_list: true })
 }
 
 /// Line of a byte offset, from 1.
@@ -68,7 +94,7 @@ pub(super) fn line_of(text: &str, offset: usize) -> usize {
 
 fn check_table(
     table: &DeTable<'_>,
-    section: Option<&str>,
+    section: &str,
     known: &[&str],
     text: &str,
     origin: &str,
@@ -80,7 +106,7 @@ fn check_table(
         origin: origin.to_owned(),
         line: line_of(text, unknown.span().start),
         key: unknown.get_ref().to_string(),
-        section: section.map(|name| format!(" in [{name}]")).unwrap_or_default(),
+        section: section.to_owned(),
         nearest: nearest(unknown.get_ref(), known),
     })
 }

@@ -29,7 +29,7 @@ pub struct Config {
     pub templates: Templates,
     /// What is made of records.
     pub decode: Decode,
-    /// MaxMind files.
+    /// Files of places and autonomous systems.
     pub geoip: GeoIp,
     /// Files of names.
     pub names_files: Names,
@@ -145,7 +145,7 @@ pub struct Decode {
     pub keep_unknown: bool,
 }
 
-/// MaxMind files.
+/// Files of places and autonomous systems.
 #[derive(Debug, Clone)]
 pub struct GeoIp {
     /// City, Country and ASN files in any order.

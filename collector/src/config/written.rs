@@ -124,7 +124,7 @@ section! {
 }
 
 section! {
-    /// `[geoip]`: MaxMind files.
+    /// `[geoip]`: files of places and autonomous systems.
     GeoIp {
         files: Vec<PathBuf> = Vec::new(),
     }
@@ -379,10 +379,13 @@ impl Written {
     /// # Errors
     /// [`ConfigError::Syntax`] or [`ConfigError::UnknownKey`], with the line.
     pub fn parse(text: &str, origin: &str) -> Result<Self, ConfigError> {
-        let syntax = |error: toml::de::Error| ConfigError::Syntax {
-            origin: origin.to_owned(),
-            line: keys::line_of(text, error.span().map_or(0, |span| span.start)),
-            message: error.message().lines().collect::<Vec<_>>().join(", "),
+        let syntax = |error: toml::de::Error| {
+            let offset = error.span().map_or(0, |span| span.start);
+            keys::single_brackets(text, offset, origin).unwrap_or_else(|| ConfigError::Syntax {
+                origin: origin.to_owned(),
+                line: keys::line_of(text, offset),
+                message: error.message().lines().collect::<Vec<_>>().join(", "),
+            })
         };
         let document = DeTable::parse(text).map_err(syntax)?;
         keys::check(document.get_ref(), text, origin)?;

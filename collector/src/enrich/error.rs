@@ -23,6 +23,20 @@ pub enum Error {
         /// What is wrong with it.
         detail: String,
     },
+    /// A sound file, but one of something else, or in a form that is not known.
+    #[error(
+        "GeoIP file {} ({kind}) gives neither country nor city nor AS: {fields}; name a country, city or ASN file of MaxMind, \
+         DB-IP, IPinfo, IP2Location or ip-location-db, or take it out of geoip.files",
+        path.display()
+    )]
+    Foreign {
+        /// Which file.
+        path: PathBuf,
+        /// What it calls itself.
+        kind: String,
+        /// Which fields it has.
+        fields: String,
+    },
     /// More distinct places or branches than the tables can number.
     #[error("the GeoIP files together have more distinct places than fit; give fewer files")]
     TooLarge,

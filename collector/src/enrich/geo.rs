@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use netflow::columns::Address;
 
 use super::error::Error;
+use super::gives::Gives;
 use super::huge::Huge;
 use super::interner::{Interners, Names};
 use super::merge::Merge;
@@ -60,6 +61,8 @@ pub struct LoadedFile {
     pub kind: String,
     /// When its maker built it, seconds since 1970.
     pub built_at: u64,
+    /// What of what is read its records say.
+    pub gives: Gives,
     pub(super) signature: Signature,
 }
 
@@ -67,17 +70,21 @@ impl Geo {
     /// Reads the files and builds the tables: seconds and hundreds of megabytes for files of real size.
     ///
     /// # Errors
-    /// A file that cannot be read, or has any fault anywhere; the error names it.
+    /// A file that cannot be read, has any fault anywhere, or says nothing of what is read; the error names it.
     pub fn open(files: &[impl AsRef<Path>]) -> Result<Self, Error> {
         let begun = Instant::now();
         let databases = files.iter().map(|path| Database::open(path.as_ref())).collect::<Result<Vec<_>, _>>()?;
         let mut names = Interners::default();
         let mut places = Places::new();
-        let (tree, networks) = build(&databases, &mut names, &mut places)?;
-        let loaded = |(path, database): (_, &Database)| LoadedFile {
+        let Built { tree, networks, gives } = build(&databases, &mut names, &mut places)?;
+        if let Some((foreign, _)) = databases.iter().zip(&gives).find(|(_, gives)| gives.is_nothing()) {
+            return Err(foreign.foreign());
+        }
+        let loaded = |((path, database), gives): ((_, &Database), Gives)| LoadedFile {
             path: AsRef::<Path>::as_ref(path).to_owned(),
             kind: database.kind().to_owned(),
             built_at: database.built_at(),
+            gives,
             signature: database.signature(),
         };
         Ok(Self {
@@ -85,7 +92,7 @@ impl Geo {
             names: names.finish(),
             places: Huge::of(&places.places),
             tree,
-            files: files.iter().zip(&databases).map(loaded).collect(),
+            files: files.iter().zip(&databases).zip(gives).map(loaded).collect(),
             networks,
             build_time: begun.elapsed(),
         })
@@ -223,9 +230,18 @@ impl Places {
     }
 }
 
-fn build(databases: &[Database], names: &mut Interners, places: &mut Places) -> Result<(Tree, u64), Error> {
+/// What is made of the files together.
+struct Built {
+    tree: Tree,
+    networks: u64,
+    /// Of each file.
+    gives: Vec<Gives>,
+}
+
+fn build(databases: &[Database], names: &mut Interners, places: &mut Places) -> Result<Built, Error> {
+    let mut gives = vec![Gives::default(); databases.len()];
     if databases.is_empty() {
-        return Ok((Tree::empty(), 0));
+        return Ok(Built { tree: Tree::empty(), networks: 0, gives });
     }
     let full = |_: Full| Error::TooLarge;
     let mut builder = Builder::new(ROOT_BITS);
@@ -238,8 +254,11 @@ fn build(databases: &[Database], names: &mut Interners, places: &mut Places) -> 
             builder.push(range.first, range.last, place).map_err(full)?;
             networks += 1;
         }
+        for (gives, found) in gives.iter_mut().zip(merge.gives()) {
+            *gives = gives.or(found);
+        }
     }
-    Ok((builder.finish().map_err(full)?, networks))
+    Ok(Built { tree: builder.finish().map_err(full)?, networks, gives })
 }
 
 fn next_serial() -> u64 {

@@ -1,6 +1,7 @@
 //! Joins the networks of several files: every address with the records of all files that know it, in one ascending pass.
 
 use super::error::Error;
+use super::gives::Gives;
 use super::interner::Interners;
 use super::mmdb::{Database, Family, Networks, Range, Record};
 
@@ -27,6 +28,11 @@ impl<'a> Merge<'a> {
             streams.push(Stream { networks, head });
         }
         Ok(Self { streams, next: Some(0) })
+    }
+
+    /// What each file gives, as far as it was read.
+    pub(super) fn gives(&self) -> impl Iterator<Item = Gives> {
+        self.streams.iter().map(|stream| stream.networks.gives())
     }
 
     /// The next range with the joined record of all files, or `None` after the last.

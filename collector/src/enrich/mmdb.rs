@@ -1,10 +1,10 @@
 //! One MaxMind DB file: its networks in ascending order, and of each distinct record what enrichment takes from it.
 //!
 //! Every record is decoded whole, once: a damaged file often opens well and breaks only when the value at fault is decoded. A
-//! field of an unexpected type is passed over, so that files of other makers can be used for what they have in common with
-//! MaxMind's. Not here: how several files are joined.
+//! field of an unexpected type is passed over. Not here: which fields are read (see [`super::fields`]), and how several files are
+//! joined.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
@@ -12,11 +12,19 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use maxminddb::{Reader, Within, WithinOptions};
+use serde::de::IgnoredAny;
+use serde_json::Value;
 
 use super::error::Error;
 use super::fields::Fields;
+use super::gives::Gives;
 use super::interner::Interners;
 use super::signature::Signature;
+
+/// Of a file that gives nothing so many records are looked at for the names of their fields,
+const RECORDS_DESCRIBED: usize = 64;
+/// and so many names are told.
+const FIELDS_TOLD: usize = 24;
 
 /// What one record says; the texts are numbers of its kind in [`Interners`], and 0 is what it does not say.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, bytemuck::Pod, bytemuck::Zeroable)]
@@ -61,6 +69,7 @@ pub(super) struct Networks<'a> {
     /// A sound file has no more networks than this.
     left: u64,
     last: Option<u128>,
+    gives: Gives,
 }
 
 impl Database {
@@ -90,6 +99,51 @@ impl Database {
         &self.reader.metadata().database_type
     }
 
+    /// The error for a file whose records say nothing of what is read.
+    pub(super) fn foreign(&self) -> Error {
+        let fields = self.field_names();
+        let told: Vec<&str> = fields.iter().map(String::as_str).take(FIELDS_TOLD).collect();
+        let fields = match (told.as_slice(), fields.len() - told.len()) {
+            ([], _) => "it has no records with fields".to_owned(),
+            (_, 0) => format!("its fields are {}", told.join(", ")),
+            (_, more) => format!("its fields are {} and {more} more", told.join(", ")),
+        };
+        Error::Foreign { path: self.path.clone(), kind: self.kind().to_owned(), fields }
+    }
+
+    /// Keys of the first records, and of the maps below them as `key.key`.
+    fn field_names(&self) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        let all = if self.reader.metadata().ip_version == 6 { "::/0" } else { "0.0.0.0/0" };
+        let all = all.parse().expect("a constant network parses");
+        let Ok(within) = self.reader.within(all, WithinOptions::default()) else { return names };
+        for found in within.filter_map(Result::ok).take(RECORDS_DESCRIBED) {
+            match found.decode::<Value>() {
+                Ok(Some(Value::Object(record))) => {
+                    for (key, value) in record {
+                        match value {
+                            Value::Object(below) => names.extend(below.keys().map(|inner| format!("{key}.{inner}"))),
+                            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                                names.insert(key);
+                            }
+                        }
+                    }
+                }
+                // A value that JSON cannot hold.
+                Err(_) => names.extend(
+                    found
+                        .decode::<BTreeMap<String, IgnoredAny>>()
+                        .ok()
+                        .flatten()
+                        .into_iter()
+                        .flat_map(BTreeMap::into_keys),
+                ),
+                Ok(_) => {}
+            }
+        }
+        names
+    }
+
     /// The networks of one family.
     pub(super) fn networks(&self, family: Family) -> Result<Networks<'_>, Error> {
         let all = match family {
@@ -101,11 +155,24 @@ impl Database {
         let within = has_family.then(|| self.reader.within(all, WithinOptions::default()));
         let within = within.transpose().map_err(|error| Error::damaged(&self.path, &error))?;
         let left = u64::from(self.reader.metadata().node_count) * 2;
-        Ok(Networks { database: self, family, within, records: HashMap::default(), left, last: None })
+        Ok(Networks {
+            database: self,
+            family,
+            within,
+            records: HashMap::default(),
+            left,
+            last: None,
+            gives: Gives::default(),
+        })
     }
 }
 
 impl Networks<'_> {
+    /// What the records up to here say.
+    pub(super) fn gives(&self) -> Gives {
+        self.gives
+    }
+
     /// The next network, or `None` after the last.
     pub(super) fn next(&mut self, names: &mut Interners) -> Result<Option<Range>, Error> {
         let damaged = |error: &dyn fmt::Display| Error::damaged(&self.database.path, error);
@@ -123,6 +190,7 @@ impl Networks<'_> {
                     if let Some(fields) = found.decode::<Fields>().map_err(|error| damaged(&error))? {
                         record = fields.record(names);
                     }
+                    self.gives.take(&record);
                     self.records.insert(offset, record);
                     record
                 }

@@ -15,6 +15,8 @@ mod error;
 mod fields;
 /// Addresses to places.
 pub mod geo;
+/// What a file gives of what is read.
+mod gives;
 /// Memory for large tables.
 mod huge;
 /// Texts, each kept once.
@@ -44,6 +46,7 @@ pub use counters::Counters;
 pub use enricher::Enricher;
 pub use error::Error;
 pub use geo::Geo;
+pub use gives::Gives;
 pub use names::Names;
 pub use networks::Networks;
 pub use published::Published;

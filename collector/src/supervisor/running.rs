@@ -74,7 +74,9 @@ impl Running {
     pub(super) fn start(config: &Config, stop: &AtomicBool) -> Result<Self, Error> {
         capture::ensure_usable(&config.capture)?;
         let listener = config.metrics.listen.map(listen_for_metrics).transpose()?;
-        let published = Published::new(Geo::open(&config.geoip.files)?);
+        let geo = Geo::open(&config.geoip.files)?;
+        log_geoip(&geo);
+        let published = Published::new(geo);
         let watcher = Watcher::start(enrich::watcher::Settings::new(config.geoip.files.clone()), published.clone())?;
         let names = Published::new(config.names());
         let networks = Published::new(config.networks.clone());
@@ -386,6 +388,12 @@ impl Keeps<'_> {
         let retention = Retention::start(self.client, config.retention, move || ready.is_ready())
             .map_err(Error::system("start retention"))?;
         Ok((Some(dictionaries), Some(retention)))
+    }
+}
+
+fn log_geoip(geo: &Geo) {
+    for file in geo.files() {
+        tracing::info!(file = %file.path.display(), kind = file.kind, gives = %file.gives, "read a GeoIP file");
     }
 }
 

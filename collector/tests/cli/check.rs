@@ -5,7 +5,7 @@ use std::net::{TcpListener, UdpSocket};
 use nix::unistd::{Gid, Uid, geteuid};
 use std::os::unix::process::CommandExt as _;
 
-use crate::{collector, run, stderr, stdout};
+use crate::{TemporaryFile, collector, mmdb, run, stderr, stdout};
 
 /// A UDP port that nobody has, as an argument.
 fn free_port() -> String {
@@ -34,6 +34,35 @@ fn what_fails_is_told_with_the_remedy() {
     let url = ["--clickhouse-url", "http://127.0.0.1:1"];
     check(&url, 1, "fail ClickHouse");
     check(&["--geoip", "/nonexistent.mmdb"], 1, "fail GeoIP");
+}
+
+#[test]
+fn geoip_files_are_told_with_what_they_give() {
+    let lite = r#"{"country": "Oman", "country_code": "OM", "asn": "AS64500", "as_name": "Net"}"#;
+    let good = TemporaryFile::new("lite.mmdb", &mmdb::file("ipinfo generic_lite.mmdb", &[("198.18.0.0/15", lite)]));
+    let text = format!("ok GeoIP {}: ipinfo generic_lite.mmdb, gives country and AS, 1 networks", good.path());
+    check(&["--geoip", good.path(), "--discard"], 0, &text);
+    let record = r#"{"hosting": true, "country": "Oman"}"#;
+    let bad = TemporaryFile::new("bad.mmdb", &mmdb::file("Own", &[("198.18.0.0/15", record)]));
+    let text = format!("{} (Own) gives neither country nor city nor AS: its fields are country, hosting;", bad.path());
+    check(&["--geoip", bad.path(), "--discard"], 1, &text);
+    // Nothing but the header of a pcap file.
+    let capture = TemporaryFile::new(
+        "geoip.pcap",
+        &[0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0],
+    );
+    let state = std::env::temp_dir().join(format!("collector-geoip-state-{}", std::process::id()));
+    let state = state.to_str().expect("UTF-8");
+    let port = free_port();
+    for command in [
+        &["run", "--port", &port, "--discard", "--metrics", "off", "--state-dir", state][..],
+        &["decode", capture.path()],
+    ] {
+        let output = run(&[command, &["--geoip", bad.path()]].concat());
+        assert_eq!(output.status.code(), Some(1), "{command:?}");
+        assert!(stderr(&output).contains(&text), "{command:?}: {}", stderr(&output));
+    }
+    let _ = std::fs::remove_dir_all(state);
 }
 
 #[test]

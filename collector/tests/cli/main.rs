@@ -12,6 +12,9 @@ mod formats;
 mod journal;
 /// Records before their template.
 mod late;
+/// GeoIP files made in a test.
+#[path = "../common/mmdb.rs"]
+mod mmdb;
 /// `collector replay`.
 mod replay;
 /// `collector templates`.

@@ -91,13 +91,14 @@ fn geoip(config: &Config) -> Vec<Finding> {
         return vec![Finding::warn(
             "GeoIP",
             "no files: places and autonomous systems will be unknown",
-            "name MaxMind files with --geoip FILE",
+            "name files in the MaxMind DB format with --geoip FILE: country, city, ASN",
         )];
     }
     let open = |path: &PathBuf| match Geo::open(&[path]) {
         Ok(geo) => {
-            let kinds: Vec<&str> = geo.files().iter().map(|file| file.kind.as_str()).collect();
-            Finding::ok("GeoIP", format!("{}: {}, {} networks", path.display(), kinds.join(" "), geo.networks()))
+            let told: Vec<String> =
+                geo.files().iter().map(|file| format!("{}, gives {}", file.kind, file.gives)).collect();
+            Finding::ok("GeoIP", format!("{}: {}, {} networks", path.display(), told.join(" "), geo.networks()))
         }
         Err(error) => Finding::failed("GeoIP", &error),
     };

@@ -55,7 +55,7 @@ pub struct DecodeArgs {
     #[arg(value_parser = PossibleValuesParser::new(DECODED.iter().map(|table| table.name)))]
     pub table: Vec<String>,
 
-    /// MaxMind City, Country or ASN file for the columns of places and autonomous systems (repeatable)
+    /// File in the MaxMind DB format for the columns of places and autonomous systems (repeatable)
     #[arg(long, value_name = "FILE", conflicts_with = "fields")]
     pub geoip: Vec<PathBuf>,
 }
