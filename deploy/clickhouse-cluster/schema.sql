@@ -694,3 +694,5 @@ ALTER TABLE collector.flows_local ON CLUSTER `flows`
     ADD INDEX IF NOT EXISTS lived (time_start, time_end, time_received) TYPE minmax GRANULARITY 1;
 
 INSERT INTO schema_version_local (version, binary_version) VALUES (8, '0.1.0');
+
+INSERT INTO schema_version_local (version, binary_version) VALUES (9, '0.1.0');

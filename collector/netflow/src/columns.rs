@@ -97,6 +97,9 @@ struct_of_arrays! {
         end_ms: Flat<i64>,
         /// Exporter address: source of the datagram.
         exporter: Flat<Address>,
+        /// Address of the device that the flow was metered by, where the record or the datagram tells one that differs from the
+        /// source of the datagram; see [`FlowColumns::agents`].
+        agent: Flat<Address>,
         /// Observation domain (IPFIX), source id (NetFlow v9), engine type * 256 + engine id (NetFlow v5), sub-agent
         /// id (sFlow); 0 in NetFlow v1 and v7.
         domain: Flat<u32>,
@@ -198,7 +201,50 @@ struct_of_arrays! {
         raw: Raw,
         ;
         scratch: Scratch,
+        agents_done: usize,
     }
+}
+
+impl FlowColumns {
+    /// The device that each flow was metered by: what the record or the datagram says, else the source of the datagram. Rows that
+    /// were not completed yet (see [`crate::Tables::complete`]) may have an empty cell where nothing is said.
+    ///
+    /// Most exporters say nothing: then no cell is written for it, and this is the column of exporters itself.
+    #[must_use]
+    pub fn agents(&self) -> &[Address] {
+        if self.agent.is_unwritten() { &self.exporter } else { &self.agent }
+    }
+
+    /// The device that one flow was metered by.
+    pub(crate) fn agent_of(&self, row: usize) -> Address {
+        let told = self.agent.get(row).copied().filter(|agent| !is_unspecified(*agent));
+        told.or_else(|| self.exporter.get(row).copied()).unwrap_or_default()
+    }
+
+    /// Fills the agent's cells of rows of which nothing was said, once for each row as long as rows only get more. All columns
+    /// are of one length.
+    pub(crate) fn complete_agents(&mut self) {
+        if self.agent.is_unwritten() {
+            return;
+        }
+        let rows = self.len();
+        let first = std::mem::replace(&mut self.agents_done, rows);
+        for (agent, exporter) in self.agent.iter_mut().zip(&self.exporter).skip(first) {
+            if is_unspecified(*agent) {
+                *agent = *exporter;
+            }
+        }
+    }
+
+    /// Says that rows were taken away.
+    pub(crate) fn forget_agents(&mut self) {
+        self.agents_done = 0;
+    }
+}
+
+/// Whether an address is none: all zero, or the mapped 0.0.0.0.
+pub(crate) fn is_unspecified(address: Address) -> bool {
+    address == Address::default() || address == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0]
 }
 
 impl Labels {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::announce::rate_of_probability;
 use crate::arrays::Column;
 use crate::clock::Now;
-use crate::columns::{Address, FlowColumns};
+use crate::columns::{Address, FlowColumns, is_unspecified};
 use crate::counts::Counts;
 use crate::derive;
 use crate::flat::Flat;
@@ -207,6 +207,7 @@ fn address_column(column: Addr, out: &mut FlowColumns) -> &mut Flat<Address> {
         Addr::BgpNextHop => &mut out.bgp_next_hop,
         Addr::PostNatSrc => &mut out.post_nat_src_addr,
         Addr::PostNatDst => &mut out.post_nat_dst_addr,
+        Addr::Agent => &mut out.agent,
     }
 }
 
@@ -321,10 +322,6 @@ fn address(value: &[u8]) -> Address {
         return mapped(four);
     }
     <[u8; 16]>::try_from(value).unwrap_or_default()
-}
-
-fn is_unspecified(address: Address) -> bool {
-    address == Address::default() || address == mapped([0; 4])
 }
 
 pub(crate) fn direction(value: u64) -> u8 {

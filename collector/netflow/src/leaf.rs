@@ -75,6 +75,7 @@ fn address(column: Addr, width: u16) -> Option<Leaf> {
         Addr::BgpNextHop => of!(bgp_next_hop),
         Addr::PostNatSrc => of!(post_nat_src_addr),
         Addr::PostNatDst => of!(post_nat_dst_addr),
+        Addr::Agent => of!(agent),
     })
 }
 

@@ -41,6 +41,8 @@ impl Outcome {
 pub struct Message {
     /// Source address of the datagram.
     pub exporter: Address,
+    /// Address that the exporter gives itself in the header (sFlow); its source address where it gives itself none.
+    pub agent: Address,
     /// 1, 5, 7, 9 or 10; 105 is sFlow v5.
     pub version: u8,
     /// Observation domain, source id, engine or sub-agent.
@@ -57,6 +59,7 @@ impl From<&Header> for Message {
     fn from(header: &Header) -> Self {
         Self {
             exporter: header.exporter,
+            agent: header.exporter,
             version: header.version,
             domain: header.domain,
             sequence: header.sequence,
@@ -70,6 +73,7 @@ impl From<&sflow::Header> for Message {
     fn from(header: &sflow::Header) -> Self {
         Self {
             exporter: header.exporter,
+            agent: header.device(),
             version: SFLOW_VERSION,
             domain: header.sub_agent,
             sequence: header.sequence,

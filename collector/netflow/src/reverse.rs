@@ -53,6 +53,9 @@ fn change_over(rows: &[usize], out: &mut FlowColumns) {
         copy(column, rows);
     }
     copy(&mut out.exporter, rows);
+    if !out.agent.is_unwritten() {
+        copy(&mut out.agent, rows);
+    }
     copy(&mut out.domain, rows);
     copy(&mut out.template_id, rows);
     for column in [

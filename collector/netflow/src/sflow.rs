@@ -15,7 +15,7 @@ mod xdr;
 
 pub use sample::{Detail, Interface, Kind, Sample};
 
-use crate::columns::Address;
+use crate::columns::{Address, is_unspecified};
 use crate::header::Datagram;
 use crate::report::{Event, Report};
 use flow::SampledFlow;
@@ -31,7 +31,8 @@ pub struct Header {
     pub exporter: Address,
     /// When the datagram was received, milliseconds since 1970.
     pub received_ms: i64,
-    /// Address that the exporter gives itself; unlike `exporter` behind address translation.
+    /// Address that the exporter gives itself, all zero if none; unlike `exporter` behind address translation, or where the
+    /// exporter sends over several routes.
     pub agent: Address,
     /// Which of the exporter's sources of datagrams this is; each counts its own sequence.
     pub sub_agent: u32,
@@ -39,6 +40,14 @@ pub struct Header {
     pub sequence: u32,
     /// Milliseconds since the exporter started, wrapping.
     pub uptime_ms: u32,
+}
+
+impl Header {
+    /// The address that the exporter gives itself, or the source address of the datagram where it gives itself none.
+    #[must_use]
+    pub fn device(&self) -> Address {
+        if is_unspecified(self.agent) { self.exporter } else { self.agent }
+    }
 }
 
 /// Whether a payload is sFlow version 5.

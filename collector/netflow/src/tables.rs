@@ -25,11 +25,13 @@ impl Tables {
     /// Makes all columns of a table equally long, after [`crate::decode_part`].
     pub fn complete(&mut self) {
         self.flows.resize(self.flows.len());
+        self.flows.complete_agents();
     }
 
     /// Forgets the rows, keeps the memory.
     pub fn clear(&mut self) {
         self.flows.clear();
+        self.flows.forget_agents();
         self.nat_events.clear();
         self.interface_counters.clear();
     }
@@ -44,6 +46,8 @@ struct_of_arrays! {
         event_ms: Vec<i64>,
         /// Exporter address: source of the datagram.
         exporter: Vec<Address>,
+        /// Address of the device that translated: what the record says, else the source of the datagram.
+        agent: Vec<Address>,
         /// Observation domain or source id.
         domain: Vec<u32>,
         /// What happened: natEvent (element 230) by IANA's numbers; 0 for a translation that a flow record tells of.
@@ -93,7 +97,7 @@ struct_of_arrays! {
         received_ms: Vec<i64>,
         /// Exporter address: source of the datagram.
         exporter: Vec<Address>,
-        /// Address that the exporter gives itself.
+        /// Address that the exporter gives itself; source of the datagram where it gives itself none.
         agent: Vec<Address>,
         /// sFlow sub-agent id.
         domain: Vec<u32>,

@@ -4,7 +4,7 @@
 //! Rows are made out of the flow columns that the records have just filled. Records that log and count nothing leave no row
 //! among the flows.
 
-use crate::columns::{Address, FlowColumns};
+use crate::columns::{Address, FlowColumns, is_unspecified};
 use crate::counts::Counts;
 use crate::flat::Flat;
 use crate::header::Header;
@@ -84,6 +84,7 @@ impl Log<'_> {
         out.received_ms.push(self.header.received_ms);
         out.event_ms.push(event_ms);
         out.exporter.push(self.header.exporter);
+        out.agent.push(flows.agent_of(self.row));
         out.domain.push(self.header.domain);
         out.event.push(self.event() as u8);
         out.protocol.push(self.of(&flows.protocol));
@@ -168,8 +169,4 @@ impl Log<'_> {
         );
         [inside, outside]
     }
-}
-
-fn is_unspecified(address: Address) -> bool {
-    address == Address::default() || address == std::net::Ipv4Addr::UNSPECIFIED.to_ipv6_mapped().octets()
 }

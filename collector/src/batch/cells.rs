@@ -1,5 +1,6 @@
 //! One column's cells, by the way they are encoded.
 
+use netflow::FlowColumns;
 use netflow::columns::{Address, Labels};
 use netflow::raw::Raw;
 use netflow::text::Text;
@@ -37,7 +38,12 @@ pub enum Cells<'a> {
     Map(&'a Raw),
 }
 
-impl Cells<'_> {
+impl<'a> Cells<'a> {
+    /// `IPv6`: the devices that flows were metered by.
+    pub(in crate::batch) fn agents(flows: &'a FlowColumns) -> Self {
+        Self::Addr(flows.agents())
+    }
+
     /// Rows in the column.
     #[must_use]
     pub fn len(&self) -> usize {

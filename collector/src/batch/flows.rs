@@ -14,6 +14,7 @@ block_table! {
     "time_end" "DateTime64(3, 'UTC')" "T64, ZSTD(1)" Millis(decoded.flows.end_ms) "End of the flow";
     "exporter_address" "IPv6" "ZSTD(1)" Addr(decoded.flows.exporter) "Address the datagram came from";
     "exporter_name" "LowCardinality(String)" "ZSTD(1)" Text(exporter_name) "Name of the exporter, from the configuration";
+    "agent_address" "IPv6" "ZSTD(1)" agents(decoded.flows) "Address of the device: what it calls itself (sFlow agent; elements 403, 404, 130, 131), else exporter_address";
     "observation_domain" "UInt32" "ZSTD(1)" U32(decoded.flows.domain) "Observation domain (IPFIX), source id (v9), engine (v5), sub-agent (sFlow)";
     "version" "UInt8" "ZSTD(1)" U8(decoded.flows.version) "1, 5, 7, 9: NetFlow; 10: IPFIX; 105: sFlow v5";
     "template_id" "UInt16" "T64, ZSTD(1)" U16(decoded.flows.template_id) "Template the record was decoded with; 0 where there are none";

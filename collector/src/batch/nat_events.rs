@@ -32,6 +32,7 @@ block_table! {
     "time_event" "DateTime64(3, 'UTC')" "T64, ZSTD(1)" Millis(decoded.nat_events.event_ms) "When it happened; when it was received where the exporter does not say";
     "exporter_address" "IPv6" "ZSTD(1)" Addr(decoded.nat_events.exporter) "Address the datagram came from";
     "exporter_name" "LowCardinality(String)" "ZSTD(1)" Text(nat_exporter_name) "Name of the exporter, from the configuration";
+    "agent_address" "IPv6" "ZSTD(1)" Addr(decoded.nat_events.agent) "Address of the device: what it calls itself (elements 403, 404, 130, 131), else exporter_address";
     "observation_domain" "UInt32" "ZSTD(1)" U32(decoded.nat_events.domain) "Observation domain (IPFIX), source id (v9)";
     "event" "UInt8" "ZSTD(1)" U8(decoded.nat_events.event) "What happened: natEvent, information element 230; 0 for a translation that a flow record tells of";
     "event_name" "Enum8('other' = 0, 'NAT translation create' = 1, 'NAT translation delete' = 2, 'NAT addresses exhausted' = 3, 'NAT44 session create' = 4, 'NAT44 session delete' = 5, 'NAT64 session create' = 6, 'NAT64 session delete' = 7, 'NAT44 BIB create' = 8, 'NAT44 BIB delete' = 9, 'NAT64 BIB create' = 10, 'NAT64 BIB delete' = 11, 'NAT ports exhausted' = 12, 'quota exceeded' = 13, 'address binding create' = 14, 'address binding delete' = 15, 'port block allocation' = 16, 'port block de-allocation' = 17, 'threshold reached' = 18)" "ZSTD(1)" Enum(decoded.nat_events.event, NAT_EVENTS) "The same by its name in the registry";

@@ -28,6 +28,7 @@ static MIGRATIONS: &[Migration] = &[
     Migration { version: 6, sql: include_str!("migrations/0006_questions.sql") },
     Migration { version: 7, sql: include_str!("migrations/0007_repairs.sql") },
     Migration { version: 8, sql: include_str!("migrations/0008_dictionaries.sql") },
+    Migration { version: 9, sql: include_str!("migrations/0009_agents.sql") },
 ];
 
 /// Remembers what was applied.

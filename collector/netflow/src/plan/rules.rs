@@ -56,6 +56,9 @@ fn by_element(version: u8, element: u16) -> [Option<Rule>; 3] {
         18 | 63 => addr(Addr::BgpNextHop, 0),
         225 | 281 => addr(Addr::PostNatSrc, 0),
         226 | 282 => addr(Addr::PostNatDst, 0),
+        // The device that metered the flow, as a mediator passes it on (RFC 7119), before who exported it, as a proxy does.
+        403 | 404 => addr(Addr::Agent, 0),
+        130 | 131 => addr(Addr::Agent, 1),
         7 => number(Number::SrcPort, 0),
         180 | 182 => number(Number::SrcPort, 1),
         11 => number(Number::DstPort, 0),

@@ -12,6 +12,7 @@ pub(crate) enum Addr {
     BgpNextHop,
     PostNatSrc,
     PostNatDst,
+    Agent,
 }
 
 /// A column that takes an unsigned number as it is.

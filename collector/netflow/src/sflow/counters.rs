@@ -63,7 +63,7 @@ impl Interface {
         let header = &sample.header;
         out.received_ms.push(header.received_ms);
         out.exporter.push(header.exporter);
-        out.agent.push(header.agent);
+        out.agent.push(header.device());
         out.domain.push(header.sub_agent);
         out.if_index.push(self.index);
         out.if_type.push(self.kind);

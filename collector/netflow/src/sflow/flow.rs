@@ -79,6 +79,10 @@ impl SampledFlow {
         set(&mut out.start_ms, row, header.received_ms);
         set(&mut out.end_ms, row, header.received_ms);
         set(&mut out.exporter, row, header.exporter);
+        // Mostly it is the same, and then the column of agents stays unwritten.
+        if header.device() != header.exporter {
+            set(&mut out.agent, row, header.device());
+        }
         set(&mut out.domain, row, header.sub_agent);
         set(&mut out.version, row, VERSION);
         set(&mut out.packets, row, 1);

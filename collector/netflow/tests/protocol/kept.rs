@@ -21,7 +21,7 @@ fn check(name: &str, fields: &[FieldSpec], data: &[u8], expected: &[(&str, &str)
 fn names_and_values() {
     check("all taken", &[iana(8, 4), iana(1, 1)], &[10, 0, 0, 1, 9], &[]);
     check("a number", &[iana(1, 1), iana(3, 2)], &[9, 1, 0], &[("deltaFlowCount", "256")]);
-    check("an address", &[iana(130, 4)], &[192, 0, 2, 9], &[("exporterIPv4Address", "192.0.2.9")]);
+    check("an address", &[iana(211, 4)], &[192, 0, 2, 9], &[("collectorIPv4Address", "192.0.2.9")]);
     check("a string of variable length", &[iana(83, 65_535)], b"\x03wan", &[("interfaceDescription", "wan")]);
     check("an empty one", &[iana(83, 65_535), iana(1, 1)], &[0, 9], &[("interfaceDescription", "")]);
     check("one that is always empty", &[iana(83, 0), iana(1, 1)], &[9], &[]);

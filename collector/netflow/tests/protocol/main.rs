@@ -8,6 +8,7 @@ mod encoder;
 #[path = "../encoder/decoded.rs"]
 mod decoded;
 
+mod agents;
 mod columns;
 mod directions;
 mod firewall;

@@ -5,7 +5,7 @@ use netflow::{Event, FlowColumns};
 
 use crate::encoder::{
     RATE, counter, counter_expanded, datagram, dropped, ethernet_numbers, flow, flow_between, flow_expanded, gateway,
-    header, interface_counters, ipv4_numbers, ipv6_numbers, router, structure, switch,
+    header, interface_counters, ipv4_numbers, ipv6_numbers, router, structure, switch, words,
 };
 use crate::frames::{IPV4, ethernet, ipv4, tagged, tcp};
 use crate::{EXPORTER, RECEIVED_MS, address, columns};
@@ -25,7 +25,8 @@ fn packet() -> Vec<u8> {
 fn constants_of_the_datagram() {
     let columns = of(&[packet()]);
     assert_eq!((columns.version[0], columns.template_id[0], columns.domain[0]), (105, 0, 3));
-    assert_eq!(columns.exporter, [EXPORTER], "the source of the datagram, not the agent it names");
+    assert_eq!(columns.exporter, [EXPORTER], "the source of the datagram");
+    assert_eq!(columns.agents(), [address("198.51.100.7")], "the agent it names");
     let times = [columns.received_ms[0], columns.start_ms[0], columns.end_ms[0]];
     assert_eq!(times, [RECEIVED_MS; 3]);
     assert_eq!((columns.packets[0], columns.sampling_rate[0]), (1, u64::from(RATE)));
@@ -126,5 +127,27 @@ fn samples_without_a_row() {
     for (event, count) in report.iter() {
         let expected = expected.iter().find(|(known, _)| *known == event).map_or(0, |(_, count)| *count);
         assert_eq!(count, expected, "{}", event.label());
+    }
+}
+
+/// An agent by its type and bytes, and whose the row is.
+#[test]
+fn the_agent_is_the_device_where_there_is_one() {
+    for (kind, bytes, expected) in [
+        (1, &[198, 51, 100, 8][..], "198.51.100.8"),
+        (2, &[0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7], "2001:db8::7"),
+        (1, &[192, 0, 2, 1], "192.0.2.1"),
+        (0, &[], "192.0.2.1"),
+        (1, &[0; 4], "192.0.2.1"),
+        (2, &[0; 16], "192.0.2.1"),
+    ] {
+        let of_sub_agent = &datagram(&[flow(&[])])[12..];
+        let payload = [&words(&[5, kind])[..], bytes, of_sub_agent].concat();
+        let (columns, _) = columns(&payload);
+        assert_eq!(
+            (columns.agents(), &*columns.exporter),
+            (&[address(expected)][..], &[EXPORTER][..]),
+            "{kind} {bytes:?}"
+        );
     }
 }

@@ -23,7 +23,7 @@ fn outcome_of(payload: &[u8]) -> Outcome {
 
 fn message(version: u8) -> Message {
     let (export_ms, uptime_ms) = (Some(EXPORT_MS), Some(UPTIME_MS));
-    Message { exporter: EXPORTER, version, domain: DOMAIN, sequence: 1, export_ms, uptime_ms }
+    Message { exporter: EXPORTER, agent: EXPORTER, version, domain: DOMAIN, sequence: 1, export_ms, uptime_ms }
 }
 
 #[test]
@@ -58,6 +58,7 @@ fn samples_of_sflow() {
     let samples = [sample(1, &[1, 2, 512, 512, 0, 3, 4, 0]), sample(2, &[1, 2, 0])];
     let expected = Message {
         exporter: EXPORTER,
+        agent: [&EXPORTER[..15], &[9]].concat().try_into().expect("16 bytes"),
         version: SFLOW_VERSION,
         domain: 3,
         sequence: 77,

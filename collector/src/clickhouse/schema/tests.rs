@@ -19,13 +19,19 @@ COMMENT 'Counters of interfaces as exporters sent them: totals since the exporte
 ";
 
 fn column_ddl(column: &Column) -> String {
+    column_with_default("", column)
+}
+
+/// A column's definition, with a clause for rows that do not have it.
+fn column_with_default(default: &str, column: &Column) -> String {
     let comment = column.comment.replace('\'', "\\'");
-    format!("`{}` {} COMMENT '{comment}' CODEC({})", column.name, column.kind, column.codec)
+    format!("`{}` {}{default} COMMENT '{comment}' CODEC({})", column.name, column.kind, column.codec)
 }
 
 /// A table as its columns say it must be.
 fn table_ddl(table: &Table, engine: &str) -> String {
-    let columns: Vec<String> = table.columns.iter().map(column_ddl).collect();
+    let is_older = |column: &&Column| table.name == interface_counters::TABLE.name || !is_of_agents(column);
+    let columns: Vec<String> = table.columns.iter().filter(is_older).map(column_ddl).collect();
     format!("CREATE TABLE IF NOT EXISTS {}\n(\n    {}\n)\n{engine}", table.name, columns.join(",\n    "))
 }
 
@@ -52,6 +58,11 @@ fn is_of_networks(column: &Column) -> bool {
     ["src_network", "dst_network", "src_customer", "dst_customer"].contains(&column.name)
 }
 
+/// What version 9 adds to every table but the interface counters, which had it before.
+fn is_of_agents(column: &Column) -> bool {
+    column.name == "agent_address"
+}
+
 /// Compares a committed file with what it must be; rewrites it when the environment has `BLESS`.
 fn check_file(path: &str, expected: &str) {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -66,7 +77,7 @@ fn check_file(path: &str, expected: &str) {
 fn the_second_migration_makes_the_columns() {
     let nat_events = table_ddl(&nat_events::TABLE, NAT_EVENTS_ENGINE);
     let interface_counters = table_ddl(&interface_counters::TABLE, INTERFACE_COUNTERS_ENGINE);
-    let is_added = |column: &Column| !is_in_the_first(column) && !is_of_networks(column);
+    let is_added = |column: &Column| !is_in_the_first(column) && !is_of_networks(column) && !is_of_agents(column);
     let added = new_columns(&flows::TABLE, is_added, is_in_the_first);
     let expected = format!("{added}\n{nat_events}\n{interface_counters}");
     check_file("src/clickhouse/migrations/0002_tables.sql", &expected);
@@ -131,6 +142,20 @@ fn the_fifth_migration_makes_and_fills_the_rollups() {
     statements.extend(tables.iter().zip(ROLLUPS).map(rollup_ddl));
     statements.extend(tables.iter().map(|table| backfill(table)));
     check_file("src/clickhouse/migrations/0005_rollups.sql", &statements.join("\n"));
+}
+
+/// Adds the agent's column, which rows of before have from their exporter.
+fn agents(table: &Table) -> String {
+    let place = table.columns.iter().position(is_of_agents).unwrap();
+    let column = column_with_default(" DEFAULT exporter_address", &table.columns[place]);
+    let after = table.columns[place - 1].name;
+    format!("ALTER TABLE {}\n    ADD COLUMN IF NOT EXISTS {column} AFTER `{after}`;\n", table.name)
+}
+
+#[test]
+fn the_ninth_migration_adds_the_agents() {
+    let statements = [&flows::TABLE, &nat_events::TABLE].map(agents);
+    check_file("src/clickhouse/migrations/0009_agents.sql", &statements.join("\n"));
 }
 
 #[test]
