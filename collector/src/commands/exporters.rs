@@ -10,7 +10,8 @@ use clap::Args;
 use super::Cli;
 use super::output::Output;
 use crate::enrich::names::Prefix;
-use crate::exporters::advice::{advice, duration};
+use crate::exporters::advice::{Weight, advice, duration};
+use crate::exporters::remedies::Remedy;
 use crate::exporters::status::{Report, Status};
 
 /// How long the collector may take to answer.
@@ -18,8 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Show the exporters that send to the running collector, and what is wrong with each
 ///
-/// Asks the collector at the address of its metrics. Below an exporter that something is wrong with stands what it is, and
-/// the configuration lines of the usual platforms that mend it.
+/// Asks the collector at the address of its metrics. Below an exporter stands what is wrong with it (!) or may be as it should be (?),
+/// with the lines that mend it: of the usual platforms, and of the collector's configuration, which takes them up on SIGHUP
+/// (systemctl reload collector). An exporter that has an entry there gets the keys into that entry.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct ExportersArgs {
@@ -121,17 +123,29 @@ fn print(report: &Report, out: &mut impl std::io::Write) -> std::io::Result<()> 
         let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
         writeln!(out, "{}", cells.join("  ").trim_end())?;
         for (index, found) in faults.iter().enumerate() {
-            writeln!(out, "  ! {}", found.fault)?;
+            let mark = match found.weight {
+                Weight::Fault => '!',
+                Weight::Question => '?',
+            };
+            writeln!(out, "  {mark} {}", found.fault)?;
             // Faults that the same lines mend stand together above them.
             if faults.get(index + 1).is_some_and(|next| next.remedies == found.remedies) {
                 continue;
             }
-            for (platform, line) in found.remedies {
-                writeln!(out, "      {platform}: {line}")?;
-            }
+            found.remedies.iter().try_for_each(|remedy| print_remedy(remedy, out))?;
         }
     }
     Ok(())
+}
+
+fn print_remedy(remedy: &Remedy, out: &mut impl std::io::Write) -> std::io::Result<()> {
+    match remedy {
+        Remedy::Line(platform, line) => writeln!(out, "      {platform}: {line}"),
+        Remedy::Configuration(when, block) => {
+            writeln!(out, "      collector: {when}:")?;
+            block.lines().try_for_each(|line| writeln!(out, "          {line}"))
+        }
+    }
 }
 
 fn row(status: &Status, now_ms: i64) -> [String; 10] {

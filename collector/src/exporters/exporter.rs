@@ -18,6 +18,8 @@ const STREAMS_MAX: usize = 64;
 const SOURCES_MAX: usize = 256;
 /// Missing templates that are named for one exporter.
 const WAITING_MAX: usize = 16;
+/// After so long without a data set of a template nobody waits for it any more.
+const WAITING_MS: i64 = 3_600_000;
 /// How much a datagram's clock skew counts: one part in this many.
 const SKEW_WEIGHT: f64 = 16.0;
 /// Export times in whole seconds are on average this much too early.
@@ -30,6 +32,8 @@ pub(super) struct Waiting {
     pub(super) key: TemplateKey,
     /// When the first of them came, milliseconds since 1970.
     pub(super) since_ms: i64,
+    /// When the last of them came.
+    pub(super) last_ms: i64,
     /// Data sets since then.
     pub(super) sets: u64,
 }
@@ -68,6 +72,7 @@ pub(super) struct Exporter {
     pub(super) bytes: u64,
     pub(super) flow_records: u64,
     pub(super) malformed: u64,
+    pub(super) last_malformed_ms: Option<i64>,
     pub(super) last_fault: Option<Event>,
     pub(super) not_allowed: u64,
     pub(super) rate_limited: u64,
@@ -104,6 +109,7 @@ impl Exporter {
         self.rate.add(received_ms, 1, u64::from(outcome.flow_records));
         if let Some(fault) = outcome.fault {
             self.malformed += 1;
+            self.last_malformed_ms = Some(received_ms);
             self.last_fault = Some(fault);
         }
         let Some(message) = outcome.message else { return };
@@ -206,10 +212,13 @@ impl Exporter {
     pub(super) fn wait(&mut self, key: TemplateKey, now_ms: i64) {
         if let Some(waiting) = self.waiting.iter_mut().find(|waiting| waiting.key == key) {
             waiting.sets += 1;
+            waiting.last_ms = now_ms;
             return;
         }
+        // The exporter may have given up a template that never came: it no longer sends sets of it.
+        self.waiting.retain(|waiting| now_ms - waiting.last_ms < WAITING_MS);
         if self.waiting.len() < WAITING_MAX {
-            self.waiting.push(Waiting { key, since_ms: now_ms, sets: 1 });
+            self.waiting.push(Waiting { key, since_ms: now_ms, last_ms: now_ms, sets: 1 });
         }
     }
 

@@ -4,7 +4,7 @@
 //! cannot be pushed out by newcomers, so a flood of forged addresses finds its own end. Not here: the account of datagrams
 //! (`crate::ledger`), templates, and what the front door lets through.
 
-/// What is wrong with an exporter, in words, and the configuration line that mends it.
+/// What is wrong with an exporter, in words, and what mends it.
 pub mod advice;
 /// All exporters.
 mod directory;
@@ -14,6 +14,8 @@ mod exporter;
 mod gaps;
 /// How often something happens, lately.
 mod rate;
+/// What an operator does about each fault.
+pub mod remedies;
 /// Sampling rates in force.
 mod sampling;
 /// Sequence numbers.

@@ -68,6 +68,8 @@ pub struct Status {
     pub last_refused_ms: Option<i64>,
     /// Datagrams that break their protocol.
     pub malformed: u64,
+    /// When the last of these came, milliseconds since 1970.
+    pub last_malformed_ms: Option<i64>,
     /// What the last of them broke.
     pub last_fault: Option<String>,
 }
@@ -105,6 +107,8 @@ pub struct MissingTemplate {
     pub id: u16,
     /// Since when data sets wait for it, milliseconds since 1970.
     pub since_ms: i64,
+    /// When the last of them came, milliseconds since 1970.
+    pub last_ms: i64,
     /// Data sets since then.
     pub sets: u64,
 }
@@ -158,6 +162,7 @@ fn status(address: &Address, exporter: &Exporter, now_ms: i64) -> Status {
         rate_limited: exporter.rate_limited,
         last_refused_ms: exporter.last_refused_ms,
         malformed: exporter.malformed,
+        last_malformed_ms: exporter.last_malformed_ms,
         last_fault: exporter.last_fault.map(|fault| fault.label().to_owned()),
     }
 }
@@ -183,6 +188,7 @@ fn waiting(exporter: &Exporter) -> Vec<MissingTemplate> {
         domain: waiting.key.domain.domain,
         id: waiting.key.id,
         since_ms: waiting.since_ms,
+        last_ms: waiting.last_ms,
         sets: waiting.sets,
     });
     missing.collect()

@@ -2,6 +2,8 @@
 //!
 //! Needs the engine's library (COLLECTOR_LIBCHDB or the usual places); without it the tests say so and are skipped.
 
+/// What `collector exporters` advises, followed.
+mod advice;
 /// Datagrams with known contents.
 mod datagrams;
 /// The sink that discards.
