@@ -3,6 +3,9 @@
 //!
 //! Without libchdb these tests are skipped, loudly; with `COLLECTOR_REQUIRE_PRIVILEGED=1` they fail instead.
 
+/// What queries cannot reach, and who cannot take the store's place.
+#[path = "store/cage.rs"]
+mod cage;
 /// The `clickhouse` crate and clickhouse-go.
 #[path = "store/clients.rs"]
 mod clients;

@@ -49,13 +49,12 @@ impl StoreArgs {
     ///
     /// When the password file cannot be read.
     pub fn settings(self) -> Result<Settings, Error> {
-        let password = match (self.password_file, std::env::var(super::child::PASSWORD_VARIABLE)) {
-            (Some(path), _) => {
+        let password = match self.password_file {
+            Some(path) => {
                 let text = std::fs::read_to_string(&path).map_err(|source| Error::PasswordFile { path, source })?;
                 text.lines().next().map(str::to_owned)
             }
-            (None, Ok(password)) => Some(password),
-            (None, Err(_)) => None,
+            None => None,
         };
         Ok(Settings {
             data_dir: self.data_dir,

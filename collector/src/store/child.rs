@@ -1,10 +1,13 @@
 //! The store as a child process: started, watched, started again when it dies, stopped.
 //!
 //! The child ends when its standard input closes, so it never outlives its parent, however that one ends. It says on
-//! standard output that it answers, and where. Not here: what the child does ([`super::serve`]).
+//! standard output that it answers, and where. The socket it listens on is bound here, once, and lent to each child: while a
+//! child is away, who connects waits, and no other process can take its place. Not here: what the child does
+//! ([`super::serve`]).
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,13 +16,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use nix::sys::socket::{Backlog, listen};
+
+use super::lifeline::{self, Told};
 use super::{Error, Settings};
 use crate::metrics::Counter;
 
-/// The environment variable by which the child gets its password: arguments are visible to every user.
-pub(super) const PASSWORD_VARIABLE: &str = "COLLECTOR_STORE_PASSWORD";
-/// How the child says that it answers; its address follows.
-const READY: &str = "ready ";
+/// Connections that wait while no child answers.
+const BACKLOG: i32 = 1024;
+/// How the child says that it answers.
+const READY: &str = "ready";
 /// How often the child is looked at.
 const WATCH_INTERVAL: Duration = Duration::from_millis(100);
 /// How often waiting for the start is told.
@@ -41,11 +47,20 @@ pub struct Child {
     watcher: Option<JoinHandle<()>>,
 }
 
+/// A child process, and the socket whose end is its end.
+#[derive(Debug)]
+struct Process {
+    child: std::process::Child,
+    lifeline: UnixStream,
+}
+
 #[derive(Debug)]
 struct Shared {
     program: PathBuf,
     settings: Settings,
-    process: Mutex<Option<std::process::Child>>,
+    /// Where each child listens.
+    listener: TcpListener,
+    process: Mutex<Option<Process>>,
     running: AtomicBool,
     stopping: AtomicBool,
     restarts: Counter,
@@ -69,10 +84,14 @@ impl Child {
     ///
     /// As [`Child::start`].
     pub fn start_program(program: &Path, settings: &Settings, stop: &AtomicBool) -> Result<Self, Error> {
-        let (process, address) = spawn(program, settings, stop)?;
+        let listener = bind(settings)?;
+        let address = listener.local_addr().unwrap_or(settings.listen);
+        let settings = Settings { listen: address, ..settings.clone() };
+        let process = spawn(program, &settings, &listener, stop)?;
         let shared = Arc::new(Shared {
             program: program.to_path_buf(),
-            settings: Settings { listen: address, ..settings.clone() },
+            settings,
+            listener,
             process: Mutex::new(Some(process)),
             running: AtomicBool::new(true),
             stopping: AtomicBool::new(false),
@@ -98,7 +117,7 @@ impl Child {
     /// Process id of the running child.
     #[must_use]
     pub fn id(&self) -> Option<u32> {
-        self.shared.process().as_ref().map(std::process::Child::id)
+        self.shared.process().as_ref().map(|process| process.child.id())
     }
 
     /// How often it was started again.
@@ -122,8 +141,8 @@ impl Child {
             let _ = watcher.join();
         }
         self.shared.running.store(false, Ordering::SeqCst);
-        let Some(mut process) = self.shared.process().take() else { return Ok(()) };
-        drop(process.stdin.take());
+        let Some(Process { child: mut process, lifeline }) = self.shared.process().take() else { return Ok(()) };
+        drop(lifeline);
         let deadline = Instant::now() + STOP_LIMIT;
         loop {
             match process.try_wait() {
@@ -148,7 +167,7 @@ impl Drop for Child {
 }
 
 impl Shared {
-    fn process(&self) -> MutexGuard<'_, Option<std::process::Child>> {
+    fn process(&self) -> MutexGuard<'_, Option<Process>> {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -162,7 +181,7 @@ impl Shared {
         let (mut back_off, mut started) = (first, Instant::now());
         while !self.is_stopping() {
             std::thread::sleep(WATCH_INTERVAL);
-            let ended = match self.process().as_mut().map(std::process::Child::try_wait) {
+            let ended = match self.process().as_mut().map(|process| process.child.try_wait()) {
                 Some(Ok(None)) => None,
                 Some(Ok(Some(status))) => Some(status.to_string()),
                 Some(Err(error)) => Some(error.to_string()),
@@ -181,8 +200,8 @@ impl Shared {
             back_off = (back_off * 2).min(last);
             self.restarts.add(1);
             started = Instant::now();
-            match spawn(&self.program, &self.settings, &self.stopping) {
-                Ok((process, _)) => {
+            match spawn(&self.program, &self.settings, &self.listener, &self.stopping) {
+                Ok(process) => {
                     *self.process() = Some(process);
                     self.running.store(true, Ordering::SeqCst);
                     tracing::info!("the store answers again");
@@ -206,17 +225,36 @@ impl Shared {
     }
 }
 
-/// Starts the process and waits until it says where it answers. It is killed when `stop` is raised meanwhile: what the
+/// The socket for the store, with room for those who connect while nobody answers.
+pub(super) fn bind(settings: &Settings) -> Result<TcpListener, Error> {
+    let address = settings.listen;
+    if !address.ip().is_loopback() && settings.password.is_none() {
+        return Err(Error::Exposed { address });
+    }
+    let bound = TcpListener::bind(address)
+        .and_then(|listener| Ok(listen(&listener, Backlog::new(BACKLOG)?).map(|()| listener)?));
+    bound.map_err(|source| Error::Listen { address, source })
+}
+
+/// Starts the process and waits until it says that it answers. It is killed when `stop` is raised meanwhile: what the
 /// engine has acknowledged, it has written.
-fn spawn(program: &Path, settings: &Settings, stop: &AtomicBool) -> Result<(std::process::Child, SocketAddr), Error> {
-    let mut process =
-        command(program, settings).spawn().map_err(|source| Error::Spawn { program: program.to_path_buf(), source })?;
+fn spawn(program: &Path, settings: &Settings, listener: &TcpListener, stop: &AtomicBool) -> Result<Process, Error> {
+    let unstarted = |source| Error::Spawn { program: program.to_path_buf(), source };
+    let (lifeline, childs_end) = lifeline::pair().map_err(unstarted)?;
+    let mut process = command(program, settings).stdin(childs_end).spawn().map_err(unstarted)?;
+    let told = Told { password: settings.password.clone() };
+    if let Err(source) = lifeline::tell(&lifeline, listener, &told) {
+        let _ = process.kill();
+        let _ = process.wait();
+        return Err(unstarted(source));
+    }
     let (sender, ready) = mpsc::channel();
     if let Some(output) = process.stdout.take() {
         std::thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
-                let address = line.strip_prefix(READY).and_then(|address| address.parse().ok());
-                let _ = address.map(|address: SocketAddr| sender.send(address));
+                if line == READY {
+                    let _ = sender.send(());
+                }
             }
         });
     }
@@ -234,7 +272,7 @@ fn spawn(program: &Path, settings: &Settings, stop: &AtomicBool) -> Result<(std:
     let mut told = begun;
     loop {
         match ready.recv_timeout(WATCH_INTERVAL) {
-            Ok(address) => return Ok((process, address)),
+            Ok(()) => return Ok(Process { child: process, lifeline }),
             Err(mpsc::RecvTimeoutError::Timeout) if begun.elapsed() < START_LIMIT && !stop.load(Ordering::SeqCst) => {}
             Err(_) => break,
         }
@@ -273,19 +311,15 @@ fn command(program: &Path, settings: &Settings) -> Command {
     if let Some(bytes) = settings.memory_bytes {
         command.arg("--memory-bytes").arg(bytes.to_string());
     }
-    match &settings.password {
-        Some(password) => command.env(PASSWORD_VARIABLE, password),
-        None => command.env_remove(PASSWORD_VARIABLE),
-    };
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     // A group of its own: the Ctrl-C of a terminal goes to the parent alone, which stores what it holds before it stops
     // the child; and signals that the engine sends to its group do not reach the parent.
     command.process_group(0);
     command
 }
 
-/// The child's half: tells the parent that the store answers at `address`.
-pub(super) fn announce(address: SocketAddr) {
+/// The child's half: tells the parent that the store answers.
+pub(super) fn announce() {
     // A parent that has gone closes standard input too, which ends the store.
-    let _ = writeln!(std::io::stdout(), "{READY}{address}");
+    let _ = writeln!(std::io::stdout(), "{READY}");
 }

@@ -65,6 +65,11 @@ impl LibraryFile {
         }
     }
 
+    /// The file.
+    pub(super) const fn file(&self) -> &File {
+        &self.file
+    }
+
     /// Loads this very file, which takes no right to its directories any more. The file stays open: to describe an
     /// exception the engine reads its own symbols, from where it was loaded.
     pub(super) fn load(self) -> Result<Arc<Library>, Error> {

@@ -10,6 +10,8 @@ mod answer;
 mod args;
 /// A request's body: received, unpacked, held back until it is complete.
 mod body;
+/// What the kernel keeps the process from.
+mod cage;
 /// The store as a supervised child process.
 mod child;
 /// The engine in this process.
@@ -24,6 +26,8 @@ mod frames;
 mod http;
 /// The C interface of the library.
 mod libchdb;
+/// What a child hears from its parent.
+mod lifeline;
 /// Where the library is.
 pub mod locate;
 /// Native blocks for clients with a protocol version.
@@ -65,7 +69,7 @@ pub struct Settings {
     pub connections: usize,
     /// Bound of the engine's memory, in bytes; nine tenths of the machine's where there is none.
     pub memory_bytes: Option<u64>,
-    /// Whether [`serve`] ends when standard input closes: a child dies with its parent.
+    /// Whether [`serve`] is the child of a collector: it listens and ends as its standard input says.
     pub until_stdin_closes: bool,
 }
 
@@ -118,6 +122,9 @@ pub enum Error {
     /// The store keeps the capabilities of whoever started it.
     #[error("cannot give up capabilities before the engine is loaded: {0}; allow prctl and capset to this process")]
     Privileges(std::io::Error),
+    /// The kernel does not shut the process in.
+    #[error("cannot shut the store's process in before the engine is loaded: {0}; allow landlock and seccomp to it")]
+    Cage(String),
     /// The data directory cannot be used.
     #[error(
         "cannot use the store's data directory {path}: {source}; check that this user owns it (the store has no \
@@ -170,6 +177,9 @@ pub enum Error {
         /// What the system says.
         source: std::io::Error,
     },
+    /// A child was told nothing by its collector.
+    #[error("the store's process heard nothing from its collector on standard input: {0}; start it by `collector run`")]
+    Lifeline(std::io::Error),
     /// The threads of the server could not be made.
     #[error("cannot start the store's server: {0}")]
     Server(std::io::Error),

@@ -2,16 +2,18 @@
 //!
 //! Not here: arguments, and what is answered.
 
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use super::cage::{self, Landlock};
 use super::engine::Engine;
 use super::http::{self, Access};
 use super::libchdb::LibraryFile;
+use super::lifeline::{self, Told};
 use super::{Error, Settings, child, priority, privileges};
 
 /// How long requests that run may take to end once the store is told to stop.
@@ -29,13 +31,27 @@ const STACK_BYTES: usize = 8 << 20;
 ///
 /// When it cannot listen, load the engine, or open the data directory.
 pub fn serve(settings: &Settings) -> Result<(), Error> {
-    let has_password = settings.password.as_ref().is_some_and(|password| !password.is_empty());
-    if !settings.listen.ip().is_loopback() && !has_password {
-        return Err(Error::Exposed { address: settings.listen });
-    }
+    let unusable = |source| Error::DataDirectory { path: settings.data_dir.clone(), source };
+    std::fs::create_dir_all(&settings.data_dir).map_err(unusable)?;
     // Found and opened with all privileges: root's alone may lead through a private home to the repository.
     let library = LibraryFile::find(settings.library.as_deref())?;
+    // Listening comes first: an address in use is found out before the engine is loaded. Who connects meanwhile waits.
+    let (listener, told) = if settings.until_stdin_closes {
+        lifeline::hear(std::io::stdin()).map_err(Error::Lifeline)?
+    } else {
+        (child::bind(settings)?, Told { password: settings.password.clone() })
+    };
     privileges::give_up()?;
+    match cage::enter(&settings.data_dir, library.file())? {
+        Landlock::Full => {}
+        Landlock::Partial => tracing::info!(
+            "the store is shut in by an older Landlock: other files are out of its reach, connections and programs by seccomp alone"
+        ),
+        Landlock::Missing => tracing::warn!(
+            "this kernel has no Landlock, or it is switched off (lsm= on the kernel's command line): a query that gets around \
+             the engine's privileges reads what the store's user may read"
+        ),
+    }
     if settings.until_stdin_closes
         && let Err(error) = priority::yield_to_others()
     {
@@ -49,16 +65,15 @@ pub fn serve(settings: &Settings) -> Result<(), Error> {
         .enable_all()
         .build()
         .map_err(Error::Server)?;
-    let result = runtime.block_on(run(settings, library));
+    let result = runtime.block_on(run(settings, library, listener, told));
     // Queries that outlived the grace period must not keep the process.
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
 }
 
-async fn run(settings: &Settings, library: LibraryFile) -> Result<(), Error> {
-    let address = settings.listen;
-    // Listening comes first: an address in use is found out before the engine is loaded. Who connects meanwhile waits.
-    let listener = TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })?;
+async fn run(settings: &Settings, library: LibraryFile, listener: TcpListener, told: Told) -> Result<(), Error> {
+    let listener = listener.set_nonblocking(true).and_then(|()| tokio::net::TcpListener::from_std(listener));
+    let listener = listener.map_err(Error::Server)?;
     let mut stop = stop_signal(settings.until_stdin_closes).map_err(Error::Server)?;
     let starting = settings.clone();
     let engine = tokio::task::spawn_blocking(move || Engine::start(&starting, library))
@@ -67,12 +82,12 @@ async fn run(settings: &Settings, library: LibraryFile) -> Result<(), Error> {
     let engine = Arc::new(engine);
     let access = Access {
         user: settings.user.clone().unwrap_or_else(|| "default".to_owned()),
-        password: settings.password.clone().unwrap_or_default(),
+        password: told.password.unwrap_or_default(),
     };
-    let local = listener.local_addr().unwrap_or(address);
+    let local = listener.local_addr().unwrap_or(settings.listen);
     tracing::info!(address = %local, version = %engine.version, data = %settings.data_dir.display(), "the store answers");
     if settings.until_stdin_closes {
-        child::announce(local);
+        child::announce();
     }
     let router = http::router(engine.clone(), access);
     let mut stopping = stop.clone();
