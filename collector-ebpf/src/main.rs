@@ -7,13 +7,14 @@
 
 #![no_std]
 #![no_main]
-#![feature(core_intrinsics)]
+#![feature(asm_experimental_arch, core_intrinsics)]
 #![expect(
     internal_features,
     reason = "old BPF has atomic addition and no other atomics, so the standard ones leave it out"
 )]
 #![expect(unsafe_code, reason = "the frame and the maps are raw memory of the kernel, checked by its verifier")]
 
+use core::arch::asm;
 use core::intrinsics::{AtomicOrdering, atomic_xadd};
 
 use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS, XDP_REDIRECT};
@@ -33,8 +34,9 @@ use collector_ebpf::rule::LIMITS_PER_GENERATION;
 use collector_ebpf::walk::Datagram;
 use collector_ebpf::{Clock, Config, DatedRule, Fate, Frame, Limit, Rule, Stamp, Verdict, walk};
 
-/// The farthest that a program can look into a frame, `MAX_PACKET_OFF` of `kernel/bpf/verifier.c`.
-const PACKET_OFFSET_MAX: u64 = 0xffff;
+/// The longest distance in a frame that is told apart from longer ones, all bits one: above every length of IP and UDP together
+/// with the headers in front, and above every frame.
+const DISTANCE_MAX: usize = 0x1_ffff;
 /// `BPF_NOEXIST` of `linux/bpf.h`.
 const ONLY_IF_NEW: u64 = 1;
 
@@ -83,8 +85,7 @@ fn steer_frags(context: XdpContext) -> u32 {
 fn goes_on(packet: &Packet, context: &XdpContext) -> bool {
     // SAFETY: the context is the one that the kernel gave to this run of the program.
     let frame_bytes = unsafe { bpf_xdp_get_buff_len(context.ctx) };
-    // The verifier wants the length that is added to a packet pointer to be bounded.
-    !packet.holds(frame_bytes.min(PACKET_OFFSET_MAX) as usize)
+    !packet.holds(frame_bytes as usize)
 }
 
 /// Redirects, drops or passes the frame on; counts each.
@@ -385,8 +386,23 @@ impl Frame for Packet {
 
     #[inline(always)]
     fn holds(&self, length: usize) -> bool {
-        self.start.wrapping_add(length) <= self.end
+        self.start.wrapping_add(bounded(length)) <= self.end
     }
+}
+
+/// `distance`, or [`DISTANCE_MAX`] where it is longer, with a bound that every verifier sees.
+///
+/// A verifier lets nothing be added to a packet pointer whose bounds it does not know, and those before Linux 6.13 know none of
+/// a number that was turned from network byte order. LLVM knows that such a number has 16 bits and would leave out a bound
+/// that it can see through, so this one is an instruction that it cannot.
+#[inline(always)]
+fn bounded(distance: usize) -> usize {
+    let mut distance = distance.min(DISTANCE_MAX);
+    // SAFETY: changes this register alone, and leaves every number as it is that the line above lets through.
+    unsafe {
+        asm!("{0} &= {1}", inout(reg) distance, const DISTANCE_MAX, options(pure, nomem, nostack, preserves_flags));
+    }
+    distance
 }
 
 /// None of the functions called is reserved to programs under the GPL.
