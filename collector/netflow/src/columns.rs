@@ -7,6 +7,7 @@ use crate::flat::Flat;
 use crate::frame::Frame;
 use crate::plan::{SLOTS, Slot};
 use crate::raw::Raw;
+use crate::report::Event;
 use crate::source::Packed;
 use crate::text::Text;
 
@@ -61,6 +62,8 @@ pub(crate) struct Scratch {
     pub(crate) packed: Packed,
     /// The beginnings of packets that records bring with them.
     pub(crate) frames: Vec<Frame>,
+    /// What kept the packets in these closed, all those of the datagram at hand.
+    pub(crate) unopened: Vec<Event>,
     /// Rows that have another direction.
     pub(crate) rows: Vec<usize>,
 }

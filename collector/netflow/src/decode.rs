@@ -29,7 +29,11 @@ pub fn decode_part(datagram: &Datagram<'_>, store: &mut impl Store, out: &mut Ta
     let mut columns = Columns { out, counts: Counts::default() };
     let outcome = walk(datagram, store, report, &mut columns);
     columns.counts.tell(report);
-    Outcome { fault: outcome.fault.or(columns.counts.fault()), ..outcome }
+    let fault = outcome.fault.or(columns.counts.fault());
+    for event in out.flows.scratch.unopened.drain(..) {
+        report.count_unopened(event);
+    }
+    Outcome { fault, unopened: report.unopened(), ..outcome }
 }
 
 /// Who is shown what is in datagrams. A closure that takes a [`Record`] is one that leaves samples aside.

@@ -26,6 +26,8 @@ pub struct Outcome {
     pub sets_refused: u32,
     /// The first thing about it that breaks the protocol.
     pub fault: Option<Event>,
+    /// Sampled packets whose row is of less than what they carry, and what kept the last of them closed.
+    pub unopened: (u32, Option<Event>),
 }
 
 impl Outcome {

@@ -43,6 +43,8 @@ pub enum Class {
     Noted,
     /// Well-formed bytes that could not be used.
     Unused,
+    /// A sampled packet whose row is of less than what it carries.
+    Unopened,
     /// Bytes that break the protocol; given up.
     Malformed,
 }
@@ -118,6 +120,70 @@ events! {
     SampleUnknown "sample_unknown" Unused;
     /// A record of an sFlow flow sample in a format that is not known; passed over by its length.
     SampleRecordUnknown "sample_record_unknown" Unused;
+    /// A sampled packet that could not be opened, or not further: it holds ARP or reverse ARP.
+    UnopenedArp "unopened_arp" Unopened;
+    /// A sampled packet that could not be opened, or not further: it holds LLDP.
+    UnopenedLldp "unopened_lldp" Unopened;
+    /// A sampled packet that could not be opened, or not further: it holds the spanning tree protocol.
+    UnopenedSpanningTree "unopened_spanning_tree" Unopened;
+    /// A sampled packet that could not be opened, or not further: it holds LACP or another slow protocol.
+    UnopenedSlowProtocols "unopened_slow_protocols" Unopened;
+    /// A sampled packet that could not be opened, or not further: it holds CDP, VTP, PVST or another of Cisco's control protocols.
+    UnopenedCisco "unopened_cisco_control" Unopened;
+    /// A sampled packet that could not be opened, or not further: it holds IS-IS or another OSI protocol.
+    UnopenedOsi "unopened_osi" Unopened;
+    /// A sampled packet that could not be opened, or not further: it holds EAP over LAN.
+    UnopenedEapol "unopened_eapol" Unopened;
+    /// A sampled packet that could not be opened, or not further: it holds the precision time protocol over Ethernet.
+    UnopenedPtp "unopened_ptp" Unopened;
+    /// A sampled packet that could not be opened, or not further: it holds connectivity fault management (IEEE 802.1ag).
+    UnopenedCfm "unopened_cfm" Unopened;
+    /// A sampled packet that could not be opened, or not further: it holds Fibre Channel over Ethernet.
+    UnopenedFcoe "unopened_fcoe" Unopened;
+    /// A sampled packet that could not be opened, or not further: it holds InfiniBand, or RoCE of its first version.
+    UnopenedInfiniband "unopened_infiniband" Unopened;
+    /// A sampled packet that could not be opened, or not further: it holds the discovery of PPP over Ethernet.
+    UnopenedPppoeDiscovery "unopened_pppoe_discovery" Unopened;
+    /// A sampled packet that could not be opened, or not further: it holds a control protocol of PPP.
+    UnopenedPppControl "unopened_ppp_control" Unopened;
+    /// A sampled packet that could not be opened, or not further: it holds PPP, compressed or encrypted.
+    UnopenedPppCompressed "unopened_ppp_compressed" Unopened;
+    /// A sampled packet that could not be opened, or not further: it holds PPP with compressed headers of IP.
+    UnopenedHeaderCompressed "unopened_header_compressed" Unopened;
+    /// A sampled packet that could not be opened, or not further: it holds another protocol of PPP.
+    UnopenedPpp "unopened_ppp_other" Unopened;
+    /// A sampled packet that could not be opened, or not further: it holds a management or control frame of IEEE 802.11.
+    UnopenedWireless "unopened_wireless_management" Unopened;
+    /// A sampled packet that could not be opened, or not further: it holds an encrypted frame of IEEE 802.11 or channel of CAPWAP.
+    UnopenedEncrypted "unopened_wireless_encrypted" Unopened;
+    /// A sampled packet that could not be opened, or not further: it holds MACsec, encrypted.
+    UnopenedMacsec "unopened_macsec" Unopened;
+    /// A sampled packet that could not be opened, or not further: it holds an operation and maintenance channel of MPLS.
+    UnopenedMplsChannel "unopened_mpls_channel" Unopened;
+    /// A sampled packet that could not be opened, or not further: it holds a pseudowire of MPLS that is not Ethernet.
+    UnopenedPseudowire "unopened_pseudowire" Unopened;
+    /// A sampled packet that could not be opened, or not further: it holds a session of L2TP version 3 that is neither Ethernet, PPP nor IP.
+    UnopenedL2tp "unopened_l2tpv3" Unopened;
+    /// A sampled packet that could not be opened, or not further: it holds GRE of a version or protocol that is not read.
+    UnopenedGre "unopened_gre_other" Unopened;
+    /// A sampled packet that could not be opened, or not further: it holds IPsec ESP.
+    UnopenedEsp "unopened_esp" Unopened;
+    /// A sampled packet that could not be opened, or not further: it holds IP payload compression.
+    UnopenedIpcomp "unopened_ipcomp" Unopened;
+    /// A sampled packet that could not be opened, or not further: it holds another protocol of LLC or SNAP.
+    UnopenedLlc "unopened_llc_other" Unopened;
+    /// A sampled packet that could not be opened, or not further: it holds another Ethernet type.
+    UnopenedEtherType "unopened_ether_type_other" Unopened;
+    /// A sampled packet that could not be opened, or not further: it holds a link layer that is not read: X.25, SMDS, token bus or an unknown one.
+    UnopenedLink "unopened_link_other" Unopened;
+    /// A sampled packet that could not be opened, or not further: it holds a fragment of multilink PPP or CAPWAP.
+    UnopenedFragment "unopened_fragment" Unopened;
+    /// A sampled packet that could not be opened, or not further: it has more headers than are read.
+    UnopenedDeep "unopened_deep" Unopened;
+    /// A sampled packet that could not be opened, or not further, as its sample ends before the packet inside begins.
+    UnopenedCut "unopened_cut" Unopened;
+    /// A sampled packet that could not be opened, or not further: it has a header that cannot be.
+    UnopenedBroken "unopened_broken" Unopened;
     /// Bytes after the samples of an sFlow datagram, after the records of a NetFlow v1, v5 or v7 datagram or after the length in an IPFIX header.
     TrailingBytes "trailing_bytes" Noted;
     /// A datagram shorter than the header of its version.
@@ -182,6 +248,8 @@ pub struct Report {
     counts: [u64; EVENTS],
     /// The first malformed thing since the last [`Report::forget_fault`].
     fault: Option<Event>,
+    /// How many sampled packets could not be opened since then, and what the last one was.
+    unopened: (u32, Option<Event>),
 }
 
 impl PartialEq for Report {
@@ -194,7 +262,7 @@ impl Eq for Report {}
 
 impl Default for Report {
     fn default() -> Self {
-        Self { counts: [0; EVENTS], fault: None }
+        Self { counts: [0; EVENTS], fault: None, unopened: (0, None) }
     }
 }
 
@@ -214,8 +282,20 @@ impl Report {
         }
     }
 
+    /// Counts a sampled packet that could not be opened.
+    pub(crate) fn count_unopened(&mut self, event: Event) {
+        self.count(event);
+        self.unopened = (self.unopened.0.saturating_add(1), Some(event));
+    }
+
+    /// How many sampled packets could not be opened since the last [`Report::forget_fault`], and what the last one was.
+    pub(crate) fn unopened(&self) -> (u32, Option<Event>) {
+        self.unopened
+    }
+
     pub(crate) fn forget_fault(&mut self) {
         self.fault = None;
+        self.unopened = (0, None);
     }
 
     pub(crate) fn set_fault(&mut self, fault: Option<Event>) {
@@ -261,7 +341,9 @@ impl Report {
     #[must_use]
     pub fn without_rows(&self) -> Self {
         let mut report = *self;
-        for event in OF_ROWS {
+        // Sections of packets in records are opened for columns alone.
+        let unopened = Event::ALL.iter().copied().filter(|event| event.class() == Class::Unopened);
+        for event in OF_ROWS.into_iter().chain(unopened) {
             if let Some(count) = report.counts.get_mut(usize::from(event as u8)) {
                 *count = 0;
             }

@@ -10,6 +10,7 @@ pub(crate) fn complete(plan: &Plan, first_row: usize, out: &mut FlowColumns) {
     let frames = std::mem::take(&mut out.scratch.frames);
     for (record, frame) in frames.iter().enumerate() {
         let row = first_row.saturating_add(record);
+        out.scratch.unopened.extend(frame.unopened);
         if plan.labels.is_empty() {
             out.mpls_labels.set(row, frame.labels());
         }

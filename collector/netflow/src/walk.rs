@@ -54,8 +54,8 @@ pub(crate) fn walk(
     report.forget_fault();
     let mut walk = Walk { store, report, sink, outcome: Outcome { is_complete: true, ..Outcome::default() } };
     walk.datagram(datagram);
-    let fault = walk.report.fault();
-    Outcome { fault, is_complete: walk.outcome.is_complete && fault.is_none(), ..walk.outcome }
+    let (fault, unopened) = (walk.report.fault(), walk.report.unopened());
+    Outcome { fault, unopened, is_complete: walk.outcome.is_complete && fault.is_none(), ..walk.outcome }
 }
 
 /// What a walk needs all along, and what it found so far.

@@ -16,6 +16,8 @@ const TEMPLATE_MS: i64 = 60_000;
 const RECENT_MS: i64 = 900_000;
 /// An exporter that was not heard for this long is said to be silent.
 const SILENT_MS: i64 = 600_000;
+/// One in so many sampled packets that could not be opened is worth a line.
+const UNOPENED_SHARE: u64 = 10;
 
 /// Something to be said of an exporter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +83,14 @@ pub fn advice(status: &Status, now_ms: i64) -> Vec<Advice> {
         let last = status.last_fault.as_deref().unwrap_or("unknown");
         let fault = format!("{} datagrams break their protocol, the last one by {last}", status.malformed);
         say(Weight::Fault, fault, remedies::malformed(exporter, last));
+    }
+    // Some ARP, LLDP and spanning tree is among every network's packets.
+    if status.unopened > 0 && status.unopened.saturating_mul(UNOPENED_SHARE) >= status.flow_records {
+        let (unopened, last) = (status.unopened, status.last_unopened.as_deref().unwrap_or("unknown"));
+        let of = status.flow_records;
+        let fault =
+            format!("{unopened} of {of} sampled packets could not be opened to what they carry, last by {last}");
+        say(Weight::Question, fault, remedies::unopened());
     }
     for (domain, counts) in
         status.domains.iter().filter_map(|domain| domain.sequence_counts.as_ref().map(|counts| (domain, counts)))
@@ -158,13 +168,15 @@ mod tests {
             malformed: 0,
             last_malformed_ms: None,
             last_fault: None,
+            unopened: 0,
+            last_unopened: None,
         }
     }
 
     type Spoil = Box<dyn Fn(&mut Status)>;
 
     /// Every fault alone, and what is said of it.
-    fn spoiled() -> [(Spoil, &'static str); 10] {
+    fn spoiled() -> [(Spoil, &'static str); 11] {
         let missing = |minutes: i64| MissingTemplate {
             version: "NetFlow v9".into(),
             domain: 5,
@@ -197,6 +209,12 @@ mod tests {
                 "version_unknown",
             ),
             (
+                Box::new(|status| {
+                    (status.unopened, status.last_unopened) = (200, Some("unopened_cut".into()));
+                }),
+                "200 of 1000 sampled packets could not be opened to what they carry, last by unopened_cut",
+            ),
+            (
                 Box::new(|status| status.domains[0].sequence_counts = Some("datagrams".into())),
                 "its sequence counts datagrams",
             ),
@@ -222,14 +240,16 @@ mod tests {
 
     #[test]
     fn what_is_over_is_said_no_more() {
-        for (spoil, _) in spoiled().into_iter().take(9) {
+        for (spoil, _) in spoiled().into_iter().take(10) {
             let mut status = healthy();
             spoil(&mut status);
             // The exporter goes on, and is right since half an hour: what it does all the while stays.
             (status.last_seen_ms, status.loss_per_mille) = (NOW + 1_800_000, status.loss_per_mille.map(|_| 0.0));
             let stays = advice(&status, NOW + 1_800_000);
             let is_lasting = |found: &Advice| {
-                ["sampling", "clock", "sequence counts", "elements"].iter().any(|part| found.fault.contains(part))
+                ["sampling", "clock", "could not be opened", "sequence counts", "elements"]
+                    .iter()
+                    .any(|part| found.fault.contains(part))
             };
             assert!(stays.iter().all(is_lasting), "{stays:?}");
         }

@@ -74,6 +74,9 @@ pub(super) struct Exporter {
     pub(super) malformed: u64,
     pub(super) last_malformed_ms: Option<i64>,
     pub(super) last_fault: Option<Event>,
+    /// Sampled packets whose row is of less than what they carry.
+    pub(super) unopened: u64,
+    pub(super) last_unopened: Option<Event>,
     pub(super) not_allowed: u64,
     pub(super) rate_limited: u64,
     pub(super) last_refused_ms: Option<i64>,
@@ -111,6 +114,11 @@ impl Exporter {
             self.malformed += 1;
             self.last_malformed_ms = Some(received_ms);
             self.last_fault = Some(fault);
+        }
+        let (unopened, last_unopened) = outcome.unopened;
+        if unopened > 0 {
+            self.unopened += u64::from(unopened);
+            self.last_unopened = last_unopened;
         }
         let Some(message) = outcome.message else { return };
         if let Some(export_ms) = message.export_ms {

@@ -116,6 +116,16 @@ pub(super) fn sequence() -> Vec<Remedy> {
     lines(&[("exporter", "a quirk of its firmware, and nothing to do: loss is measured in the unit that it counts")])
 }
 
+pub(super) fn unopened() -> Vec<Remedy> {
+    lines(&[
+        ("exporter", "if unopened_cut leads, sample more bytes of each packet: 128 reach into most tunnels"),
+        (
+            "collector",
+            "the kinds and their numbers: collector_unopened_total of /metrics; ARP, encryption and the like are as they are",
+        ),
+    ])
+}
+
 pub(super) fn malformed(exporter: IpAddr, fault: &str) -> Vec<Remedy> {
     let mut all = Vec::new();
     if fault == "version_unknown" {

@@ -72,6 +72,12 @@ pub struct Status {
     pub last_malformed_ms: Option<i64>,
     /// What the last of them broke.
     pub last_fault: Option<String>,
+    /// Sampled packets whose row is of less than what they carry.
+    #[serde(default)]
+    pub unopened: u64,
+    /// What kept the last one closed.
+    #[serde(default)]
+    pub last_unopened: Option<String>,
 }
 
 /// An observation domain of an exporter in one version.
@@ -164,6 +170,8 @@ fn status(address: &Address, exporter: &Exporter, now_ms: i64) -> Status {
         malformed: exporter.malformed,
         last_malformed_ms: exporter.last_malformed_ms,
         last_fault: exporter.last_fault.map(|fault| fault.label().to_owned()),
+        unopened: exporter.unopened,
+        last_unopened: exporter.last_unopened.map(|event| event.label().to_owned()),
     }
 }
 

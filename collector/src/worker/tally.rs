@@ -235,6 +235,9 @@ impl Tally {
                 Class::Ordinary => ("collector_decoded_total", "What decoding gave."),
                 Class::Noted => ("collector_noted_total", "What was decoded although something about it was wrong."),
                 Class::Unused => ("collector_unused_total", "Well-formed parts of datagrams that could not be used."),
+                Class::Unopened => {
+                    ("collector_unopened_total", "Sampled packets whose row is of less than what they carry, by why.")
+                }
                 Class::Malformed => {
                     ("collector_malformed_total", "Parts of datagrams given up because they are malformed.")
                 }

@@ -134,6 +134,7 @@ fn by_element(version: u8, element: u16) -> [Option<Rule>; 3] {
         313 => rule(Target::Section(Layer::Ip), 1),
         317 => rule(Target::Section(Layer::Ip), 2),
         316 => rule(Target::Section(Layer::Mpls), 3),
+        104 => rule(Target::Section(Layer::Ethernet), 4),
         234 => number(Number::IngressVrf, 0),
         235 => number(Number::EgressVrf, 0),
         160 => slot(Slot::SystemInit),

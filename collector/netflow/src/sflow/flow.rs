@@ -49,6 +49,9 @@ impl SampledFlow {
             }
         }
         report.count(Event::FlowRecord);
+        if let Some(unopened) = flow.frame.as_ref().and_then(|(_, frame)| frame.unopened) {
+            report.count_unopened(unopened);
+        }
         if matches!(sample.detail, Detail::Flow { rate: 0, .. }) {
             report.count(Event::SamplingRateZero);
         }

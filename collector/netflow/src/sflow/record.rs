@@ -3,6 +3,7 @@
 use super::xdr::Reader;
 use crate::columns::Address;
 use crate::frame::{Frame, Layer};
+use crate::report::Event;
 
 /// The records of one sample.
 #[derive(Debug, Clone)]
@@ -176,16 +177,25 @@ impl<'a> FlowData<'a> {
 }
 
 impl Header<'_> {
-    /// Reads the packet, if its link layer is one that is read here.
+    /// Reads the packet.
     pub(crate) fn frame(&self) -> Frame {
-        let layer = match self.protocol {
-            1 => Layer::Ethernet,
-            11 => Layer::Ipv4,
-            12 => Layer::Ipv6,
-            13 => Layer::Mpls,
-            _ => return Frame::default(),
+        let unopened = match self.protocol {
+            // Frames within an aggregate of IEEE 802.11 have the header of IEEE 802.3.
+            1 | 17 => return Frame::read(Layer::Ethernet, self.bytes),
+            3 => return Frame::read(Layer::TokenRing, self.bytes),
+            4 => return Frame::read(Layer::Fddi, self.bytes),
+            5 => return Frame::read(Layer::FrameRelay, self.bytes),
+            7 | 14 => return Frame::read(Layer::Ppp, self.bytes),
+            9 => return Frame::read(Layer::Aal5, self.bytes),
+            10 => return Frame::read(Layer::Ip, self.bytes),
+            11 => return Frame::read(Layer::Ipv4, self.bytes),
+            12 => return Frame::read(Layer::Ipv6, self.bytes),
+            13 => return Frame::read(Layer::Mpls, self.bytes),
+            15 => return Frame::read(Layer::Wireless, self.bytes),
+            18 => Event::UnopenedInfiniband,
+            _ => Event::UnopenedLink,
         };
-        Frame::read(layer, self.bytes)
+        Frame::closed(unopened)
     }
 
     /// Whether bytes are missing.

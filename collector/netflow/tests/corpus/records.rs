@@ -208,6 +208,6 @@ fn columns_and_rows_agree() {
             assert_eq!(columns.flows.len() as u64, column_report.flow_rows(), "{name}, packet {}", packet.number);
             assert_eq!(rows.0 as u64, column_report.flow_records(), "{name}, packet {}", packet.number);
         }
-        assert_eq!(row_report, column_report.without_rows(), "{name}");
+        assert_eq!(row_report.without_rows(), column_report.without_rows(), "{name}");
     }
 }

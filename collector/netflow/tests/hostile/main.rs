@@ -43,7 +43,7 @@ impl Decoded {
         dissect(&datagram, &mut self.row_store, &mut self.row_report, &mut |record: Record<'_>| {
             assert_eq!(record.fields().count(), record.template().fields().len(), "a record has all its fields");
         });
-        assert_eq!(self.report.without_rows(), self.row_report, "columns and rows agree");
+        assert_eq!(self.report.without_rows(), self.row_report.without_rows(), "columns and rows agree");
         self
     }
 

@@ -106,7 +106,7 @@ fn agree(payload: &[u8]) {
     dissect(&datagram(payload), &mut MapStore::default(), &mut row_report, &mut |record: Record<'_>| {
         assert_eq!(record.fields().count(), record.template().fields().len(), "a record has all its fields");
     });
-    assert_eq!(column_report.without_rows(), row_report, "{payload:02x?}");
+    assert_eq!(column_report.without_rows(), row_report.without_rows(), "{payload:02x?}");
     assert_eq!(u64::try_from(columns.flows.len()).expect("few rows"), column_report.flow_rows());
     assert_eq!(columns.flows.src_addr.len(), columns.flows.len());
     assert_eq!(columns.flows.application_name.keys().len(), columns.flows.len());

@@ -1,6 +1,6 @@
 //! Beginnings of packets in records: dataLinkFrameSection, ipHeaderPacketSection and the label stack.
 
-use netflow::FlowColumns;
+use netflow::{Event, FlowColumns};
 
 use crate::{Decoded, FieldSpec, iana, v4};
 
@@ -30,6 +30,7 @@ fn of_the_link_layer() {
     let found = flows(&[iana(315, 52)], &[&frame]);
     check_packet("of fixed length", &found, 60);
     assert_eq!((found.src_mac[0], found.dst_mac[0], found.src_vlan[0]), (0x0200_0000_0001, 0x0200_0000_0002, 100));
+    check_packet("in the element before it", &flows(&[iana(104, 52)], &[&frame]), 60);
     check_packet("with the frame's length", &flows(&[iana(312, 2), iana(315, 52)], &[&[0, 78], &frame]), 78);
     let variable = [&[52][..], &frame].concat();
     let both = flows(&[iana(315, 65_535), iana(10, 1)], &[&variable, &[3], &variable, &[4]]);
@@ -40,6 +41,13 @@ fn of_the_link_layer() {
     assert_eq!((many.len(), many.dst_port[99], many.src_vlan[99]), (100, 80, 100));
     let broken = flows(&[iana(315, 4)], &[&[1, 2, 3, 4]]);
     assert_eq!((broken.src_addr[0], broken.bytes[0], broken.packets[0]), ([0; 16], 0, 1));
+}
+
+#[test]
+fn what_cannot_be_opened_is_counted() {
+    let arp = [&LINK[..16], &[8, 6], &[0; 28]].concat();
+    let found = Decoded::of_fields(&[iana(315, 46)], &[&arp[..], &arp].concat());
+    assert_eq!((found.tables.flows.len(), found.report.get(Event::UnopenedArp)), (2, 2));
 }
 
 #[test]

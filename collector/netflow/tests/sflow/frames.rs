@@ -22,6 +22,15 @@ pub(crate) fn ipv4(hosts: [u8; 2], protocol: u8, payload: &[u8]) -> Vec<u8> {
     ipv4_with(&[], 0, hosts, protocol, payload)
 }
 
+/// As [`ipv4`], with the checksum of its header.
+pub(crate) fn checked(hosts: [u8; 2], protocol: u8, payload: &[u8]) -> Vec<u8> {
+    let mut packet = ipv4(hosts, protocol, payload);
+    let sum: u32 = packet[..20].chunks(2).map(|word| u32::from(word[0]) << 8 | u32::from(word[1])).sum();
+    let folded = !u16::try_from((sum & 0xffff) + (sum >> 16)).expect("few words");
+    packet[10..12].copy_from_slice(&folded.to_be_bytes());
+    packet
+}
+
 /// As [`ipv4`], with options and a fragment field.
 pub(crate) fn ipv4_with(options: &[u8], fragment: u16, hosts: [u8; 2], protocol: u8, payload: &[u8]) -> Vec<u8> {
     let words = u8::try_from(5 + options.len() / 4).expect("few");
@@ -50,6 +59,13 @@ pub(crate) fn tcp(port: u16) -> Vec<u8> {
 pub(crate) fn udp(port: u16, payload: &[u8]) -> Vec<u8> {
     let length = u16::try_from(8 + payload.len()).expect("short");
     [&40_000_u16.to_be_bytes()[..], &port.to_be_bytes(), &length.to_be_bytes(), &[0; 2], payload].concat()
+}
+
+/// Between these ports.
+pub(crate) fn udp_between(ports: [u16; 2], payload: &[u8]) -> Vec<u8> {
+    let mut datagram = udp(ports[1], payload);
+    datagram[..2].copy_from_slice(&ports[0].to_be_bytes());
+    datagram
 }
 
 pub(crate) fn vxlan(payload: &[u8]) -> Vec<u8> {

@@ -2,6 +2,8 @@
 
 #![expect(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "a test may panic")]
 
+/// Frames of every kind that is opened.
+mod carriers;
 /// Interface counters.
 mod counters;
 /// Writes datagrams.
@@ -16,6 +18,10 @@ mod packets;
 mod records;
 /// The fuzz targets' seeds.
 mod seeds;
+/// The innermost packets as another program finds them.
+mod tshark;
+/// What cannot be opened.
+mod unopened;
 /// Samples as names and values.
 mod values;
 

@@ -52,13 +52,15 @@ fn link_layers() {
     check("one tag", &tagged(&[(0x8100, 0xa064)], IPV4, &four()), FOUR);
     check("two tags", &tagged(&[(0x88a8, 100), (0x8100, 200)], IPV6, &six()), SIX);
     check("two tags of the old type", &tagged(&[(0x9100, 100), (0x8100, 200)], IPV4, &four()), FOUR);
-    check("more tags than are read", &tagged(&[(0x8100, 1); 5], IPV4, &four()), NONE);
+    check("more tags than are kept", &tagged(&[(0x8100, 1); 9], IPV4, &four()), FOUR);
+    check("more tags than are read", &tagged(&[(0x8100, 1); 40], IPV4, &four()), NONE);
     check("ARP", &ethernet(0x0806, &[0; 28]), NONE);
     check("a length in place of a type", &ethernet(0x0100, &four()), NONE);
     check_link("IPv4 alone", 11, &four(), FOUR);
     check_link("IPv6 alone", 12, &six(), SIX);
     check_link("MPLS alone", 13, &mpls(&[16], &four()), FOUR);
-    check_link("PPP", 7, &four(), NONE);
+    check_link("PPP", 7, &[&[0xff, 3, 0, 0x21][..], &four()].concat(), FOUR);
+    check_link("something else in the place of PPP", 7, &four(), NONE);
     check(
         "padding behind a short packet",
         &[ethernet(IPV4, &ipv4([1, 2], UDP, &[])), vec![1; 26]].concat(),

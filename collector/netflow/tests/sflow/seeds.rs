@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::carriers;
 use crate::encoder::{
     RATE, counter, counter_expanded, datagram, dropped, ethernet_numbers, flow, flow_expanded, gateway, header,
     interface_counters, ipv4_numbers, ipv6_numbers, opaque, router, structure, switch, words,
@@ -45,6 +46,15 @@ fn seeds_are_what_the_encoder_writes() {
         ethernet(MPLS, &mpls(&[16, 17], &inner)),
     ];
     check("sflow_tunnels", &datagram(&tunnels.map(|frame| flow(&[header(1, &frame)]))));
+    for (name, carriers) in [
+        ("sflow_links", carriers::links()),
+        ("sflow_labels", carriers::labels()),
+        ("sflow_carried", carriers::tunnels()),
+    ] {
+        let samples: Vec<Vec<u8>> =
+            carriers.iter().map(|carrier| flow(&[header(carrier.protocol, &carrier.frame)])).collect();
+        check(name, &datagram(&samples));
+    }
     let counters =
         [counter(&[interface_counters()]), counter_expanded(&[interface_counters(), structure(2, &[0; 52])])];
     check("sflow_counters", &datagram(&counters));

@@ -191,7 +191,11 @@ fn tell(args: &DecodeArgs, capture: &Capture, store: &MapStore, report: &Report)
     }
     let undecoded = report.iter().filter(|(event, count)| *count > 0 && event.class() != Class::Ordinary);
     for (event, count) in undecoded {
-        let what = if event.class() == Class::Noted { "decoded, but" } else { "not decoded" };
+        let what = match event.class() {
+            Class::Noted => "decoded, but",
+            Class::Unopened => "decoded without what it carries",
+            Class::Ordinary | Class::Unused | Class::Malformed => "not decoded",
+        };
         eprintln!("decode: {what}: {}: {count}", event.label());
     }
     // To whoever looks at a capture, a set whose template did not come is one without a template.
