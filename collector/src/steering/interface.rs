@@ -13,7 +13,7 @@ use super::Error;
 /// What loading, attaching and AF_XDP sockets need, with the numbers of `include/uapi/linux/capability.h`.
 ///
 /// CAP_PERFMON is there because the walk adds header lengths to a packet pointer, which the verifier otherwise forbids.
-const CAPABILITIES: [(u32, &str); 4] =
+pub const CAPABILITIES: [(u32, &str); 4] =
     [(39, "CAP_BPF"), (38, "CAP_PERFMON"), (12, "CAP_NET_ADMIN"), (13, "CAP_NET_RAW")];
 
 /// The index of `interface`.

@@ -26,7 +26,7 @@ use crate::front_door::Rules;
 
 pub use collector_ebpf::{Spread, Verdict};
 pub use error::Error;
-pub use interface::{driver, interfaces, missing_capabilities, queues};
+pub use interface::{CAPABILITIES, driver, interfaces, missing_capabilities, queues};
 pub use minutes::{Count, ExporterMinute};
 pub use program::{Buffers, Program, Verdicts};
 

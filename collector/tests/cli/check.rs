@@ -100,3 +100,56 @@ fn it_needs_no_root() {
     assert!(text.contains("?     XDP on lo"), "{text}");
     assert!(text.contains("check again as root"), "{text}");
 }
+
+/// A unit file of a service that starts as user 65534, with more lines.
+fn unit(name: &str, more: &str) -> TemporaryFile {
+    TemporaryFile::new(name, format!("[Service]\nUser=65534\n{more}").as_bytes())
+}
+
+#[test]
+fn what_the_service_can_do_is_said_and_not_what_this_shell_can() {
+    let with_rights = unit(
+        "rights.service",
+        "AmbientCapabilities=CAP_BPF CAP_PERFMON CAP_NET_ADMIN CAP_NET_RAW\nLimitMEMLOCK=infinity\nStateDirectory=flows\n",
+    );
+    let usual = ["--interface", "lo", "--discard", "--unit"];
+    let of = |unit: &TemporaryFile, more: &[&'static str], code, line: &str| {
+        check(&[&usual[..], &[unit.path()], more].concat(), code, line);
+    };
+    of(&with_rights, &[], 0, &format!("ok service {} starts as user 65534", with_rights.path()));
+    of(&with_rights, &[], 0, "ok rights all that XDP needs, by the unit");
+    of(&with_rights, &[], 0, "frames, no limit by the unit");
+    let state = "ok state directory /var/lib/flows/x: systemd makes it for user 65534 (StateDirectory=)";
+    let output = run(&[
+        "check",
+        "--state-dir",
+        "/var/lib/flows/x",
+        "--metrics",
+        "off",
+        "--discard",
+        "--port",
+        &free_port(),
+        "--unit",
+        with_rights.path(),
+    ]);
+    let text = stdout(&output).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains(state), "{text}");
+
+    let without = unit("without.service", "ProtectSystem=strict\n");
+    of(&without, &["--capture", "xdp"], 1, "fail rights XDP lacks CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_NET_RAW");
+    of(&without, &[], 1, "the unit has ProtectSystem=strict");
+    let stranger = TemporaryFile::new("stranger.service", b"[Service]\nUser=nosuchuser\n");
+    of(&stranger, &[], 1, "starts as user nosuchuser, who does not exist");
+}
+
+#[test]
+fn files_that_the_service_cannot_read_are_named() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let record = r#"{"country_code": "OM"}"#;
+    let file = TemporaryFile::new("closed.mmdb", &mmdb::file("country", &[("198.18.0.0/15", record)]));
+    std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(0o600)).expect("it is ours");
+    let (plain, hiding) = (unit("plain.service", ""), unit("hiding.service", "PrivateTmp=yes\n"));
+    let args = |unit| ["--discard", "--geoip", file.path(), "--unit", unit];
+    check(&args(plain.path()), 1, &format!("fail service {}: user 65534 cannot read it", file.path()));
+    check(&args(hiding.path()), 1, &format!("fail service {}: the unit has PrivateTmp=", file.path()));
+}

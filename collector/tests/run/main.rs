@@ -4,6 +4,8 @@
 
 /// What `collector exporters` advises, followed.
 mod advice;
+/// `collector check` beside a collector that runs.
+mod check;
 /// Datagrams with known contents.
 mod datagrams;
 /// The sink that discards.

@@ -2,9 +2,10 @@
 
 use std::fs;
 
-use super::Finding;
 use super::host::wants_xdp;
 use super::placement;
+use super::running::{Owner, Protocol, Running};
+use super::{Case, Finding};
 use crate::config::{CaptureMode, Config};
 use crate::steering::{self, Mode, Probe};
 use crate::udp;
@@ -15,7 +16,8 @@ const HEADROOM_BYTES: u32 = 256;
 const LINK_HEADER_BYTES: u32 = 22;
 
 /// Looks at interfaces and ports.
-pub(super) fn findings(config: &Config) -> Vec<Finding> {
+pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
+    let config = case.config;
     let mut findings: Vec<Finding> = Vec::new();
     if !wants_xdp(config) {
         let why = match config.capture.mode {
@@ -25,25 +27,34 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
         findings.push(Finding::ok("capture", why));
     } else {
         for interface in &config.capture.interfaces {
-            let probe = steering::probe(interface);
-            findings.push(self::interface(interface, &probe));
-            if probe.queues.is_ok() {
-                findings.push(mode(config, interface, probe));
+            let queues = steering::queues(interface);
+            findings.push(self::interface(interface, &queues));
+            if queues.is_ok() {
+                findings.push(match &case.running {
+                    Some(running) => in_use(interface, running),
+                    None => mode(config, interface, steering::probe(interface)),
+                });
                 findings.extend(frame_size(config, interface));
                 findings.extend(placement::findings(config, interface));
             }
         }
     }
-    findings.extend(config.capture.ports.iter().map(|port| self::port(config, *port)));
+    findings.extend(config.capture.ports.iter().map(|port| self::port(case, *port)));
     findings
 }
 
-fn interface(name: &str, probe: &Probe) -> Finding {
-    let driver = probe.driver.as_deref().unwrap_or("none, a virtual interface");
-    match &probe.queues {
+fn interface(name: &str, queues: &Result<u32, steering::Error>) -> Finding {
+    let driver = steering::driver(name);
+    let driver = driver.as_deref().unwrap_or("none, a virtual interface");
+    match queues {
         Ok(queues) => Finding::ok(name, format!("driver: {driver}; receive queues: {queues}")),
         Err(error) => Finding::failed(name, error),
     }
+}
+
+/// What a running collector has is left alone: trying it out would take its program off, or fail for it.
+fn in_use(interface: &str, running: &Running) -> Finding {
+    Finding::ok(format!("XDP on {interface}"), format!("not tried, the collector runs: {}", running.capture()))
 }
 
 /// The mode in which XDP runs, found by trying.
@@ -62,7 +73,7 @@ fn mode(config: &Config, interface: &str, probe: Probe) -> Finding {
             )
         }
         (Err(error), _) if !steering::missing_capabilities().is_empty() => {
-            Finding::unknown(subject, error.to_string(), "check again as root")
+            Finding::unknown(subject, error.to_string(), "check again as root to try it out")
         }
         (Err(error), _) if config.capture.mode == CaptureMode::Xdp => Finding::failed(subject, &error),
         (Err(error), _) => Finding::warn(subject, error.to_string(), "plain UDP sockets are used until then"),
@@ -83,7 +94,8 @@ fn frame_size(config: &Config, interface: &str) -> Option<Finding> {
     })
 }
 
-fn port(config: &Config, port: u16) -> Finding {
+fn port(case: &Case<'_>, port: u16) -> Finding {
+    let config = case.config;
     let subject = format!("UDP port {port}");
     let settings = udp::Settings {
         address: config.capture.udp_address,
@@ -92,6 +104,21 @@ fn port(config: &Config, port: u16) -> Finding {
     };
     match udp::ensure_unused(&settings) {
         Ok(()) => Finding::ok(subject, "free"),
-        Err(error) => Finding::failed(subject, &error),
+        Err(error) => match case.owner(Protocol::Udp, port) {
+            Some(Owner::Collector) => Finding::ok(subject, "the running collector's"),
+            Some(Owner::Unknown) => Finding::unknown(
+                subject,
+                "in use, by the running collector as it seems",
+                "check again as root to see whose it is",
+            ),
+            Some(Owner::Another) | None => Finding::failed(subject, &error),
+        },
+    }
+}
+
+impl Case<'_> {
+    /// Whose a port in use is, where a collector runs.
+    pub(super) fn owner(&self, protocol: Protocol, port: u16) -> Option<Owner> {
+        self.running.as_ref().map(|running| running.owner(protocol, port))
     }
 }

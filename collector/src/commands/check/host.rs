@@ -6,7 +6,8 @@ use std::path::Path;
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use nix::sys::utsname::uname;
 
-use super::Finding;
+use super::service::Who;
+use super::{Case, Finding};
 use crate::config::{CaptureMode, Config};
 use crate::steering;
 use crate::worker::layout;
@@ -19,12 +20,13 @@ const CAP_NET_ADMIN: u32 = 12;
 const CAP_IPC_LOCK: u32 = 14;
 
 /// Looks at kernel, rights and limits.
-pub(super) fn findings(config: &Config) -> Vec<Finding> {
+pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
+    let (config, who) = (case.config, &case.who);
     let mut findings = vec![kernel(config), processors(config)];
     if wants_xdp(config) {
-        findings.extend([capabilities(config), kernel_types(), locked_memory(config)]);
+        findings.extend([capabilities(config, who), kernel_types(), locked_memory(config, who)]);
     }
-    findings.push(receive_buffer(config));
+    findings.push(receive_buffer(config, who));
     findings
 }
 
@@ -66,10 +68,11 @@ fn processors(config: &Config) -> Finding {
     }
 }
 
-fn capabilities(config: &Config) -> Finding {
-    let missing = steering::missing_capabilities();
+fn capabilities(config: &Config, who: &Who) -> Finding {
+    let missing = who.missing_capabilities();
     if missing.is_empty() {
-        return Finding::ok("rights", "all that XDP needs");
+        let by_unit = if matches!(who, Who::Service(_)) { ", by the unit" } else { "" };
+        return Finding::ok("rights", format!("all that XDP needs{by_unit}"));
     }
     let text = format!("XDP lacks {}", missing.join(", "));
     let remedy = "run as root, or give the service these capabilities (systemd: AmbientCapabilities=)";
@@ -94,7 +97,7 @@ fn kernel_types() -> Finding {
 
 /// The umem is charged to the limit of locked memory, unless the process may lock what it wants
 /// (`xdp_umem_account_pages` in `net/xdp/xdp_umem.c`).
-fn locked_memory(config: &Config) -> Finding {
+fn locked_memory(config: &Config, who: &Who) -> Finding {
     let capture = &config.capture;
     let queues: Vec<u32> = capture.interfaces.iter().map(|name| steering::queues(name).unwrap_or(1)).collect();
     let usable = std::thread::available_parallelism().map_or(1, usize::from);
@@ -102,8 +105,11 @@ fn locked_memory(config: &Config) -> Finding {
     let sockets: u64 =
         queues.iter().map(|queues| u64::from(*queues) * u64::from(layout::sockets_per_queue(workers, *queues))).sum();
     let wanted = sockets * u64::from(capture.frames_per_socket) * u64::from(capture.frame_bytes);
-    if has_capability(CAP_IPC_LOCK) {
+    if who.has_capability("CAP_IPC_LOCK").unwrap_or_else(|| has_capability(CAP_IPC_LOCK)) {
         return Finding::ok("locked memory", format!("{} for frames, no limit for this user", mebibytes(wanted)));
+    }
+    if who.lock_limit() == Some("infinity") {
+        return Finding::ok("locked memory", format!("{} for frames, no limit by the unit", mebibytes(wanted)));
     }
     match getrlimit(Resource::RLIMIT_MEMLOCK) {
         Ok((limit, _)) if limit == RLIM_INFINITY || limit >= wanted => {
@@ -118,10 +124,10 @@ fn locked_memory(config: &Config) -> Finding {
     }
 }
 
-fn receive_buffer(config: &Config) -> Finding {
+fn receive_buffer(config: &Config, who: &Who) -> Finding {
     let wanted = config.capture.udp_receive_buffer_bytes as u64;
     let text = format!("{} for each UDP socket", mebibytes(wanted));
-    if has_capability(CAP_NET_ADMIN) {
+    if who.has_capability("CAP_NET_ADMIN").unwrap_or_else(|| has_capability(CAP_NET_ADMIN)) {
         return Finding::ok("receive buffer", text);
     }
     let limit = fs::read_to_string("/proc/sys/net/core/rmem_max").ok().and_then(|text| text.trim().parse::<u64>().ok());

@@ -11,17 +11,25 @@ mod cluster;
 mod host;
 /// Memory nodes and interrupts.
 mod placement;
+/// The collector that runs already.
+mod running;
+/// The service that the check is about.
+mod service;
 /// State directory, GeoIP files, ClickHouse.
 mod stores;
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::Args;
 
+use self::running::Running;
+use self::service::Who;
 use super::output::Output;
 use super::run::Flags;
 use super::{Cli, password_of_environment};
+use crate::config::Config;
 
 /// Say whether this machine can do what is asked for
 ///
@@ -29,12 +37,30 @@ use super::{Cli, password_of_environment};
 /// mode they get, ports, state directory, GeoIP files, ClickHouse. Each line is ok, warn, fail, or ? for what could not be
 /// found out without more rights; the line below says what to do.
 ///
-/// XDP is tried out on the interfaces: some drivers reset their queues for that and lose frames for a moment.
+/// Where the systemd unit collector.service is installed, rights, memory and the state directory are said of the service's user, not
+/// of this shell's. Where a collector runs with this state directory, what it has is not tried out, and no fault.
+///
+/// XDP is tried out on the interfaces, unless a collector runs: some drivers reset their queues for that and lose frames for a moment.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct CheckArgs {
     #[command(flatten)]
     flags: Flags,
+
+    /// Unit file of the service [default: collector.service where systemd looks for units]
+    #[arg(long, value_name = "FILE", conflicts_with = "this_user")]
+    unit: Option<PathBuf>,
+
+    /// Check for the user and the rights of this shell, although the service is installed
+    #[arg(long)]
+    this_user: bool,
+}
+
+/// What the machine is looked at for.
+struct Case<'c> {
+    config: &'c Config,
+    who: Who,
+    running: Option<Running>,
 }
 
 const EXAMPLES: &str = "\
@@ -81,10 +107,14 @@ pub(super) fn run(args: &CheckArgs, cli: &Cli) -> anyhow::Result<()> {
         // What takes time comes last, so what is known by then is shown first.
         out.flush()
     };
+    let who = if args.this_user { Who::Shell } else { Who::find(args.unit.as_deref())? };
+    let case = Case { config: &config, who, running: Running::find(&config) };
     print(vec![cli.configuration_file()])?;
-    print(host::findings(&config))?;
-    print(capture::findings(&config))?;
-    print(stores::findings(&config))?;
+    print(case.running.iter().map(Running::finding).collect())?;
+    print(case.who.findings(&config, cli.configuration_path()))?;
+    print(host::findings(&case))?;
+    print(capture::findings(&case))?;
+    print(stores::findings(&case))?;
     print(cluster::findings(&config))?;
 
     let [ok, warn, fail, unknown] = counts;

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use nix::sys::statvfs::statvfs;
 use nix::unistd::{AccessFlags, access};
 
-use super::Finding;
 use super::host::mebibytes;
+use super::running::{Owner, Protocol};
+use super::{Case, Finding};
 use crate::clickhouse::{self, Class, Client, schema};
 use crate::config::Config;
 use crate::enrich::Geo;
@@ -19,8 +20,9 @@ const SPACE_WANTED_BYTES: u64 = 10 << 30;
 const SPACE_NEEDED_BYTES: u64 = 256 << 20;
 
 /// Looks at what rows, templates and enrichment need.
-pub(super) fn findings(config: &Config) -> Vec<Finding> {
-    let mut findings = state_directory(&config.state_dir);
+pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
+    let config = case.config;
+    let mut findings = state_directory(case);
     findings.extend(geoip(config));
     if let Some(path) = &config.written.names.networks {
         // The file was read, and so found sound, with the configuration.
@@ -34,16 +36,23 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
             "for measurements alone: leave out --discard and clickhouse.discard to store them",
         )),
         Some(_) => findings.extend(config.clients().iter().flatten().map(|settings| clickhouse(config, settings))),
-        None => findings.extend(embedded(config)),
+        None => findings.extend(embedded(case)),
     }
     if let Some(address) = config.metrics.listen {
-        findings.push(listener("metrics page", address, "metrics.listen"));
+        findings.push(listener(case, "metrics page", address, "metrics.listen"));
     }
     findings
 }
 
-fn state_directory(path: &Path) -> Vec<Finding> {
-    let subject = "state directory";
+fn state_directory(case: &Case<'_>) -> Vec<Finding> {
+    let (subject, path) = ("state directory", case.config.state_dir.as_path());
+    if case.running.is_some() {
+        return vec![Finding::ok(subject, format!("{}, in use", path.display())), disk_space(path)];
+    }
+    if let Some(finding) = case.who.state_directory(path) {
+        let existing = path.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Path::new("/"));
+        return vec![finding, disk_space(existing)];
+    }
     // Where it does not exist yet, the nearest directory above it is where it would be made.
     let Some(existing) = path.ancestors().find(|ancestor| ancestor.exists()) else {
         return vec![Finding::fail(
@@ -145,17 +154,26 @@ fn clickhouse(config: &Config, settings: &clickhouse::Settings) -> Finding {
 }
 
 /// What the embedded store needs before it can start.
-fn embedded(config: &Config) -> Vec<Finding> {
+fn embedded(case: &Case<'_>) -> Vec<Finding> {
+    let config = case.config;
     let library = match store::locate::library(config.store.library.as_deref()) {
         Ok(path) => Finding::ok("store engine", path.display().to_string()),
         Err(error) => Finding::failed("store engine", &error),
     };
-    vec![library, listener("embedded store", config.store.listen, "store.listen")]
+    vec![library, listener(case, "embedded store", config.store.listen, "store.listen")]
 }
 
-fn listener(subject: &str, address: SocketAddr, key: &str) -> Finding {
+fn listener(case: &Case<'_>, subject: &str, address: SocketAddr, key: &str) -> Finding {
     match TcpListener::bind(address) {
         Ok(_) => Finding::ok(subject, format!("{address} is free")),
+        Err(_) if case.owner(Protocol::Tcp, address.port()) == Some(Owner::Collector) => {
+            Finding::ok(subject, format!("{address}: the running collector's"))
+        }
+        Err(_) if case.owner(Protocol::Tcp, address.port()) == Some(Owner::Unknown) => Finding::unknown(
+            subject,
+            format!("{address} is in use, by the running collector as it seems"),
+            "check again as root to see whose it is",
+        ),
         Err(error) => Finding::fail(
             subject,
             format!("{address}: {error}"),
