@@ -76,9 +76,12 @@ pub enum Error {
         interface: String,
     },
     /// The verifier, or a kernel without what the program uses.
-    #[error("load the XDP program: the kernel rejects it: {reason}; Linux 5.11 or later is needed")]
+    #[error(
+        "load the XDP program: the kernel rejects it: {reason}; Linux 5.11 or later is needed: where it is one, report this line \
+         with what `uname -r` says"
+    )]
     Rejected {
-        /// The last words of the verifier.
+        /// The last lines of the verifier, for each of the programs that were tried.
         reason: String,
     },
     /// A map could not be made, read or written.
@@ -152,6 +155,33 @@ impl Error {
             return Self::Rejected { reason: format!("{io_error}: {}", last_words(&log)) };
         }
         Self::Rejected { reason: chain(error) }
+    }
+
+    /// Of two programs that do the same both were refused, for reasons that may differ.
+    pub(super) fn both_rejected([(first, why_first), (second, why_second)]: [(&str, String); 2]) -> Self {
+        let reason = match why_first == why_second {
+            true => format!("{first} and {second}: {why_first}"),
+            false => format!("{first}: {why_first}; {second}: {why_second}"),
+        };
+        Self::Rejected { reason }
+    }
+
+    /// The reason as a metric's label.
+    #[must_use]
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::NotPermitted { .. } => "not_permitted",
+            Self::NoInterface { .. } => "no_interface",
+            Self::ForeignSys { .. } => "foreign_sys",
+            Self::Occupied { .. } => "occupied",
+            Self::NoNative { .. } => "no_native",
+            Self::Attach { .. } => "attach",
+            Self::NoLinks { .. } => "no_links",
+            Self::Rejected { .. } => "verifier",
+            Self::Map { .. } => "map",
+            Self::TooManyPrefixes { .. } | Self::TooManyLimits { .. } => "rules",
+            Self::NoSlot { .. } | Self::Register { .. } | Self::NoSlots { .. } => "slots",
+        }
     }
 
     /// Attaching to `interface` failed.
@@ -240,13 +270,28 @@ fn chain(error: &dyn std::error::Error) -> String {
     line.replace('\n', " ")
 }
 
-/// The verifier's last line that says why: below it stand statistics only.
-fn last_words(log: &str) -> &str {
-    log.lines()
-        .rev()
+/// Lines of the verifier that are quoted: what it refuses, and the instructions before it.
+const LAST_LINES: usize = 3;
+/// No more of a line than this is quoted: the registers of an instruction may fill many screens.
+const LINE_CHARACTERS: usize = 160;
+
+/// The verifier's last lines, which say why, on one line. Below them stand statistics only.
+fn last_words(log: &str) -> String {
+    let is_statistics =
+        |line: &str| ["processed ", "verification time ", "stack depth "].iter().any(|start| line.starts_with(start));
+    let mut lines: Vec<String> = log
+        .lines()
         .map(str::trim)
-        .find(|line| !line.is_empty() && !line.starts_with("processed ") && !line.starts_with("verification time"))
-        .unwrap_or("no reason given")
+        .filter(|line| !line.is_empty() && !is_statistics(line))
+        .rev()
+        .take(LAST_LINES)
+        .map(|line| line.chars().take(LINE_CHARACTERS).collect())
+        .collect();
+    lines.reverse();
+    if lines.is_empty() {
+        return "the verifier gives no reason".to_owned();
+    }
+    lines.join(" | ")
 }
 
 #[cfg(test)]
@@ -255,10 +300,27 @@ mod tests {
 
     #[test]
     fn the_verifier_is_quoted_with_its_reason() {
-        let log = "0: R1=ctx()\n5: (bf) r4 = r2\nR2 invalid mem access 'scalar'\n\
-                   verification time 12 usec\nprocessed 6 insns (limit 1000000) max_states_per_insn 0\n\n";
-        assert_eq!(last_words(log), "R2 invalid mem access 'scalar'");
-        assert_eq!(last_words(""), "no reason given");
+        let short = "0: R1=ctx()\n5: (bf) r4 = r2\nR2 invalid mem access 'scalar'\n";
+        let long = format!("1: R1=ctx()\n9: (0f) r3 += r5 {}\nR3 is bad\n", "x".repeat(1000));
+        let statistics =
+            "verification time 12 usec\nstack depth 64\nprocessed 6 insns (limit 1000000) max_states_per_insn 0\n\n";
+        for statistics in ["", statistics, "stack depth 64+0\n"] {
+            let words = last_words(&format!("{short}{statistics}"));
+            assert_eq!(words, "0: R1=ctx() | 5: (bf) r4 = r2 | R2 invalid mem access 'scalar'");
+            let words = last_words(&format!("{long}{statistics}"));
+            assert!(words.ends_with("x | R3 is bad") && words.len() < 200, "{words}");
+        }
+        assert_eq!(last_words(statistics), "the verifier gives no reason");
+        assert_eq!(last_words(""), "the verifier gives no reason");
+    }
+
+    #[test]
+    fn both_programs_reasons_are_shown_where_they_differ() {
+        let both = |first: &str, second: &str| {
+            Error::both_rejected([("one", first.to_owned()), ("two", second.to_owned())]).to_string()
+        };
+        assert!(both("same", "same").contains("rejects it: one and two: same; Linux"));
+        assert!(both("this", "that").contains("rejects it: one: this; two: that; Linux"));
     }
 
     #[test]

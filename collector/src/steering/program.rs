@@ -65,8 +65,14 @@ impl Program {
     ///
     /// A missing capability, a kernel that rejects the program, no memory for the maps.
     pub fn load(settings: &Settings) -> Result<Self, Error> {
-        match Self::load_for(settings, Buffers::Several) {
-            Err(Error::Rejected { .. }) => Self::load_for(settings, Buffers::One),
+        let why_several = match Self::load_for(settings, Buffers::Several) {
+            Err(Error::Rejected { reason }) => reason,
+            outcome => return outcome,
+        };
+        match Self::load_for(settings, Buffers::One) {
+            Err(Error::Rejected { reason }) => {
+                Err(Error::both_rejected([(Buffers::Several.program(), why_several), (Buffers::One.program(), reason)]))
+            }
             outcome => outcome,
         }
     }

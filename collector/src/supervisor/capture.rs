@@ -15,8 +15,19 @@ use crate::{udp, xsk};
 pub(super) struct Captured {
     /// An attached program for each interface; empty with plain UDP. Dropping them detaches.
     pub(super) interfaces: Vec<Interface>,
+    /// Interfaces on which XDP cannot run although it is wanted there.
+    pub(super) refused: Vec<Refused>,
     /// A set for each worker.
     pub(super) sources: Vec<Sources>,
+}
+
+/// An interface that plain UDP sockets serve because XDP cannot run on it.
+#[derive(Debug, Clone)]
+pub(super) struct Refused {
+    /// Its name.
+    pub(super) interface: String,
+    /// Why, as a metric's label.
+    pub(super) reason: &'static str,
 }
 
 /// What the programs are told of the front door.
@@ -52,13 +63,28 @@ pub enum Error {
     Udp(#[from] udp::Error),
 }
 
+impl Error {
+    /// The reason as a metric's label.
+    fn label(&self) -> &'static str {
+        match self {
+            Self::Steering(error) => error.label(),
+            Self::Xsk(_) => "socket",
+            Self::Udp(_) => "udp",
+        }
+    }
+}
+
 /// Opens everything. With `auto`, an interface on which XDP cannot run is served by the UDP sockets, and the log says why.
 ///
 /// # Errors
 /// When a UDP port cannot be bound, or with `--capture xdp` when XDP cannot run on an interface.
 pub(super) fn open(settings: &config::Capture, door: &DoorSettings) -> Result<Captured, Error> {
     let workers = worker_count(settings);
-    let mut captured = Captured { interfaces: Vec::new(), sources: (0..workers).map(|_| Sources::default()).collect() };
+    let mut captured = Captured {
+        interfaces: Vec::new(),
+        refused: Vec::new(),
+        sources: (0..workers).map(|_| Sources::default()).collect(),
+    };
     // The sockets come first: from the moment on when the program runs, what it passes up has somewhere to go.
     for socket in udp_settings(settings) {
         for sources in &mut captured.sources {
@@ -75,7 +101,13 @@ pub(super) fn open(settings: &config::Capture, door: &DoorSettings) -> Result<Ca
         match open_interface(settings, door, name, &mut captured.sources) {
             Ok(interface) => captured.interfaces.push(interface),
             Err(error) if settings.mode == CaptureMode::Auto => {
-                tracing::warn!(interface = name, %error, "XDP cannot run here: plain UDP sockets receive instead");
+                tracing::error!(
+                    interface = name,
+                    reason = error.label(),
+                    %error,
+                    "XDP cannot run here: plain UDP sockets receive instead, which takes more CPU for each datagram and loses more in a burst"
+                );
+                captured.refused.push(Refused { interface: name.clone(), reason: error.label() });
             }
             Err(error) => return Err(error),
         }

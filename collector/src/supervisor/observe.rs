@@ -19,7 +19,7 @@ use crate::utc::now_ms;
 use crate::worker::tally::{Shared, Tally};
 use netflow::columns::Address;
 
-use super::capture::Interface;
+use super::capture::{Interface, Refused};
 
 /// Handles to every part that counts.
 pub(super) struct Observed {
@@ -29,6 +29,8 @@ pub(super) struct Observed {
     pub(super) tallies: Vec<Arc<Shared>>,
     /// Per interface, as read last.
     pub(super) verdicts: Vec<(String, Mutex<Verdicts>)>,
+    /// Interfaces on which XDP is wanted and cannot run.
+    pub(super) refused: Vec<Refused>,
     pub(super) clickhouse: Arc<clickhouse::Counters>,
     pub(super) names: Published<Names>,
     pub(super) account: Account,
@@ -75,6 +77,11 @@ impl Observed {
         out.gauge("collector_journal_info", help, &[("durability", self.durability)], 1);
         let help = "1 where rows are thrown away once they are encoded, and nothing is stored.";
         out.gauge("collector_sink_discards", help, &[], u64::from(self.discards));
+        for refused in &self.refused {
+            let help = "1 for each interface on which XDP is wanted and cannot run, so that plain UDP sockets receive.";
+            let labels = [("interface", refused.interface.as_str()), ("reason", refused.reason)];
+            out.gauge("collector_xdp_refused", help, &labels, 1);
+        }
         for (interface, verdicts) in &self.verdicts {
             let verdicts = verdicts.lock().unwrap_or_else(PoisonError::into_inner);
             for verdict in Verdict::ALL {

@@ -187,6 +187,7 @@ impl Running {
                 .iter()
                 .map(|interface| (interface.name.clone(), Default::default()))
                 .collect(),
+            refused: std::mem::take(&mut captured.refused),
             clickhouse: Arc::clone(&counters),
             names: names.clone(),
             account: account.clone(),

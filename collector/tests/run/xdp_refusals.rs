@@ -109,11 +109,11 @@ fn auto_says_why_not_xdp_and_goes_on_with_udp() {
     let Some(_turn) = privileged("auto_says_why_not_xdp_and_goes_on_with_udp") else { return };
     let no_rights: &[&str] = &["load the XDP program: not permitted", "CAP_BPF"];
     let no_native: &[&str] = &["attach XDP to bridge0 in native mode", "has no native XDP"];
-    check_auto("rights", UNPRIVILEGED, &["--interface", COLLECTOR], no_rights);
-    check_auto("native", &[], &["--interface", BRIDGE, "--attach", "native"], no_native);
+    check_auto("rights", UNPRIVILEGED, &["--interface", COLLECTOR], no_rights, (COLLECTOR, "not_permitted"));
+    check_auto("native", &[], &["--interface", BRIDGE, "--attach", "native"], no_native, (BRIDGE, "no_native"));
 }
 
-fn check_auto(name: &str, by: &[&str], flags: &[&str], reasons: &[&str]) {
+fn check_auto(name: &str, by: &[&str], flags: &[&str], reasons: &[&str], (interface, label): (&str, &str)) {
     let pair = VethPair::new("auto");
     pair.collector.ip(&format!("link add {BRIDGE} type bridge"));
     let Some(place) = Place::inside(&pair.collector, &format!("auto-{name}")) else { return };
@@ -123,6 +123,8 @@ fn check_auto(name: &str, by: &[&str], flags: &[&str], reasons: &[&str]) {
         assert!(log.contains(part), "{name}: no {part:?} in {log}");
     }
     assert_eq!(collector.metric("capture=\"plain UDP sockets\""), 1, "{name}: {}", collector.metrics());
+    let refused = format!("collector_xdp_refused{{interface=\"{interface}\",reason=\"{label}\"}}");
+    assert_eq!(collector.metric(&refused), 1, "{name}: {}", collector.metrics());
     send(&pair, &place, &[v9_template(), v9_data()]);
     collector.wait_for(BY_UDP, 2);
     assert_eq!(collector.terminate(), 0, "{name}: {}", collector.log());

@@ -76,7 +76,11 @@ fn mode(config: &Config, interface: &str, probe: Probe) -> Finding {
             Finding::unknown(subject, error.to_string(), "check again as root to try it out")
         }
         (Err(error), _) if config.capture.mode == CaptureMode::Xdp => Finding::failed(subject, &error),
-        (Err(error), _) => Finding::warn(subject, error.to_string(), "plain UDP sockets are used until then"),
+        (Err(error), _) => Finding::warn(
+            subject,
+            format!("XDP cannot run here: {error}"),
+            "until then plain UDP sockets receive, which takes more CPU for each datagram and loses more in a burst",
+        ),
     }
 }
 
