@@ -9,6 +9,9 @@ mod cage;
 /// The `clickhouse` crate and clickhouse-go.
 #[path = "store/clients.rs"]
 mod clients;
+/// The store by itself, as its configuration file says.
+#[path = "store/configured.rs"]
+mod configured;
 /// Kill, restart, supervision, errors at start.
 #[path = "store/durability.rs"]
 mod durability;

@@ -42,6 +42,7 @@ impl Engine {
             data_dir: data_dir.clone(),
             listen: ([127, 0, 0, 1], 0).into(),
             library: None,
+            database: "collector".to_owned(),
             user: None,
             password: None,
             connections: 2,

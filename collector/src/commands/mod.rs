@@ -159,11 +159,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
     match &cli.command {
         Command::Run(args) => run::run(args, &cli),
         Command::Check(args) => check::run(args, &cli),
-        Command::Store(args) => {
-            cli.start_log(&config::written::Log::default())?;
-            store::serve(&args.clone().settings()?)?;
-            Ok(())
-        }
+        Command::Store(args) => serve_store(args, &cli),
         Command::Schema(args) => schema::run(args, &cli),
         Command::Decode(args) => {
             cli.start_log(&config::written::Log::default())?;
@@ -180,6 +176,20 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Export(args) => export::run(args, &cli),
         Command::Query(args) => query::run(args, &cli),
     }
+}
+
+/// Serves the embedded store as the configuration says, or, for the collector that started it, as its flags alone say.
+fn serve_store(args: &StoreArgs, cli: &Cli) -> anyhow::Result<()> {
+    let (written, password) = match args.until_stdin_closes {
+        true => (Written::default(), None),
+        false => (cli.written()?, password_of_environment()),
+    };
+    cli.start_log(&written.log)?;
+    let config = Config::resolve(written, password)?;
+    if let Some(server) = &config.clickhouse.url {
+        tracing::warn!(%server, "the configuration names a ClickHouse server: `collector run` stores there, not in this store");
+    }
+    Ok(store::serve(&args.clone().settings(config.embedded())?)?)
 }
 
 impl Cli {

@@ -53,6 +53,7 @@ impl Config {
             data_dir: self.store.data.clone(),
             listen: self.store.listen,
             library: self.store.library.clone(),
+            database: self.clickhouse.database.clone(),
             user: Some(self.clickhouse.user.clone()),
             password: Some(password.to_owned()).filter(|password| !password.is_empty()),
             connections: self.store.connections,

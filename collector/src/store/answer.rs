@@ -2,17 +2,16 @@
 //!
 //! Not here: where the bytes come from.
 
-use std::io::{self, Write};
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use http_body::{Body, Frame};
 use tokio::sync::mpsc;
 
+use super::encodings::{Encoder, Encoding};
 use super::errors::Exception;
 use super::libchdb::Progress;
 use super::request::Head;
@@ -47,9 +46,7 @@ impl Answer {
             ("x-clickhouse-format", format.to_owned()),
             ("x-clickhouse-summary", summary),
         ];
-        if head.gzip {
-            headers.push((header::CONTENT_ENCODING.as_str(), "gzip".to_owned()));
-        }
+        headers.extend(content_encoding(head));
         Self { status: 200, headers, content }
     }
 
@@ -63,9 +60,7 @@ impl Answer {
         if exception.code == super::http::REQUIRED_PASSWORD {
             headers.push((header::WWW_AUTHENTICATE.as_str(), "Basic realm=\"ClickHouse server HTTP API\"".to_owned()));
         }
-        if head.gzip {
-            headers.push((header::CONTENT_ENCODING.as_str(), "gzip".to_owned()));
-        }
+        headers.extend(content_encoding(head));
         let mut packer = Packer::new(head, "");
         let mut body = packer.pack(message(exception, version).as_bytes()).unwrap_or_default();
         body.extend(packer.finish());
@@ -89,6 +84,12 @@ impl Answer {
     }
 }
 
+/// The header that tells of the encoding, where there is one.
+fn content_encoding(head: &Head) -> Option<(&'static str, String)> {
+    let encoding = head.answer_encoding;
+    (encoding != Encoding::Identity).then(|| (header::CONTENT_ENCODING.as_str(), encoding.name().to_owned()))
+}
+
 /// The engine's text with its version behind it, as ClickHouse's server sends it; some texts have it already.
 fn message(exception: &Exception, version: &str) -> String {
     if exception.text.contains("(version ") {
@@ -105,11 +106,11 @@ pub(super) fn late_exception(exception: &Exception, version: &str, tag: &str) ->
     format!("\r\n__exception__\r\n{tag}\r\n{message}{length} {tag}\r\n__exception__\r\n")
 }
 
-/// Packs the engine's bytes for the client: Native blocks for its version, ClickHouse's frames, gzip.
+/// Packs the engine's bytes for the client: Native blocks for its version, ClickHouse's frames, content encoding.
 pub(super) struct Packer {
     protocol_version: u64,
     frames: bool,
-    gzip: Option<GzEncoder<Vec<u8>>>,
+    encoder: Encoder,
 }
 
 impl Packer {
@@ -117,13 +118,13 @@ impl Packer {
         Self {
             protocol_version: if format.eq_ignore_ascii_case("Native") { head.protocol_version } else { 0 },
             frames: head.frames,
-            gzip: head.gzip.then(|| GzEncoder::new(Vec::new(), Compression::fast())),
+            encoder: Encoder::new(head.answer_encoding),
         }
     }
 
     /// Whether the bytes leave as they come.
     pub(super) fn is_plain(&self) -> bool {
-        self.protocol_version == 0 && !self.frames && self.gzip.is_none()
+        self.protocol_version == 0 && !self.frames && self.encoder.is_identity()
     }
 
     /// Packs a piece of the result.
@@ -140,26 +141,17 @@ impl Packer {
 
     /// Packs bytes that are not of the format: an exception behind the result.
     pub(super) fn pack_bytes(&mut self, bytes: &[u8]) -> Vec<u8> {
+        if !self.frames {
+            return self.encoder.pack(bytes.to_vec());
+        }
         let mut framed = Vec::new();
-        let mut bytes = bytes;
-        if self.frames {
-            frames::write(bytes, &mut framed);
-            bytes = &framed;
-        }
-        match &mut self.gzip {
-            Some(encoder) => {
-                // Writing into memory does not fail.
-                let _ = encoder.write_all(bytes).and_then(|()| encoder.flush());
-                std::mem::take(encoder.get_mut())
-            }
-            None if self.frames => framed,
-            None => bytes.to_vec(),
-        }
+        frames::write(bytes, &mut framed);
+        self.encoder.pack(framed)
     }
 
     /// What is left at the end.
     pub(super) fn finish(self) -> Vec<u8> {
-        self.gzip.and_then(|encoder| encoder.finish().ok()).unwrap_or_default()
+        self.encoder.finish()
     }
 }
 

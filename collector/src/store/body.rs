@@ -4,7 +4,7 @@
 //! client that breaks off inserts nothing. Up to [`MEMORY_LIMIT_BYTES`] are held in memory, more in a file without a name.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek, Write};
+use std::io::{self, BufRead, Read, Seek, Write};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,13 +13,12 @@ use bytes::{Buf, Bytes};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use tokio::sync::mpsc;
 
+use super::encodings::{Encoding, buffered};
 use super::errors::{CANNOT_DECOMPRESS, CANNOT_READ_ALL_DATA, Exception, NOT_ENOUGH_SPACE};
 use super::frames::FrameReader;
 
 /// Bytes of a body that are held in memory.
 const MEMORY_LIMIT_BYTES: u64 = 64 << 20;
-/// Bytes that are unpacked at a time.
-const BUFFER_BYTES: usize = 256 << 10;
 /// Memory files that are kept for the next bodies: those of two inserters.
 const IDLE_FILES: usize = 2;
 /// A longer one is not kept: it was no block of a collector.
@@ -32,15 +31,6 @@ pub(super) struct Packing {
     pub(super) encoding: Encoding,
     /// `decompress=1`: ClickHouse's frames, inside the encoding.
     pub(super) frames: bool,
-}
-
-/// HTTP content encodings that are understood.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Encoding {
-    #[default]
-    Identity,
-    Gzip,
-    Deflate,
 }
 
 /// The body as the network delivers it.
@@ -56,16 +46,11 @@ impl Incoming {
 
     /// The body, unpacked. One that is not packed is lent as it came, without a copy.
     pub(super) fn unpacked(self, packing: Packing) -> Box<dyn BufRead> {
-        fn buffered(input: impl Read + 'static) -> Box<dyn BufRead> {
-            Box::new(BufReader::with_capacity(BUFFER_BYTES, input))
-        }
         match (packing.encoding, packing.frames) {
             (Encoding::Identity, false) => Box::new(self),
             (Encoding::Identity, true) => buffered(FrameReader::new(self)),
-            (Encoding::Gzip, false) => buffered(flate2::read::MultiGzDecoder::new(self)),
-            (Encoding::Gzip, true) => buffered(FrameReader::new(flate2::read::MultiGzDecoder::new(self))),
-            (Encoding::Deflate, false) => buffered(flate2::read::ZlibDecoder::new(self)),
-            (Encoding::Deflate, true) => buffered(FrameReader::new(flate2::read::ZlibDecoder::new(self))),
+            (encoding, false) => buffered(encoding.unpacked(self)),
+            (encoding, true) => buffered(FrameReader::new(encoding.unpacked(self))),
         }
     }
 }
@@ -209,6 +194,8 @@ pub(super) fn exception(error: &io::Error) -> Exception {
 
 #[cfg(test)]
 mod tests {
+    use std::io::BufReader;
+
     use super::*;
 
     #[test]

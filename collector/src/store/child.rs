@@ -301,6 +301,7 @@ fn command(program: &Path, settings: &Settings) -> Command {
     command.arg("store").arg("--until-stdin-closes");
     command.arg("--data-dir").arg(&settings.data_dir);
     command.arg("--listen").arg(settings.listen.to_string());
+    command.arg("--database").arg(&settings.database);
     command.arg("--connections").arg(settings.connections.to_string());
     if let Some(user) = &settings.user {
         command.arg("--user").arg(user);

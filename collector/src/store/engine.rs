@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use super::body::Spools;
 use super::errors::Exception;
 use super::libchdb::{Connection, Library, LibraryFile};
+use super::request::quoted_name;
 use super::{Error, Settings};
 
 /// The engine's privileges: all that queries need, and nothing that reads or writes files, runs programs or opens
@@ -64,6 +65,8 @@ pub(super) struct Engine {
     pub(super) bodies: PathBuf,
     /// Where the others go.
     pub(super) spools: Spools,
+    /// The database of requests that name none.
+    pub(super) database: String,
     /// `timezone()` and `version()` of the engine.
     pub(super) timezone: String,
     pub(super) version: String,
@@ -92,7 +95,9 @@ impl Engine {
         };
         let timezone = about("SELECT timezone()")?;
         let version = about("SELECT version()")?;
+        about(&format!("CREATE DATABASE IF NOT EXISTS {}", quoted_name(&settings.database)))?;
         Ok(Self {
+            database: settings.database.clone(),
             library,
             arguments,
             reads: Semaphore::new(settings.connections.max(1)),

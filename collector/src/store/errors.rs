@@ -6,6 +6,8 @@
 pub(super) const SYNTAX_ERROR: u16 = 62;
 /// A statement, or a form of it, that this server does not serve.
 pub(super) const NOT_IMPLEMENTED: u16 = 48;
+/// No database of that name.
+pub(super) const UNKNOWN_DATABASE: u16 = 81;
 /// A refused privilege.
 pub(super) const ACCESS_DENIED: u16 = 497;
 /// A broken or truncated request body.

@@ -14,6 +14,8 @@ mod body;
 mod cage;
 /// The store as a supervised child process.
 mod child;
+/// HTTP's content encodings.
+mod encodings;
 /// The engine in this process.
 mod engine;
 /// Exceptions: codes, texts, HTTP status.
@@ -61,6 +63,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// The library, where it is not in one of the places that [`locate::library`] knows.
     pub library: Option<PathBuf>,
+    /// The database of requests that name none; made at the start where it is missing.
+    pub database: String,
     /// The user that may ask, `default` where none is named.
     pub user: Option<String>,
     /// The user's password. Without one the store listens on loopback only.

@@ -14,10 +14,10 @@ use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
 use super::answer::{Answer, Content, Packer, late_exception};
 use super::body::{self, Incoming};
 use super::engine::Engine;
-use super::errors::{Exception, SYNTAX_ERROR};
+use super::errors::{Exception, SYNTAX_ERROR, UNKNOWN_DATABASE};
 use super::formats::{self, Pieces};
 use super::libchdb::{Connection, Output, Progress};
-use super::request::Head;
+use super::request::{Head, use_database};
 use super::statement::{self, Insert, Statement};
 
 /// Bytes of a request that are searched for the end of an INSERT's statement, and the longest statement of any kind.
@@ -149,6 +149,16 @@ fn permit(places: &Semaphore) -> Result<SemaphorePermit<'_>, Exception> {
 
 fn session(engine: &Engine, head: &Head, tag: &str) -> Result<Connection, Exception> {
     let mut session = engine.session()?;
+    if head.database.is_none() {
+        match session
+            .query(use_database(&engine.database).as_bytes(), "Null")
+            .map_err(|text| Exception::from_engine(&text))
+        {
+            // Somebody dropped it: then nothing of its name can be meant.
+            Err(exception) if exception.code != UNKNOWN_DATABASE => return Err(exception),
+            Ok(_) | Err(_) => {}
+        }
+    }
     for statement in head.session_setup(tag)? {
         session.query(statement.as_bytes(), "Null").map_err(|message| Exception::from_engine(&message))?;
     }

@@ -4,7 +4,8 @@
 
 use axum::http::{HeaderMap, Method, header};
 
-use super::body::{Encoding, Packing};
+use super::body::Packing;
+use super::encodings::Encoding;
 use super::errors::{Exception, NOT_IMPLEMENTED};
 
 /// What ClickHouse answers in when nobody says.
@@ -49,8 +50,8 @@ pub(super) struct Head {
     pub(super) packing: Packing,
     /// `compress=1`: answer in ClickHouse's frames.
     pub(super) frames: bool,
-    /// Answer with `Content-Encoding: gzip`.
-    pub(super) gzip: bool,
+    /// The `Content-Encoding` of the answer.
+    pub(super) answer_encoding: Encoding,
     /// The protocol version of a client that wants Native blocks with block info.
     pub(super) protocol_version: u64,
     /// User and password, empty where not given.
@@ -90,8 +91,10 @@ impl Head {
         if head.user.is_empty() {
             "default".clone_into(&mut head.user);
         }
-        let accepted = text(headers, header::ACCEPT_ENCODING.as_str()).unwrap_or_default();
-        head.gzip = http_compression && accepted.contains("gzip");
+        if http_compression {
+            let accepted = text(headers, header::ACCEPT_ENCODING.as_str()).unwrap_or_default();
+            head.answer_encoding = Encoding::accepted(&accepted);
+        }
         head.packing.encoding = encoding(headers)?;
         if text(headers, header::CONTENT_TYPE.as_str()).is_some_and(|kind| kind.starts_with("multipart/form-data")) {
             let message = "External tables (multipart/form-data) are not served by the embedded store";
@@ -111,9 +114,7 @@ impl Head {
             settings.push_str(&format!(", {name} = {}", quoted(value)));
         }
         let mut setup = vec![settings];
-        if let Some(database) = &self.database {
-            setup.push(format!("USE `{}`", database.replace('\\', "\\\\").replace('`', "\\`")));
-        }
+        setup.extend(self.database.as_deref().map(use_database));
         let wanted = self.settings.iter().rfind(|(name, _)| name == "readonly").map(|(_, value)| value.as_str());
         match (wanted, self.read_only) {
             (Some(level), _) if level != "0" => setup.push(format!("SET readonly = {}", quoted(level))),
@@ -143,17 +144,22 @@ fn quoted(value: &str) -> String {
     format!("'{}'", value.replace('\\', "\\\\").replace('\'', "\\'"))
 }
 
+/// The statement that makes a database that of the session.
+pub(super) fn use_database(name: &str) -> String {
+    format!("USE {}", quoted_name(name))
+}
+
+/// A name in ClickHouse's SQL, whatever is in it.
+pub(super) fn quoted_name(name: &str) -> String {
+    format!("`{}`", name.replace('\\', "\\\\").replace('`', "\\`"))
+}
+
 fn encoding(headers: &HeaderMap) -> Result<Encoding, Exception> {
     let named = text(headers, header::CONTENT_ENCODING.as_str()).unwrap_or_default();
-    match named.trim().to_ascii_lowercase().as_str() {
-        "" | "identity" => Ok(Encoding::Identity),
-        "gzip" | "x-gzip" => Ok(Encoding::Gzip),
-        "deflate" => Ok(Encoding::Deflate),
-        other => {
-            let message = format!("Content-Encoding '{other}' is not served, use gzip or deflate");
-            Err(Exception::new(NOT_IMPLEMENTED, "NOT_IMPLEMENTED", message))
-        }
-    }
+    Encoding::named(&named).ok_or_else(|| {
+        let message = format!("Content-Encoding '{named}' is not served, use lz4, zstd, gzip or deflate");
+        Exception::new(NOT_IMPLEMENTED, "NOT_IMPLEMENTED", message)
+    })
 }
 
 /// User and password of the headers: ClickHouse's own before HTTP basic.
@@ -253,12 +259,11 @@ mod tests {
     #[test]
     fn get_is_read_only_and_bad_names_are_refused() {
         let setup = |method, query_string| {
-            read(method, query_string, &[]).expect("a request").session_setup("t").map_err(|exception| exception.code)
+            let head = read(method, query_string, &[]).expect("a request");
+            head.session_setup("t").map_err(|exception| exception.code)
         };
-        assert_eq!(
-            setup(&Method::GET, ""),
-            Ok(vec!["SET log_comment = 't'".to_owned(), "SET readonly = 2".to_owned()])
-        );
+        let expected = ["SET log_comment = 't'", "SET readonly = 2"].map(str::to_owned);
+        assert_eq!(setup(&Method::GET, ""), Ok(expected.to_vec()));
         assert_eq!(setup(&Method::POST, "a%20b=1"), Err(115));
         assert_eq!(setup(&Method::POST, "readonly=1").map(|setup| setup.len()), Ok(2));
     }

@@ -35,6 +35,7 @@ impl Engine {
             data_dir: data_dir.clone(),
             listen,
             library: None,
+            database: "collector".to_owned(),
             user: Some(USER.to_owned()),
             password: Some(PASSWORD.to_owned()),
             connections: 2,

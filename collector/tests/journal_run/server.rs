@@ -35,6 +35,7 @@ impl Server {
             data_dir: self.data.clone(),
             listen: self.address,
             library: None,
+            database: "collector".to_owned(),
             user: None,
             password: None,
             connections: 4,

@@ -42,6 +42,7 @@ impl Engine {
             data_dir: data_dir.clone(),
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
             library: None,
+            database: "collector".to_owned(),
             user: Some("default".to_owned()),
             password: None,
             connections: 4,

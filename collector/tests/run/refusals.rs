@@ -127,6 +127,7 @@ fn a_wrong_password_is_refused_by_name_and_not_shown() {
         data_dir: place.directory().join("server"),
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         library: None,
+        database: "collector".to_owned(),
         user: Some("flows".to_owned()),
         password: Some("correct horse".to_owned()),
         connections: 2,

@@ -1,9 +1,12 @@
-//! The `clickhouse` crate, and requests in the form that clickhouse-go (Grafana's plug-in) sends them.
+//! The `clickhouse` crate, clickhouse-connect, and requests in the form that clickhouse-go (Grafana's plug-in) sends them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use clickhouse::{Client, Row};
 use serde::{Deserialize, Serialize};
 
-use crate::support::shared;
+use crate::support::{Store, shared};
 
 #[derive(Debug, Clone, PartialEq, Row, Serialize, Deserialize)]
 struct Flow {
@@ -51,6 +54,40 @@ fn the_clickhouse_crate_inserts_and_selects() {
         let late = client.query("SELECT throwIf(number = 1500000) FROM numbers(2000000) SETTINGS max_threads = 1").fetch_all::<u8>().await;
         assert!(late.is_err_and(|error| error.to_string().contains("FUNCTION_THROW_IF")));
     });
+}
+
+/// A Python with clickhouse-connect; nothing, loudly, where there is none and none can be installed.
+fn python() -> Option<PathBuf> {
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clickhouse-connect");
+    let python = place.join("bin/python");
+    let has_client = |python: &Path| {
+        let output = Command::new(python).args(["-c", "import clickhouse_connect"]).output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    if has_client(&python) {
+        return Some(python);
+    }
+    let made = Command::new("python3").args(["-m", "venv"]).arg(&place).output();
+    let installed = Command::new(&python).args(["-m", "pip", "install", "--quiet", "clickhouse-connect"]).output();
+    if has_client(&python) {
+        return Some(python);
+    }
+    eprintln!("SKIPPED: clickhouse-connect cannot be installed: {made:?} {installed:?}");
+    None
+}
+
+#[test]
+fn clickhouse_connect_inserts_and_selects_as_it_does_by_default() {
+    let (Some(python), Some(store)) = (python(), Store::start()) else { return };
+    let url = store.url();
+    let (host, port) = url.trim_start_matches("http://").rsplit_once(':').expect("an address");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/store/python_client.py");
+    let output = Command::new(python).arg(script).args([host, port]).output().expect("a run");
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(told.starts_with("database collector\n"), "{told}");
+    // The default packs what it sends.
+    assert!(told.contains("compression None lz4"), "{told}");
 }
 
 #[test]

@@ -60,6 +60,28 @@ fn queries_come_in_url_and_body_with_formats_settings_and_parameters() {
 }
 
 #[test]
+fn requests_that_name_no_database_get_the_collectors() {
+    let Some(store) = Store::start() else { return };
+    store.ok("CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a");
+    assert_eq!(store.insert("INSERT INTO t FORMAT CSV", "", b"7\n").status, 200);
+    for sql in ["SELECT a FROM t", "SELECT a FROM collector.t"] {
+        assert_eq!(store.ok(sql), "7\n", "{sql}");
+    }
+    let elsewhere = store.request(
+        "POST",
+        "/?database=default",
+        &[],
+        b"SELECT count() FROM system.tables WHERE name = 't' AND database = currentDatabase()",
+    );
+    assert_eq!(elsewhere.text(), "0\n");
+    // Without it, what needs none is answered still, and it can be made again.
+    store.ok("DROP DATABASE collector");
+    assert_eq!(store.ok("SELECT 1"), "1\n");
+    store.ok("CREATE DATABASE collector");
+    assert_eq!(store.ok("SELECT currentDatabase()"), "collector\n");
+}
+
+#[test]
 fn answers_have_clickhouses_headers() {
     let Some(store) = shared() else { return };
     let answer = store.request("POST", "/?query_id=mine", &[], b"SELECT 1 FORMAT JSON");
@@ -152,8 +174,11 @@ fn bodies_are_packed_and_unpacked() {
         let same = |text: &str| text.lines().filter(|line| !line.contains("elapsed")).collect::<Vec<_>>().join("\n");
         assert!(same(&found) == same(&store.post(sql).text()), "{sql}");
     }
-    let broken = store.request("POST", "/", &[("Content-Encoding", "gzip")], b"SELECT 1");
-    assert_eq!(broken.status, 500, "{}", broken.text());
+    for encoding in ["gzip", "deflate", "lz4", "zstd"] {
+        let broken = store.request("POST", "/", &[("Content-Encoding", encoding)], b"SELECT 1, but packed by nobody");
+        assert_eq!(broken.status, 500, "{encoding}: {}", broken.text());
+        assert_eq!(broken.headers["x-clickhouse-exception-code"], "271", "{encoding}: {}", broken.text());
+    }
     assert_eq!(store.request("POST", "/", &[("Content-Encoding", "br")], b"SELECT 1").status, 501);
 }
 

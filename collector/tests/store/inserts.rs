@@ -49,7 +49,7 @@ fn statements_of_all_shapes_insert() {
     let cases = [
         "INSERT INTO shapes VALUES (1, 'x')",
         "insert into shapes (a)\nformat CSV\n2\n",
-        "INSERT INTO default.shapes (a, b) SETTINGS async_insert = 0 FORMAT JSONEachRow {\"a\":3,\"b\":\"y\"}",
+        "INSERT INTO collector.shapes (a, b) SETTINGS async_insert = 0 FORMAT JSONEachRow {\"a\":3,\"b\":\"y\"}",
         "INSERT INTO `shapes` (`a`) VALUES (4)",
         "INSERT INTO shapes SELECT 5, 'z'",
         "INSERT INTO shapes (a) WITH 6 AS x SELECT x",

@@ -63,6 +63,7 @@ pub(crate) fn settings(directory: &Path) -> Settings {
         data_dir: directory.join("data"),
         listen: "127.0.0.1:0".parse().expect("an address"),
         library: None,
+        database: "collector".to_owned(),
         user: None,
         password: None,
         connections: 4,
@@ -115,15 +116,7 @@ impl Store {
 
     /// Sends a request; `target` is path and query string.
     pub(crate) fn request(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
-        let mut stream = TcpStream::connect(self.address()).expect("a connection");
-        let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address());
-        for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
-        }
-        head.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
-        stream.write_all(head.as_bytes()).expect("sent");
-        stream.write_all(body).expect("sent");
-        read_answer(&mut stream)
+        send(self.address(), method, target, headers, body)
     }
 
     /// POSTs `sql`.
@@ -153,6 +146,19 @@ impl Store {
         stream.write_all(head.as_bytes()).expect("sent");
         stream.write_all(part).expect("sent");
     }
+}
+
+/// Sends a request to whoever listens at `address`.
+pub(crate) fn send(address: SocketAddr, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
+    stream.write_all(head.as_bytes()).expect("sent");
+    stream.write_all(body).expect("sent");
+    read_answer(&mut stream)
 }
 
 impl Drop for Store {
