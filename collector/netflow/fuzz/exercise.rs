@@ -15,7 +15,7 @@ impl Visit for Showing {
     }
 
     fn sample(&mut self, sample: Sample<'_>) {
-        drop(sample_fields(&sample));
+        drop(sample_fields(&sample, Names::Vendors));
         drop(sample_flow(&sample));
     }
 }

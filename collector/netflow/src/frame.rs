@@ -91,6 +91,18 @@ impl Frame {
         frame
     }
 
+    /// Takes the packet that begins here, by its looks, for the innermost one.
+    pub(crate) fn open(&mut self, bytes: &[u8]) {
+        let layer = match (looks::ip(bytes, usize::MAX), looks::ethernet(bytes, usize::MAX)) {
+            (true, _) => Layer::Ip,
+            (false, true) => Layer::Ethernet,
+            (false, false) => return,
+        };
+        let inside = Self::read(layer, bytes);
+        self.inner = inside.inner.or(self.inner);
+        self.unopened = inside.unopened;
+    }
+
     /// A sample of which nothing can be read.
     pub(crate) fn closed(unopened: Event) -> Self {
         Self { unopened: Some(unopened), ..Self::default() }

@@ -58,10 +58,11 @@ pub enum Value<'a> {
 /// Names and values in wire order.
 pub type Object<'a> = Vec<(&'static str, Value<'a>)>;
 
-/// The fields of a sample by name: what it says. Its records are a list of objects, the last field.
+/// The fields of a sample by name: what it says. Its records are a list of objects, the last field; with the names of vendors each
+/// has that of its structure, where it is known.
 #[must_use]
-pub fn sample_fields<'a>(sample: &Sample<'a>) -> Object<'a> {
-    sflow::neutral::fields(sample)
+pub fn sample_fields<'a>(sample: &Sample<'a>, names: Names) -> Object<'a> {
+    sflow::neutral::fields(sample, names)
 }
 
 /// The flow that a flow sample's row tells, where it is another than the sampled packet's outermost IP header.

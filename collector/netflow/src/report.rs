@@ -78,6 +78,8 @@ events! {
     NatEvent "nat_event" Ordinary;
     /// A row of NAT events of a flow record that has its row among the flows too.
     Translation "translation" Ordinary;
+    /// A record of an sFlow flow sample in a format that is known and that no column takes.
+    SampleRecordUnused "sample_record_unused" Ordinary;
     /// A row of interface counters.
     InterfaceCounters "interface_counters" Ordinary;
     /// A template that was not known.

@@ -7,10 +7,12 @@
 /// Samples as they came.
 mod sample;
 
+mod beside;
 pub(crate) mod counters;
 pub(crate) mod flow;
 pub(crate) mod neutral;
 pub(crate) mod record;
+mod structures;
 mod xdr;
 
 pub use sample::{Detail, Interface, Kind, Sample};
@@ -69,7 +71,7 @@ pub(crate) struct Samples<'a, 'b> {
 pub(crate) struct Sampled<'a> {
     pub(crate) sample: Sample<'a>,
     /// For every flow sample, and for no other.
-    pub(crate) flow: Option<SampledFlow>,
+    pub(crate) flow: Option<SampledFlow<'a>>,
 }
 
 impl<'a, 'b> Samples<'a, 'b> {

@@ -4,6 +4,7 @@
 //! the tunnel is there for. MAC addresses, VLAN and MPLS labels are those of the outside, and the octets are those of the frame on
 //! the wire. Of several records that say the same thing the first counts; a packet's header counts before its numbers.
 
+use super::beside::Beside;
 use super::record::{Ethernet, FlowData, Gateway, Header, Ip, Router, Switch, Unread};
 use super::sample::{Detail, Interface, Sample};
 use super::xdr::numbers;
@@ -18,14 +19,18 @@ const DROPPED: u8 = 0x80;
 
 /// The records of a flow sample that columns are made of.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct SampledFlow {
+pub(crate) struct SampledFlow<'a> {
     /// Octets of the frame, and what its header says.
     frame: Option<(u32, Frame)>,
+    /// The frame as far as it was sampled.
+    bytes: &'a [u8],
     ethernet: Option<Ethernet>,
     ip: Option<Ip>,
     switch: Option<Switch>,
     router: Option<Router>,
     border: Option<Border>,
+    /// What few exporters say.
+    beside: Option<Beside<'a>>,
 }
 
 /// What columns take of an `extended_gateway`.
@@ -37,18 +42,22 @@ struct Border {
     destination_as: u32,
 }
 
-impl SampledFlow {
+impl<'a> SampledFlow<'a> {
     /// Reads the records of a flow sample, and counts those of no use.
-    pub(crate) fn of(sample: &Sample<'_>, report: &mut Report) -> Self {
+    pub(crate) fn of(sample: &Sample<'a>, report: &mut Report) -> Self {
         let mut flow = Self::default();
         for record in sample.records() {
             match FlowData::read(&record) {
                 Ok(data) => flow.take(data, report),
                 Err(Unread::Unknown) => report.count(Event::SampleRecordUnknown),
+                Err(Unread::Unused) => report.count(Event::SampleRecordUnused),
                 Err(Unread::Short) => report.count(Event::SampleRecordTooShort),
             }
         }
         report.count(Event::FlowRecord);
+        if let (Some(beside), Some((_, frame))) = (&flow.beside, &mut flow.frame) {
+            beside.open(flow.bytes, frame);
+        }
         if let Some(unopened) = flow.frame.as_ref().and_then(|(_, frame)| frame.unopened) {
             report.count_unopened(unopened);
         }
@@ -58,21 +67,56 @@ impl SampledFlow {
         flow
     }
 
-    fn take(&mut self, data: FlowData<'_>, report: &mut Report) {
+    fn take(&mut self, data: FlowData<'a>, report: &mut Report) {
         match data {
             FlowData::Header(header) => {
                 if header.is_short() {
                     report.count(Event::SampleRecordTooShort);
                 }
-                self.frame = self.frame.or_else(|| Some((header.frame_length, Header::frame(&header))));
+                if self.frame.is_none() {
+                    self.frame = Some((header.frame_length, Header::frame(&header)));
+                    self.bytes = header.bytes;
+                }
             }
             FlowData::Ethernet(ethernet) => self.ethernet = self.ethernet.or(Some(ethernet)),
             FlowData::Ip(ip) => self.ip = self.ip.or(Some(ip)),
             FlowData::Switch(switch) => self.switch = self.switch.or(Some(switch)),
             FlowData::Router(router) => self.router = self.router.or(Some(router)),
             FlowData::Gateway(gateway) => self.border = self.border.or_else(|| Some(Border::of(&gateway))),
-            FlowData::Queue(_) | FlowData::Acl(..) | FlowData::Function(_) => {}
+            FlowData::Users(users) => {
+                self.beside().users.get_or_insert(users);
+            }
+            FlowData::Nat(nat) => {
+                self.beside().nat.get_or_insert(nat);
+            }
+            FlowData::NatPorts(source, destination) => {
+                self.beside().nat_ports.get_or_insert((source, destination));
+            }
+            FlowData::Mpls(mpls) => {
+                self.beside().mpls.get_or_insert(mpls);
+            }
+            FlowData::Tags(tags) => {
+                self.beside().tags.get_or_insert(tags);
+            }
+            FlowData::Inside(offset) => {
+                self.beside().inside.get_or_insert(offset);
+            }
+            FlowData::Url(..)
+            | FlowData::MplsTunnel(..)
+            | FlowData::MplsCircuit(..)
+            | FlowData::MplsClass(..)
+            | FlowData::MplsPrefix(_)
+            | FlowData::TunnelEthernet(_)
+            | FlowData::TunnelIp(_)
+            | FlowData::VirtualNetwork(_)
+            | FlowData::Queue(_)
+            | FlowData::Acl(..)
+            | FlowData::Function(_) => {}
         }
+    }
+
+    fn beside(&mut self) -> &mut Beside<'a> {
+        self.beside.get_or_insert_default()
     }
 
     /// Writes the row of a flow sample; all its cells are zero before. Rows are written in ascending order.
@@ -96,6 +140,9 @@ impl SampledFlow {
             (Some(packet), _) => write_packet(&packet, row, out),
             (None, Some(ip)) => write_ip(ip, row, out),
             (None, None) => {}
+        }
+        if let Some(beside) = &self.beside {
+            beside.write(row, out);
         }
     }
 
@@ -124,8 +171,10 @@ impl SampledFlow {
             set(&mut out.src_mac, row, mac(source));
             set(&mut out.dst_mac, row, mac(destination));
         }
-        // What the switch says about VLANs holds also where the sampled frame has no tag.
+        // What the switch says about VLANs holds also where the sampled frame has no tag; a tag that was taken off was outside of
+        // those that are there.
         let tag = header.and_then(|header| header.vlans().first()).copied().unwrap_or(0);
+        let tag = self.beside.and_then(|beside| beside.vlan()).unwrap_or(tag);
         let (source_vlan, destination_vlan) =
             self.switch.map_or((0, 0), |switch| (vlan(switch.source_vlan), vlan(switch.destination_vlan)));
         set(&mut out.src_vlan, row, if source_vlan == 0 { tag } else { source_vlan });
@@ -180,7 +229,7 @@ fn write_ip(ip: &Ip, row: usize, out: &mut FlowColumns) {
     set(&mut out.tcp_flags, row, ip.tcp_flags as u16);
 }
 
-fn set<T>(column: &mut [T], row: usize, value: T) {
+pub(super) fn set<T>(column: &mut [T], row: usize, value: T) {
     if let Some(cell) = column.get_mut(row) {
         *cell = value;
     }

@@ -5,15 +5,17 @@
 use std::borrow::Cow;
 use std::net::Ipv6Addr;
 
-use super::record::{Ethernet, FlowData, Gateway, Header, Ip, Record, Router, Switch};
+use super::beside::Beside;
+use super::record::{Ethernet, FlowData, Gateway, Header, Ip, Mpls, Nat, Record, Router, Switch, Users};
 use super::sample::{Detail, Interface, Kind, Sample};
+use super::structures;
 use super::xdr::{Reader, numbers};
 use crate::columns::Address;
 use crate::frame::{Frame, Packet};
-use crate::neutral::{Object, Value};
+use crate::neutral::{Names, Object, Value};
 
 /// The fields of a sample by name, its records as a list of objects at the end.
-pub(crate) fn fields<'a>(sample: &Sample<'a>) -> Object<'a> {
+pub(crate) fn fields<'a>(sample: &Sample<'a>, names: Names) -> Object<'a> {
     let mut fields = vec![
         ("sampleSeq", number(sample.sequence)),
         ("sourceIdType", number(sample.source_type)),
@@ -33,7 +35,7 @@ pub(crate) fn fields<'a>(sample: &Sample<'a>) -> Object<'a> {
         }
     }
     let kind = sample.kind();
-    let records = sample.records().map(|record| Value::Object(record_fields(kind, &record)));
+    let records = sample.records().map(|record| Value::Object(record_fields(kind, &record, names)));
     fields.push(("records", Value::List(records.collect())));
     fields
 }
@@ -41,8 +43,11 @@ pub(crate) fn fields<'a>(sample: &Sample<'a>) -> Object<'a> {
 /// The flow that a flow sample's row tells, where it is another than the outermost IP header: inside of a tunnel, under MPLS labels,
 /// or behind IPv6 extension headers.
 pub(crate) fn flow<'a>(sample: &Sample<'a>) -> Option<Object<'a>> {
-    let mut data = sample.records().filter_map(|record| FlowData::read(&record).ok());
-    let frame = data.find_map(|data| if let FlowData::Header(header) = data { Some(header.frame()) } else { None })?;
+    let data = || sample.records().filter_map(|record| FlowData::read(&record).ok());
+    let header = data().find_map(|data| if let FlowData::Header(header) = data { Some(header) } else { None })?;
+    let inside = data().find_map(|data| if let FlowData::Inside(offset) = data { Some(offset) } else { None });
+    let mut frame = header.frame();
+    Beside { inside, ..Beside::default() }.open(header.bytes, &mut frame);
     let packet = frame.inner?;
     if frame.outer == frame.inner && frame.labels().is_empty() && packet.next_header == packet.protocol {
         return None;
@@ -61,10 +66,12 @@ pub(crate) fn flow<'a>(sample: &Sample<'a>) -> Option<Object<'a>> {
     Some(fields)
 }
 
-fn record_fields<'a>(kind: Kind, record: &Record<'a>) -> Object<'a> {
+fn record_fields<'a>(kind: Kind, record: &Record<'a>, names: Names) -> Object<'a> {
     let name = format!("{}/{}", record.enterprise(), record.format());
     let length = u64::try_from(record.bytes.len()).unwrap_or(u64::MAX);
     let mut fields = vec![("type", Value::Text(Cow::Owned(name))), ("length", Value::Unsigned(length))];
+    let structure = structures::name(kind, record.enterprise(), record.format());
+    fields.extend(structure.filter(|_| names == Names::Vendors).map(|name| ("structure", text(name.as_bytes()))));
     let known = match kind {
         Kind::Flow | Kind::Drop => FlowData::read(record).ok().map(data_fields),
         Kind::Counter if record.data_format == 1 => interface_counters(record.bytes),
@@ -77,12 +84,7 @@ fn record_fields<'a>(kind: Kind, record: &Record<'a>) -> Object<'a> {
 fn data_fields(data: FlowData<'_>) -> Object<'_> {
     match data {
         FlowData::Header(header) => header_fields(&header),
-        FlowData::Ethernet(Ethernet { length, source, destination, ether_type }) => vec![
-            ("frameLength", number(length)),
-            ("srcMac", Value::Mac(source)),
-            ("dstMac", Value::Mac(destination)),
-            ("etherType", number(ether_type)),
-        ],
+        FlowData::Ethernet(ethernet) => ethernet_fields(&ethernet),
         FlowData::Ip(ip) => ip_fields(&ip),
         FlowData::Switch(Switch { source_vlan, source_priority, destination_vlan, destination_priority }) => vec![
             ("srcVlan", number(source_vlan)),
@@ -96,12 +98,54 @@ fn data_fields(data: FlowData<'_>) -> Object<'_> {
             ("dstMaskLen", number(destination_prefix)),
         ],
         FlowData::Gateway(gateway) => gateway_fields(&gateway),
+        FlowData::Users(Users { source, destination }) => {
+            vec![("srcUser", text(source)), ("dstUser", text(destination))]
+        }
+        FlowData::Url(direction, url, host) => {
+            vec![("direction", number(direction)), ("url", text(url)), ("host", text(host))]
+        }
+        FlowData::Mpls(Mpls { next_hop, incoming, outgoing }) => vec![
+            ("nextHop", address(next_hop)),
+            ("inLabels", list(numbers(incoming).map(|entry| entry >> 12))),
+            ("outLabels", list(numbers(outgoing).map(|entry| entry >> 12))),
+        ],
+        FlowData::Nat(Nat { source, destination }) => {
+            vec![("srcAddress", address(source)), ("dstAddress", address(destination))]
+        }
+        FlowData::NatPorts(source, destination) => {
+            vec![("srcPort", number(source)), ("dstPort", number(destination))]
+        }
+        FlowData::MplsTunnel(name, id, service) => {
+            vec![("tunnelLspName", text(name)), ("tunnelId", number(id)), ("tunnelCos", number(service))]
+        }
+        FlowData::MplsCircuit(name, id, service) => {
+            vec![("vcInstanceName", text(name)), ("vllVcId", number(id)), ("vcLabelCos", number(service))]
+        }
+        FlowData::MplsClass(name, mask) => vec![("mplsFTNDescr", text(name)), ("mplsFTNMask", number(mask))],
+        FlowData::MplsPrefix(length) => vec![("mplsFecAddrPrefixLength", number(length))],
+        FlowData::Tags(tags) => vec![
+            ("tpids", list(numbers(tags).map(|tag| tag >> 16))),
+            ("vlans", list(numbers(tags).map(|tag| tag & 0x0fff))),
+        ],
+        FlowData::TunnelEthernet(ethernet) => ethernet_fields(&ethernet),
+        FlowData::TunnelIp(ip) => ip_fields(&ip),
+        FlowData::Inside(offset) => vec![("innerHeaderOffset", number(offset))],
+        FlowData::VirtualNetwork(vni) => vec![("vni", number(vni))],
         FlowData::Queue(queue) => vec![("queue", number(queue))],
         FlowData::Acl(acl, name, direction) => {
             vec![("number", number(acl)), ("name", text(name)), ("direction", number(direction))]
         }
         FlowData::Function(symbol) => vec![("symbol", text(symbol))],
     }
+}
+
+fn ethernet_fields<'a>(ethernet: &Ethernet) -> Object<'a> {
+    vec![
+        ("frameLength", number(ethernet.length)),
+        ("srcMac", Value::Mac(ethernet.source)),
+        ("dstMac", Value::Mac(ethernet.destination)),
+        ("etherType", number(ethernet.ether_type)),
+    ]
 }
 
 fn header_fields<'a>(header: &Header<'a>) -> Object<'a> {

@@ -1,5 +1,7 @@
 //! The records of samples: their boundaries, and what those of flow samples say.
 
+use super::sample::Kind;
+use super::structures;
 use super::xdr::Reader;
 use crate::columns::Address;
 use crate::frame::{Frame, Layer};
@@ -129,6 +131,28 @@ pub(crate) struct Gateway<'a> {
     pub(crate) local_preference: u32,
 }
 
+/// Names of users (`extended_user`).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Users<'a> {
+    pub(crate) source: &'a [u8],
+    pub(crate) destination: &'a [u8],
+}
+
+/// Where a packet's labels lead (`extended_mpls`). Entries are as in RFC 3032, top first.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mpls<'a> {
+    pub(crate) next_hop: Address,
+    pub(crate) incoming: &'a [u8],
+    pub(crate) outgoing: &'a [u8],
+}
+
+/// Addresses after translation (`extended_nat`); one that was not translated is the packet's own.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Nat {
+    pub(crate) source: Address,
+    pub(crate) destination: Address,
+}
+
 /// One record of a flow sample.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum FlowData<'a> {
@@ -138,6 +162,31 @@ pub(crate) enum FlowData<'a> {
     Switch(Switch),
     Router(Router),
     Gateway(Gateway<'a>),
+    Users(Users<'a>),
+    /// Direction, address and host (`extended_url`).
+    Url(u32, &'a [u8], &'a [u8]),
+    Mpls(Mpls<'a>),
+    Nat(Nat),
+    /// Ports after translation (`extended_nat_port`).
+    NatPorts(u32, u32),
+    /// Name, number and class of service (`extended_mpls_tunnel`).
+    MplsTunnel(&'a [u8], u32, u32),
+    /// Name, number and class of service (`extended_mpls_vc`).
+    MplsCircuit(&'a [u8], u32, u32),
+    /// Description and mask (`extended_mpls_FTN`).
+    MplsClass(&'a [u8], u32),
+    /// Prefix length (`extended_mpls_LDP_FEC`).
+    MplsPrefix(u32),
+    /// Tags that were taken off, outermost first, type and control field each (`extended_vlantunnel`).
+    Tags(&'a [u8]),
+    /// The Ethernet header that is put on or was taken off (`extended_L2_tunnel_egress`, `_ingress`).
+    TunnelEthernet(Ethernet),
+    /// The IP header that is put on or was taken off (`extended_ipv4_tunnel_egress`, ...).
+    TunnelIp(Ip),
+    /// Where the packet inside begins in the sampled header (`extended_decapsulate_egress`, `_ingress`).
+    Inside(u32),
+    /// Number of a virtual network (`extended_vni_egress`, `_ingress`).
+    VirtualNetwork(u32),
     /// Number of the queue on the way out (`extended_egress_queue`).
     Queue(u32),
     /// Number, name and direction of the access list that hit (`extended_acl`).
@@ -151,6 +200,8 @@ pub(crate) enum FlowData<'a> {
 pub(crate) enum Unread {
     /// Its format is not known.
     Unknown,
+    /// Its format is known, and no column takes it.
+    Unused,
     /// It is shorter than its format.
     Short,
 }
@@ -167,10 +218,28 @@ impl<'a> FlowData<'a> {
             1001 => switch(&mut reader).map(Self::Switch),
             1002 => router(&mut reader).map(Self::Router),
             1003 => gateway(&mut reader).map(Self::Gateway),
+            1004 => users(&mut reader).map(Self::Users),
+            1005 => url(&mut reader),
+            1006 => mpls(&mut reader).map(Self::Mpls),
+            1007 => nat(&mut reader).map(Self::Nat),
+            1008 => named(&mut reader).map(|(name, id, service)| Self::MplsTunnel(name, id, service)),
+            1009 => named(&mut reader).map(|(name, id, service)| Self::MplsCircuit(name, id, service)),
+            1010 => text(&mut reader).zip(reader.word()).map(|(text, mask)| Self::MplsClass(text, mask)),
+            1011 => reader.word().map(Self::MplsPrefix),
+            1012 => reader.words().map(Self::Tags),
+            1020 => reader.word().zip(reader.word()).map(|(source, destination)| Self::NatPorts(source, destination)),
+            1021 | 1022 => ethernet(&mut reader).map(Self::TunnelEthernet),
+            1023 | 1024 => ipv4(&mut reader).map(Self::TunnelIp),
+            1025 | 1026 => ipv6(&mut reader).map(Self::TunnelIp),
+            1027 | 1028 => reader.word().map(Self::Inside),
+            1029 | 1030 => reader.word().map(Self::VirtualNetwork),
             1036 => reader.word().map(Self::Queue),
             1037 => acl(&mut reader),
             1038 => text(&mut reader).map(Self::Function),
-            _ => return Err(Unread::Unknown),
+            _ => {
+                let name = structures::name(Kind::Flow, record.enterprise(), record.format());
+                return Err(name.map_or(Unread::Unknown, |_| Unread::Unused));
+            }
         };
         data.ok_or(Unread::Short)
     }
@@ -281,6 +350,30 @@ fn gateway<'a>(reader: &mut Reader<'a>) -> Option<Gateway<'a>> {
     let communities = reader.words()?;
     let local_preference = reader.word()?;
     Some(Gateway { next_hop, own_as, source_as, source_peer_as, segments, path, communities, local_preference })
+}
+
+/// Two names, each behind the number of its character set.
+fn users<'a>(reader: &mut Reader<'a>) -> Option<Users<'a>> {
+    let (_characters, source) = (reader.word()?, text(reader)?);
+    let (_characters, destination) = (reader.word()?, text(reader)?);
+    Some(Users { source, destination })
+}
+
+fn url<'a>(reader: &mut Reader<'a>) -> Option<FlowData<'a>> {
+    let (direction, url) = (reader.word()?, text(reader)?);
+    Some(FlowData::Url(direction, url, text(reader)?))
+}
+
+fn mpls<'a>(reader: &mut Reader<'a>) -> Option<Mpls<'a>> {
+    Some(Mpls { next_hop: reader.address()?, incoming: reader.words()?, outgoing: reader.words()? })
+}
+
+fn nat(reader: &mut Reader<'_>) -> Option<Nat> {
+    Some(Nat { source: reader.address()?, destination: reader.address()? })
+}
+
+fn named<'a>(reader: &mut Reader<'a>) -> Option<(&'a [u8], u32, u32)> {
+    Some((text(reader)?, reader.word()?, reader.word()?))
 }
 
 fn acl<'a>(reader: &mut Reader<'a>) -> Option<FlowData<'a>> {

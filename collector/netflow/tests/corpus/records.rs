@@ -157,7 +157,7 @@ fn json_of_sample(sample: &Sample<'_>, packet: usize) -> Json {
         "agent": address(sample.header.agent),
         "sample_type": format!("0/{}", sample.format),
         "header": {"seq": sample.header.sequence, "sysUpTime": sample.header.uptime_ms},
-        "fields": value_of(&Value::Object(neutral::sample_fields(sample))),
+        "fields": value_of(&Value::Object(neutral::sample_fields(sample, Names::Numbers))),
     })
 }
 

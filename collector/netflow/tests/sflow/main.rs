@@ -2,6 +2,8 @@
 
 #![expect(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "a test may panic")]
 
+/// What records beside the packet say of it.
+mod beside;
 /// Frames of every kind that is opened.
 mod carriers;
 /// Interface counters.

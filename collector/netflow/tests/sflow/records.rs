@@ -110,7 +110,12 @@ fn samples_without_a_row() {
         dropped(&[packet()]),
         structure(6, &[0; 40]),
         structure(4300 << 12 | 1, &[0; 40]),
-        flow_expanded(RATE, [0, 1], [0, 2], &[packet(), structure(1004, &[0; 12]), structure(1 << 12 | 1, &[0; 4])]),
+        flow_expanded(
+            RATE,
+            [0, 1],
+            [0, 2],
+            &[packet(), structure(2209, &[0; 48]), structure(999, &[0; 12]), structure(1 << 12 | 1, &[0; 4])],
+        ),
     ];
     let (columns, report) = columns(&datagram(&all));
     assert_eq!((columns.len(), columns.application_name.keys().len(), columns.mpls_labels.ends.len()), (2, 2, 2));
@@ -122,6 +127,7 @@ fn samples_without_a_row() {
         (Event::DropSample, 1),
         (Event::InterfaceCounters, 2),
         (Event::SampleUnknown, 2),
+        (Event::SampleRecordUnused, 1),
         (Event::SampleRecordUnknown, 2),
     ];
     for (event, count) in report.iter() {

@@ -1,6 +1,6 @@
 //! Samples as names and values, beyond what captures have.
 
-use netflow::neutral::{Value, sample_fields, sample_flow};
+use netflow::neutral::{Names, Value, sample_fields, sample_flow};
 
 use crate::encoder::{
     counter, datagram, dropped, ethernet_numbers, flow, gateway, header, interface_counters, ipv4_numbers,
@@ -14,7 +14,7 @@ use crate::samples;
 fn check_record(name: &str, sample: Vec<u8>, expected: &str) {
     let mut found = None;
     samples(&datagram(&[sample]), |sample| {
-        let fields = sample_fields(&sample);
+        let fields = sample_fields(&sample, Names::Numbers);
         let Some(("records", Value::List(records))) = fields.last() else { panic!("{name}: no records") };
         found = records.first().map(ToString::to_string);
     });

@@ -35,7 +35,7 @@ impl Visit for Lines<'_> {
     }
 
     fn sample(&mut self, sample: Sample<'_>) {
-        write_sample(&sample, self.packet, self.out);
+        write_sample(&sample, self.packet, self.names, self.out);
         self.out.push(b'\n');
     }
 }
@@ -90,7 +90,7 @@ fn write_record(record: &Record<'_>, packet: u64, mark: &str, names: Names, out:
 }
 
 /// The flow that its row tells comes apart from the fields, where the fields show another packet: that of a tunnel.
-fn write_sample(sample: &Sample<'_>, packet: u64, out: &mut Vec<u8>) {
+fn write_sample(sample: &Sample<'_>, packet: u64, names: Names, out: &mut Vec<u8>) {
     let header = sample.header;
     let exporter = Ipv6Addr::from(header.exporter).to_canonical();
     let agent = Ipv6Addr::from(header.agent).to_canonical();
@@ -107,7 +107,7 @@ fn write_sample(sample: &Sample<'_>, packet: u64, out: &mut Vec<u8>) {
     put(out, format_args!(",\"sample_type\":\"0/{}\"", sample.format));
     put(out, format_args!(",\"header\":{{\"seq\":{},\"sysUpTime\":{}}}", header.sequence, header.uptime_ms));
     put(out, format_args!(",\"fields\":"));
-    write_object(neutral::sample_fields(sample).iter().map(|(name, value)| (*name, value)), out);
+    write_object(neutral::sample_fields(sample, names).iter().map(|(name, value)| (*name, value)), out);
     if let Some(flow) = neutral::sample_flow(sample) {
         put(out, format_args!(",\"flow\":"));
         write_object(flow.iter().map(|(name, value)| (*name, value)), out);
