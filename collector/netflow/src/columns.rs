@@ -36,12 +36,14 @@ pub mod flags {
     pub const START_CLAMPED: u8 = 1;
     /// The end told by the exporter cannot be: it was moved to the time of receipt.
     pub const END_CLAMPED: u8 = 1 << 1;
-    /// The exporter's clock differs by more than a day from the collector's.
+    /// The exporter's clock is off, and not by a steady skew: the times are as told, and the flow counts at its receipt.
     pub const CLOCK_OFF: u8 = 1 << 2;
     /// The other direction of a record that tells of both.
     pub const REVERSE: u8 = 1 << 3;
     /// Its data set waited for a template.
     pub const HELD: u8 = 1 << 4;
+    /// The times are those told less the exporter's steady clock skew.
+    pub const CLOCK_CORRECTED: u8 = 1 << 6;
 }
 
 /// A column of arrays of MPLS label stack entries, top first (label in the upper 20 of 24 bits, RFC 3032 without TTL).
@@ -98,6 +100,8 @@ struct_of_arrays! {
         start_ms: Flat<i64>,
         /// End of the flow, milliseconds since 1970; the receive time where the exporter does not say.
         end_ms: Flat<i64>,
+        /// Seconds taken off both times, as the exporter's clock is ahead; negative where it is behind.
+        clock_skew: Flat<i64>,
         /// Exporter address: source of the datagram.
         exporter: Flat<Address>,
         /// Address of the device that the flow was metered by, where the record or the datagram tells one that differs from the

@@ -5,6 +5,8 @@ mod names;
 mod sampling;
 mod times;
 
+pub(crate) use times::{exporter_ms, is_by_clock_of};
+
 use std::ops::Range;
 
 use crate::columns::{FlowColumns, flags};
@@ -12,6 +14,7 @@ use crate::counts::Counts;
 use crate::options::Options;
 use crate::plan::{Nat, Slot};
 use crate::record::DataSet;
+use crate::skew::ClockSkew;
 use crate::tables::Tables;
 use crate::{kept, reverse, section, translate};
 
@@ -36,7 +39,7 @@ pub(crate) fn complete(
     out.domain.fill_to(rows, header.domain);
     out.version.fill_to(rows, header.version);
     out.template_id.fill_to(rows, set.template_id.unwrap_or(0));
-    let row_flags = if times::is_clock_off(header) { flags::CLOCK_OFF } else { 0 };
+    let row_flags = if header.skew == ClockSkew::Unsteady { flags::CLOCK_OFF } else { 0 };
     out.flags.fill_to(rows, row_flags);
     times::complete(plan, set, options, first_row..rows, out);
     counts.times_clamped = counts.times_clamped.wrapping_add(times::clamp(header, first_row..rows, out));

@@ -1,6 +1,7 @@
 //! Datagrams and the headers of NetFlow and IPFIX messages.
 
 use crate::columns::Address;
+use crate::skew::ClockSkew;
 use crate::store::DomainKey;
 use crate::wire::{u16_at, u32_at};
 
@@ -37,6 +38,8 @@ pub struct Header {
     pub count: Option<u16>,
     /// Sampling mode in the upper two bits, interval in the lower 14 (v5).
     pub sampling: Option<u16>,
+    /// What is known of the clock that `export_ms` and the times in the records were told by.
+    pub skew: ClockSkew,
 }
 
 /// Length of the NetFlow v1 header in bytes.
@@ -62,6 +65,7 @@ impl Header {
             uptime_ms: u32_at(bytes, 4),
             count: u16_at(bytes, 2),
             sampling: None,
+            skew: ClockSkew::Small,
         })
     }
 
@@ -83,6 +87,7 @@ impl Header {
             uptime_ms: u32_at(bytes, 4),
             count: u16_at(bytes, 2),
             sampling: u16_at(bytes, 22),
+            skew: ClockSkew::Small,
         })
     }
 
@@ -99,6 +104,7 @@ impl Header {
             uptime_ms: u32_at(bytes, 4),
             count: u16_at(bytes, 2),
             sampling: None,
+            skew: ClockSkew::Small,
         })
     }
 
@@ -115,7 +121,15 @@ impl Header {
             uptime_ms: None,
             count: None,
             sampling: None,
+            skew: ClockSkew::Small,
         })
+    }
+
+    /// The exporter's clock less the collector's as this message shows it, milliseconds. Whole seconds are cut off by half of one
+    /// on average.
+    pub(crate) fn measured_skew_ms(&self) -> i64 {
+        let cut_off_ms = if matches!(self.version, 9 | 10) { 500 } else { 0 };
+        self.export_ms.saturating_add(cut_off_ms).saturating_sub(self.received_ms)
     }
 
     /// The stream of templates the message belongs to.

@@ -33,6 +33,8 @@ pub mod record;
 pub mod report;
 /// Samples of sFlow.
 pub mod sflow;
+/// How far exporters' clocks are off.
+pub mod skew;
 /// What the decoder asks of the keeper of templates and option values.
 pub mod store;
 /// The rows that datagrams give, table by table.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::header::Header;
 use crate::options::{OptionValue, Options};
+use crate::skew::{ClockSkew, Clocks};
 use crate::store::{DomainKey, Held, Learned, Store, TemplateKey};
 use crate::template::{Kind, Template};
 
@@ -15,6 +16,8 @@ pub const TEMPLATE_LIMIT: usize = 4096;
 pub const HELD_BYTES_LIMIT: usize = 16 << 20;
 /// What a held set takes beside its bytes.
 const HELD_OVERHEAD: usize = 256;
+/// Most exporters whose clock is off.
+const CLOCK_LIMIT: usize = 65_536;
 
 /// Templates and options in maps, bounded for each observation domain; they do not age. Data sets are held for their
 /// template within a bound, the oldest given up first; they do not age either, since the datagrams of a capture may have been
@@ -31,6 +34,7 @@ pub struct MapStore {
     held: usize,
     held_bytes: usize,
     given_up: u64,
+    clocks: Clocks,
 }
 
 #[derive(Debug, Default)]
@@ -141,6 +145,10 @@ impl Store for MapStore {
         for value in values {
             options.apply(value);
         }
+    }
+
+    fn clock_skew(&mut self, domain: &DomainKey, skew_ms: i64, received_ms: i64) -> ClockSkew {
+        self.clocks.measure(domain, skew_ms, received_ms, CLOCK_LIMIT)
     }
 
     fn hold(&mut self, key: &TemplateKey, header: &Header, set: &[u8]) -> bool {

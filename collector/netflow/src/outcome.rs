@@ -4,6 +4,7 @@ use crate::columns::Address;
 use crate::header::Header;
 use crate::report::Event;
 use crate::sflow;
+use crate::skew::ClockSkew;
 
 /// What stands for sFlow v5 among the versions.
 pub const SFLOW_VERSION: u8 = 105;
@@ -55,6 +56,8 @@ pub struct Message {
     pub export_ms: Option<i64>,
     /// Milliseconds since the exporter started, wrapping; IPFIX does not say.
     pub uptime_ms: Option<u32>,
+    /// What is known of the clock that `export_ms` was told by.
+    pub skew: ClockSkew,
 }
 
 impl From<&Header> for Message {
@@ -67,6 +70,7 @@ impl From<&Header> for Message {
             sequence: header.sequence,
             export_ms: Some(header.export_ms),
             uptime_ms: header.uptime_ms,
+            skew: header.skew,
         }
     }
 }
@@ -81,6 +85,7 @@ impl From<&sflow::Header> for Message {
             sequence: header.sequence,
             export_ms: None,
             uptime_ms: Some(header.uptime_ms),
+            skew: ClockSkew::Small,
         }
     }
 }

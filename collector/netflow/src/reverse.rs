@@ -56,6 +56,9 @@ fn change_over(rows: &[usize], out: &mut FlowColumns) {
     if !out.agent.is_unwritten() {
         copy(&mut out.agent, rows);
     }
+    if !out.clock_skew.is_unwritten() {
+        copy(&mut out.clock_skew, rows);
+    }
     copy(&mut out.domain, rows);
     copy(&mut out.template_id, rows);
     for column in [
@@ -151,8 +154,8 @@ fn tell(plan: &Plan, first_row: usize, end: usize, rows: &[usize], out: &mut Flo
         (&mut out.end_ms, Slot::ReverseEnd, plan.reverse_end, Slot::Last, flags::END_CLAMPED),
     ];
     for (column, slot, clock, forward, was_clamped) in times {
-        let cells = column.iter_mut().zip(&mut out.flags).skip(end);
-        for (((time, flags), told), forward) in cells.zip(of(slot)).zip(of(forward)) {
+        let cells = column.iter_mut().zip(&mut out.flags).zip(&out.clock_skew).skip(end);
+        for ((((time, flags), skew), told), forward) in cells.zip(of(slot)).zip(of(forward)) {
             match (clock, told, forward) {
                 (Some(Clock::SinceInit), Some(told), Some(forward)) => {
                     let later_ms = (told as u32).wrapping_sub(forward as u32).cast_signed();
@@ -160,7 +163,7 @@ fn tell(plan: &Plan, first_row: usize, end: usize, rows: &[usize], out: &mut Flo
                 }
                 (Some(Clock::SinceInit), ..) | (_, None | Some(0), _) => {}
                 (_, Some(told), _) => {
-                    *time = told.cast_signed();
+                    *time = told.cast_signed().saturating_sub(skew.saturating_mul(1000));
                     // The forward direction's time was not believed; this one is another.
                     *flags &= !was_clamped;
                 }

@@ -9,6 +9,7 @@ use crate::columns::Address;
 use crate::header::Header;
 use crate::options::{OptionKey, OptionValue, Options};
 use crate::sflow::Sample;
+use crate::skew::ClockSkew;
 use crate::template::{Kind, Template};
 
 /// One stream of templates: an exporter's observation domain in one protocol version.
@@ -89,6 +90,12 @@ pub trait Store {
     }
     /// Hears that so many records of a data set were decoded; of one that was held, if `is_late`.
     fn decoded(&mut self, _key: &TemplateKey, _header: &Header, _records: usize, _is_late: bool) {}
+    /// What is known of the clock of a domain, one of whose messages shows it `skew_ms` ahead of the collector's (behind if
+    /// negative) at its receipt. Asked in the order of receipt, for messages that show [`crate::skew::LEFT_ALONE_MS`] or more.
+    /// A store that keeps no clocks knows of none that is steady.
+    fn clock_skew(&mut self, _domain: &DomainKey, _skew_ms: i64, _received_ms: i64) -> ClockSkew {
+        ClockSkew::Unsteady
+    }
     /// Hears of a sample of sFlow, of any kind.
     fn sampled(&mut self, _sample: &Sample<'_>) {}
 }

@@ -44,6 +44,8 @@ struct_of_arrays! {
         received_ms: Vec<i64>,
         /// When it happened, milliseconds since 1970; the receive time where the exporter does not say.
         event_ms: Vec<i64>,
+        /// Seconds taken off that time, as the exporter's clock is ahead; negative where it is behind.
+        clock_skew: Vec<i64>,
         /// Exporter address: source of the datagram.
         exporter: Vec<Address>,
         /// Address of the device that translated: what the record says, else the source of the datagram.

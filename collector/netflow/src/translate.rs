@@ -6,9 +6,11 @@
 
 use crate::columns::{Address, FlowColumns, is_unspecified};
 use crate::counts::Counts;
+use crate::derive::{exporter_ms, is_by_clock_of};
 use crate::flat::Flat;
 use crate::header::Header;
-use crate::plan::{Nat, Plan, Slot};
+use crate::plan::{Clock, Nat, Plan, Slot};
+use crate::skew::ClockSkew;
 use crate::tables::{NatEvents, Tables};
 
 /// natEvent "NAT44 session create".
@@ -77,12 +79,13 @@ impl Log<'_> {
     /// Appends its row; 1 if its time had to be moved.
     fn push(&self, out: &mut NatEvents) -> u64 {
         let flows = self.flows;
-        let (event_ms, is_clamped) = self.event_ms();
+        let (event_ms, clock_skew, is_clamped) = self.event_ms();
         let (first, last, step) = self.block();
         let user = flows.user_name.get(self.row);
         let [src_addr, post_nat_src_addr] = self.source(user);
         out.received_ms.push(self.header.received_ms);
         out.event_ms.push(event_ms);
+        out.clock_skew.push(clock_skew);
         out.exporter.push(self.header.exporter);
         out.agent.push(flows.agent_of(self.row));
         out.domain.push(self.header.domain);
@@ -125,14 +128,21 @@ impl Log<'_> {
         }
     }
 
-    /// When it happened, and whether that had to be moved to the receipt.
-    fn event_ms(&self) -> (i64, bool) {
+    /// When it happened, the clock skew in seconds that was taken off, and whether it had to be moved to the receipt.
+    fn event_ms(&self) -> (i64, i64, bool) {
         let told = self.slot(Slot::EventTime).cast_signed();
         let is_end = self.plan.nat == Nat::NokiaDelete || DELETIONS.contains(&self.slot(Slot::NatEvent));
         let of_flow = || self.of(if is_end { &self.flows.end_ms } else { &self.flows.start_ms });
-        let event_ms = if told > 0 { told } else { of_flow() };
-        let latest = self.header.received_ms.max(self.header.export_ms).saturating_add(DAY_MS);
-        if event_ms > latest { (self.header.received_ms, true) } else { (event_ms, false) }
+        let (event_ms, clock_skew) = match (told, self.header.skew) {
+            (1.., ClockSkew::Steady(seconds)) if is_by_clock_of(self.header, Some(Clock::Absolute), told) => {
+                (told.saturating_sub(seconds.saturating_mul(1000)), seconds)
+            }
+            (1.., _) => (told, 0),
+            // Those of the flow are corrected.
+            _ => (of_flow(), self.of(&self.flows.clock_skew)),
+        };
+        let latest = self.header.received_ms.max(exporter_ms(self.header)).saturating_add(DAY_MS);
+        if event_ms > latest { (self.header.received_ms, 0, true) } else { (event_ms, clock_skew, false) }
     }
 
     /// First and last port and their distance. The number of ports (364) says where a block ends that does not say it itself;

@@ -13,6 +13,7 @@ use crate::record::{DataSet, SubTemplates};
 use crate::report::{Event, Report};
 use crate::sets::{self, FIRST_TEMPLATE_ID, Templates};
 use crate::sflow::{self, Sample, Samples};
+use crate::skew::{ClockSkew, LEFT_ALONE_MS};
 use crate::store::{Store, TemplateKey};
 use crate::template::{Kind, Template};
 use crate::wire::{is_zero, u16_at};
@@ -80,7 +81,8 @@ impl<S: Store, K: Sink> Walk<'_, S, K> {
             10 => Header::ipfix(datagram),
             _ => return self.report.count(Event::VersionUnknown),
         };
-        let Some(header) = header else { return self.report.count(Event::HeaderTruncated) };
+        let Some(mut header) = header else { return self.report.count(Event::HeaderTruncated) };
+        header.skew = self.clock_skew(&header);
         self.outcome.message = Some(Message::from(&header));
         match version {
             1 => {
@@ -105,6 +107,15 @@ impl<S: Store, K: Sink> Walk<'_, S, K> {
                 self.sets(body, &header);
             }
         }
+    }
+
+    /// What is known of the clock that a message was stamped by.
+    fn clock_skew(&mut self, header: &Header) -> ClockSkew {
+        let skew_ms = header.measured_skew_ms();
+        if skew_ms.unsigned_abs() < LEFT_ALONE_MS.unsigned_abs() {
+            return ClockSkew::Small;
+        }
+        self.store.clock_skew(&header.domain_key(), skew_ms, header.received_ms)
     }
 
     fn sflow(&mut self, datagram: &Datagram<'_>) {

@@ -12,13 +12,14 @@ block_table! {
     "time_received" "DateTime64(3, 'UTC')" "ZSTD(1)" Millis(decoded.flows.received_ms) "When the datagram was received";
     "time_start" "DateTime64(3, 'UTC')" "T64, ZSTD(1)" Millis(decoded.flows.start_ms) "Start of the flow";
     "time_end" "DateTime64(3, 'UTC')" "T64, ZSTD(1)" Millis(decoded.flows.end_ms) "End of the flow";
+    "clock_skew" "Int64" "T64, ZSTD(1)" I64(decoded.flows.clock_skew) "Seconds taken off both times, as the exporter's clock is so far ahead; negative: behind. Told were time_start + clock_skew and time_end + clock_skew";
     "exporter_address" "IPv6" "ZSTD(1)" Addr(decoded.flows.exporter) "Address the datagram came from";
     "exporter_name" "LowCardinality(String)" "ZSTD(1)" Text(exporter_name) "Name of the exporter, from the configuration";
     "agent_address" "IPv6" "ZSTD(1)" agents(decoded.flows) "Address of the device: what it calls itself (sFlow agent; elements 403, 404, 130, 131), else exporter_address";
     "observation_domain" "UInt32" "ZSTD(1)" U32(decoded.flows.domain) "Observation domain (IPFIX), source id (v9), engine (v5), sub-agent (sFlow)";
     "version" "UInt8" "ZSTD(1)" U8(decoded.flows.version) "1, 5, 7, 9: NetFlow; 10: IPFIX; 105: sFlow v5";
     "template_id" "UInt16" "T64, ZSTD(1)" U16(decoded.flows.template_id) "Template the record was decoded with; 0 where there are none";
-    "flags" "UInt8" "ZSTD(1)" U8(decoded.flows.flags) "Bits: 1 start clamped, 2 end clamped, 4 exporter clock off by more than a day, 8 reverse direction, 16 waited for its template";
+    "flags" "UInt8" "ZSTD(1)" U8(decoded.flows.flags) "Bits: 1 start clamped, 2 end clamped, 4 exporter clock off and not steady: times as told, counted at the receipt, 8 reverse direction, 16 waited for its template, 64 times corrected by clock_skew";
     "src_addr" "IPv6" "ZSTD(1)" Addr(decoded.flows.src_addr) "Source address, IPv4 mapped";
     "dst_addr" "IPv6" "ZSTD(1)" Addr(decoded.flows.dst_addr) "Destination address, IPv4 mapped";
     "src_port" "UInt16" "ZSTD(1)" U16(decoded.flows.src_port) "Source port";

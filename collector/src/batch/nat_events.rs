@@ -30,6 +30,7 @@ block_table! {
     "nat_events"
     "time_received" "DateTime64(3, 'UTC')" "ZSTD(1)" Millis(decoded.nat_events.received_ms) "When the datagram was received";
     "time_event" "DateTime64(3, 'UTC')" "T64, ZSTD(1)" Millis(decoded.nat_events.event_ms) "When it happened; when it was received where the exporter does not say";
+    "clock_skew" "Int64" "T64, ZSTD(1)" I64(decoded.nat_events.clock_skew) "Seconds taken off time_event, as the exporter's clock is so far ahead; negative: behind. Told was time_event + clock_skew";
     "exporter_address" "IPv6" "ZSTD(1)" Addr(decoded.nat_events.exporter) "Address the datagram came from";
     "exporter_name" "LowCardinality(String)" "ZSTD(1)" Text(nat_exporter_name) "Name of the exporter, from the configuration";
     "agent_address" "IPv6" "ZSTD(1)" Addr(decoded.nat_events.agent) "Address of the device: what it calls itself (elements 403, 404, 130, 131), else exporter_address";

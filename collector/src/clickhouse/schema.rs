@@ -29,6 +29,7 @@ static MIGRATIONS: &[Migration] = &[
     Migration { version: 7, sql: include_str!("migrations/0007_repairs.sql") },
     Migration { version: 8, sql: include_str!("migrations/0008_dictionaries.sql") },
     Migration { version: 9, sql: include_str!("migrations/0009_agents.sql") },
+    Migration { version: 10, sql: include_str!("migrations/0010_clock_skew.sql") },
 ];
 
 /// Remembers what was applied.

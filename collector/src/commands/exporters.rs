@@ -164,8 +164,16 @@ fn row(status: &Status, now_ms: i64) -> [String; 10] {
         status.templates.to_string(),
         or_none(sampling.join(", ")),
         status.loss_per_mille.map_or_else(|| "-".to_owned(), |loss| format!("{loss:.1} ‰")),
-        status.clock_skew_ms.map_or_else(|| "-".to_owned(), |skew_ms| format!("{:+.1} s", skew_ms as f64 / 1000.0)),
+        status.clock_skew_ms.map_or_else(|| "-".to_owned(), clock),
     ]
+}
+
+/// The exporter's clock less the collector's.
+fn clock(skew_ms: i64) -> String {
+    match skew_ms.abs() {
+        ..120_000 => format!("{:+.1} s", skew_ms as f64 / 1000.0),
+        off_ms => format!("{}{}", if skew_ms < 0 { '-' } else { '+' }, duration(off_ms)),
+    }
 }
 
 /// A text that cannot move a terminal's cursor.

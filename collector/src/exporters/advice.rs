@@ -4,12 +4,19 @@
 //! question, not a fault. Not here: how it is printed.
 
 use super::remedies::{self, Remedy};
-use super::status::Status;
+use super::status::{Domain, Status};
 
 /// Loss below this is not worth a word: one datagram now and then.
 const LOSS_PER_MILLE: f64 = 1.0;
 /// A clock that is off by less is as good as right: export times come in whole seconds and travel.
 const CLOCK_MS: i64 = 5_000;
+/// Domains whose clock is named where they differ.
+const CLOCKS_NAMED: usize = 4;
+/// Time zones are whole quarters of an hour off UTC, and at most so many.
+const QUARTER_MS: i64 = 900_000;
+const ZONE_QUARTERS: i64 = 14 * 4;
+/// A clock so near to a whole number of them is likely right in its own time zone.
+const ZONE_MS: u64 = 60_000;
 /// A template that is missing for less may be on its way.
 const TEMPLATE_MS: i64 = 60_000;
 /// What happened longer ago than this is over.
@@ -67,9 +74,8 @@ pub fn advice(status: &Status, now_ms: i64) -> Vec<Advice> {
         let fault = format!("{loss:.1} per mille of what it sent never came, by its sequence numbers");
         say(Weight::Fault, fault, remedies::loss(exporter));
     }
-    if let Some(skew_ms) = status.clock_skew_ms.filter(|skew_ms| skew_ms.abs() >= CLOCK_MS) {
-        let side = if skew_ms > 0 { "ahead" } else { "behind" };
-        say(Weight::Fault, format!("its clock is {} {side}", duration(skew_ms.abs())), remedies::clock());
+    for fault in clocks(status) {
+        say(Weight::Fault, fault, remedies::clock());
     }
     if status.not_allowed > 0 && refuses {
         let fault = format!("not allowed: {} datagrams refused", status.not_allowed);
@@ -114,6 +120,38 @@ pub fn advice(status: &Status, now_ms: i64) -> Vec<Advice> {
     all
 }
 
+/// What is wrong with its clocks; once where all domains have the same.
+fn clocks(status: &Status) -> Vec<String> {
+    let is_off = |domain: &&Domain| domain.clock_skew_ms.is_some_and(|skew_ms| skew_ms.abs() >= CLOCK_MS);
+    let off: Vec<(&Domain, String)> =
+        status.domains.iter().filter(is_off).map(|domain| (domain, clock(domain))).collect();
+    let is_one = off.len() == status.domains.len() && off.windows(2).all(|pair| pair[0].1 == pair[1].1);
+    if is_one {
+        return off.first().map(|(_, fault)| format!("its clock is {fault}")).into_iter().collect();
+    }
+    let of_domain = |(domain, fault): &(&Domain, String)| {
+        format!("the clock of its {} domain {} is {fault}", domain.version, domain.domain)
+    };
+    off.iter().take(CLOCKS_NAMED).map(of_domain).collect()
+}
+
+/// How far a domain's clock is off, and what is done about it.
+fn clock(domain: &Domain) -> String {
+    let skew_ms = domain.clock_skew_ms.unwrap_or(0);
+    let side = if skew_ms > 0 { "ahead" } else { "behind" };
+    let off = format!("{} {side}", duration(skew_ms.abs()));
+    let quarters = skew_ms.abs().saturating_add(QUARTER_MS / 2) / QUARTER_MS;
+    let is_zone = (1..=ZONE_QUARTERS).contains(&quarters) && skew_ms.abs().abs_diff(quarters * QUARTER_MS) < ZONE_MS;
+    let zone = if is_zone { ", which looks like local time sent as UTC" } else { "" };
+    match domain.clock.as_str() {
+        "corrected" => format!("{off}{zone}: the times of its flows are corrected by that"),
+        "unsteady" => format!(
+            "{off}{zone}, and not steady so far: times stay as told, and its flows count when they are received"
+        ),
+        _ => off,
+    }
+}
+
 fn element(element: &super::status::Element) -> String {
     match element.enterprise {
         0 => element.element.to_string(),
@@ -121,15 +159,19 @@ fn element(element: &super::status::Element) -> String {
     }
 }
 
-/// A time in the largest unit that leaves a whole number of at least two, or one.
+/// A time in words, rounded to less than a hundredth of it: seconds, minutes, hours with minutes, or days with hours.
 #[must_use]
 pub fn duration(ms: i64) -> String {
-    let seconds = ms / 1000;
-    match seconds {
-        ..120 => format!("{seconds} s"),
-        120..7_200 => format!("{} min", seconds / 60),
-        7_200..172_800 => format!("{} h", seconds / 3_600),
-        _ => format!("{} d", seconds / 86_400),
+    let rounded = |unit_s: i64| ms.saturating_add(unit_s * 500) / (unit_s * 1000);
+    let both = |number: i64, of: i64, large: &str, small: &str| match (number / of, number % of) {
+        (whole, 0) => format!("{whole} {large}"),
+        (whole, rest) => format!("{whole} {large} {rest} {small}"),
+    };
+    match rounded(1) {
+        seconds @ ..120 => format!("{seconds} s"),
+        120..7_170 => format!("{} min", rounded(60)),
+        7_170..172_800 => both(rounded(60), 60, "h", "min"),
+        _ => both(rounded(3_600), 24, "d", "h"),
     }
 }
 
@@ -152,7 +194,14 @@ mod tests {
             flow_records: 1000,
             datagrams_per_second: 1.0,
             flows_per_second: 10.0,
-            domains: vec![Domain { version: "IPFIX".into(), domain: 5, last_seen_ms: NOW, sequence_counts: None }],
+            domains: vec![Domain {
+                version: "IPFIX".into(),
+                domain: 5,
+                last_seen_ms: NOW,
+                clock_skew_ms: Some(-400),
+                clock: "left".into(),
+                sequence_counts: None,
+            }],
             templates: 2,
             sampling: vec![Sampling { rate: 1000, source: "option".into() }],
             sampling_changes: 0,
@@ -176,7 +225,7 @@ mod tests {
     type Spoil = Box<dyn Fn(&mut Status)>;
 
     /// Every fault alone, and what is said of it.
-    fn spoiled() -> [(Spoil, &'static str); 11] {
+    fn spoiled() -> Vec<(Spoil, &'static str)> {
         let missing = |minutes: i64| MissingTemplate {
             version: "NetFlow v9".into(),
             domain: 5,
@@ -185,14 +234,32 @@ mod tests {
             last_ms: NOW,
             sets: 7,
         };
-        [
+        let clock = |skew_ms: i64, clock: &'static str| -> Spoil {
+            Box::new(move |status: &mut Status| {
+                (status.domains[0].clock_skew_ms, status.domains[0].clock) = (Some(skew_ms), clock.into());
+            })
+        };
+        vec![
             (
                 Box::new(move |status| status.waiting = vec![missing(0), missing(4)]),
                 "no template for NetFlow v9 domain 5 id 256 for 4 min, 7",
             ),
             (Box::new(|status| status.sampling[0].source = "none".into()), "tells no sampling rate: 1 is assumed"),
             (Box::new(|status| status.loss_per_mille = Some(12.34)), "12.3 per mille"),
-            (Box::new(|status| status.clock_skew_ms = Some(-7_300_000)), "its clock is 2 h behind"),
+            (clock(-7_500_000, "unsteady"), "its clock is 2 h 5 min behind, and not steady so far"),
+            (
+                clock(32_399_600, "corrected"),
+                "its clock is 9 h ahead, which looks like local time sent as UTC: the times",
+            ),
+            (clock(-20_699_500, "corrected"), "its clock is 5 h 45 min behind, which looks like"),
+            (clock(30_000, "left"), "its clock is 30 s ahead"),
+            (
+                Box::new(|status| {
+                    let other = Domain { domain: 6, clock_skew_ms: Some(3_700_000), ..status.domains[0].clone() };
+                    status.domains.push(Domain { clock: "corrected".into(), ..other });
+                }),
+                "the clock of its IPFIX domain 6 is 62 min ahead: the times of its flows are corrected",
+            ),
             (Box::new(|status| (status.not_allowed, status.last_refused_ms) = (3, Some(NOW))), "not allowed: 3"),
             (
                 Box::new(|status| {
@@ -240,7 +307,7 @@ mod tests {
 
     #[test]
     fn what_is_over_is_said_no_more() {
-        for (spoil, _) in spoiled().into_iter().take(10) {
+        for (spoil, _) in spoiled().into_iter().filter(|(_, said)| !said.starts_with("silent")) {
             let mut status = healthy();
             spoil(&mut status);
             // The exporter goes on, and is right since half an hour: what it does all the while stays.
@@ -287,6 +354,28 @@ mod tests {
         for remedy in &found.remedies {
             let Remedy::Line(platform, line) = remedy else { continue };
             assert!(*platform == "collector" || line.starts_with("if it samples"), "{platform}: {line}");
+        }
+    }
+
+    #[test]
+    fn times_are_rounded_and_never_cut_off() {
+        for (ms, expected) in [
+            (0, "0 s"),
+            (499, "0 s"),
+            (119_400, "119 s"),
+            (119_500, "2 min"),
+            (1_800_000, "30 min"),
+            (7_169_000, "119 min"),
+            (7_199_000, "2 h"),
+            (20_699_999, "5 h 45 min"),
+            (32_340_000, "8 h 59 min"),
+            (32_399_000, "9 h"),
+            (32_400_000, "9 h"),
+            (172_799_000, "48 h"),
+            (172_800_000, "2 d"),
+            (262_800_000, "3 d 1 h"),
+        ] {
+            assert_eq!(duration(ms), expected, "{ms}");
         }
     }
 }

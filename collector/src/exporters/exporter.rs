@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use netflow::skew::{ClockSkew, TOLERANCE_MS};
 use netflow::store::TemplateKey;
 use netflow::{Event, Outcome};
 
@@ -55,6 +56,10 @@ pub(super) struct Followed {
     pub(super) domain: u32,
     pub(super) stream: Option<Stream>,
     pub(super) last_ms: i64,
+    /// What is done about its clock.
+    pub(super) clock: ClockSkew,
+    /// Its clock less the collector's, smoothed, milliseconds.
+    skew_ms: Option<f64>,
 }
 
 #[derive(Debug, Clone)]
@@ -83,7 +88,6 @@ pub(super) struct Exporter {
     pub(super) rate: Rate,
     pub(super) loss: Loss,
     pub(super) restarts: i64,
-    pub(super) skew_ms: Option<f64>,
     pub(super) uptime_ms: Option<u32>,
     pub(super) streams: Vec<Followed>,
     /// Datagrams of streams beyond the bound, whose sequences nobody follows.
@@ -121,15 +125,16 @@ impl Exporter {
             self.last_unopened = last_unopened;
         }
         let Some(message) = outcome.message else { return };
-        if let Some(export_ms) = message.export_ms {
-            self.measure_clock(message.version, export_ms, received_ms);
-        }
         self.uptime_ms = message.uptime_ms.or(self.uptime_ms);
         let Some(followed) = self.stream(message.version, message.domain) else {
             self.unfollowed += 1;
             return;
         };
         followed.last_ms = received_ms;
+        followed.clock = message.skew;
+        if let Some(export_ms) = message.export_ms {
+            followed.measure_clock(export_ms, received_ms);
+        }
         let heard = sequence::Heard {
             sequence: message.sequence,
             records: outcome.records,
@@ -167,7 +172,7 @@ impl Exporter {
             return None;
         }
         let stream = Unit::of_version(version).map(Stream::new);
-        self.streams.push(Followed { version, domain, stream, last_ms: 0 });
+        self.streams.push(Followed { version, domain, stream, last_ms: 0, clock: ClockSkew::Small, skew_ms: None });
         self.streams.last_mut()
     }
 
@@ -234,11 +239,22 @@ impl Exporter {
     pub(super) fn learned(&mut self, key: &TemplateKey) {
         self.waiting.retain(|waiting| waiting.key != *key);
     }
+}
 
-    fn measure_clock(&mut self, version: u8, export_ms: i64, received_ms: i64) {
-        let whole_seconds = if matches!(version, 9 | 10) { HALF_SECOND_MS } else { 0 };
+impl Followed {
+    /// Its clock less the collector's, milliseconds.
+    pub(super) fn skew_ms(&self) -> Option<i64> {
+        self.skew_ms.map(|skew_ms| skew_ms as i64)
+    }
+
+    /// A clock that jumps is measured anew.
+    fn measure_clock(&mut self, export_ms: i64, received_ms: i64) {
+        let whole_seconds = if matches!(self.version, 9 | 10) { HALF_SECOND_MS } else { 0 };
         let skew_ms = (export_ms + whole_seconds - received_ms) as f64;
         let smoothed = self.skew_ms.get_or_insert(skew_ms);
+        if (skew_ms - *smoothed).abs() > TOLERANCE_MS as f64 {
+            *smoothed = skew_ms;
+        }
         *smoothed += (skew_ms - *smoothed) / SKEW_WEIGHT;
     }
 }

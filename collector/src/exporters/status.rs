@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use netflow::columns::Address;
+use netflow::skew::ClockSkew;
 use serde::{Deserialize, Serialize};
 
 use super::directory::Directory;
@@ -52,7 +53,7 @@ pub struct Status {
     pub loss_per_mille: Option<f64>,
     /// Restarts of the exporter or of its sequence.
     pub restarts: i64,
-    /// Its clock less the collector's, smoothed, milliseconds.
+    /// Its clock less the collector's, smoothed, milliseconds; of several domains the one that is off most.
     pub clock_skew_ms: Option<i64>,
     /// Milliseconds since it started, as it says itself.
     pub uptime_ms: Option<u32>,
@@ -89,6 +90,10 @@ pub struct Domain {
     pub domain: u32,
     /// When its last datagram came, milliseconds since 1970.
     pub last_seen_ms: i64,
+    /// Its clock less the collector's, smoothed, milliseconds.
+    pub clock_skew_ms: Option<i64>,
+    /// What is done about a clock that is off: `left` alone, `corrected`, `unsteady`.
+    pub clock: String,
     /// What its sequence numbers count, where that is not what the protocol says.
     pub sequence_counts: Option<String>,
 }
@@ -160,7 +165,7 @@ fn status(address: &Address, exporter: &Exporter, now_ms: i64) -> Status {
         sampling_changes: exporter.sampling.changes,
         loss_per_mille: exporter.loss.per_mille(minute_of(now_ms)),
         restarts: exporter.restarts,
-        clock_skew_ms: exporter.skew_ms.map(|skew_ms| skew_ms as i64),
+        clock_skew_ms: exporter.streams.iter().filter_map(Followed::skew_ms).max_by_key(|skew_ms| skew_ms.abs()),
         uptime_ms: exporter.uptime_ms,
         waiting: waiting(exporter),
         unknown_elements: Vec::new(),
@@ -181,7 +186,17 @@ fn domain(followed: &Followed) -> Domain {
         version: version_name(followed.version).to_owned(),
         domain: followed.domain,
         last_seen_ms: followed.last_ms,
+        clock_skew_ms: followed.skew_ms(),
+        clock: clock(followed.clock).to_owned(),
         sequence_counts: unit.and_then(|(unit, is_standard)| (!is_standard).then(|| unit.label().to_owned())),
+    }
+}
+
+fn clock(skew: ClockSkew) -> &'static str {
+    match skew {
+        ClockSkew::Small => "left",
+        ClockSkew::Steady(_) => "corrected",
+        ClockSkew::Unsteady => "unsteady",
     }
 }
 

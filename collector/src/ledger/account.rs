@@ -261,8 +261,16 @@ mod tests {
     const MS: i64 = 60_000 * MINUTE as i64;
 
     fn heard(domain: u32) -> Outcome {
-        let (exporter, agent) = (EXPORTER, EXPORTER);
-        let message = Message { exporter, agent, version: 9, domain, sequence: 0, export_ms: None, uptime_ms: None };
+        let message = Message {
+            exporter: EXPORTER,
+            agent: EXPORTER,
+            version: 9,
+            domain,
+            sequence: 0,
+            export_ms: None,
+            uptime_ms: None,
+            skew: Default::default(),
+        };
         Outcome { message: Some(message), flow_records: 3, ..Outcome::default() }
     }
 

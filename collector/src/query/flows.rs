@@ -1,8 +1,10 @@
 //! `flows` as a table of shares of traffic: what of each flow falls into a span, by the rules that the rollups are made by.
 //!
 //! A flow lives from its start up to its end, at least 1 ms and at most a day; one that ended more than a day before or after its
-//! receipt is taken to have ended when it was received. Up to a moment `value * elapsed / lived` of it has passed, rounded down,
+//! receipt, or whose exporter's clock is known to be wrong, is taken to have ended when it was received. Up to a moment `value * elapsed / lived` of it has passed, rounded down,
 //! and a span gets the difference between its two ends, so shares of spans that touch add up. A flow counts where it began.
+
+use netflow::columns::flags::CLOCK_OFF;
 
 use super::dimension::Dimension;
 use super::filter::Filter;
@@ -78,7 +80,7 @@ impl Shares<'_> {
              f.packets * greatest(f.sampling_rate, 1) AS all_packets,\n            \
              toUnixTimestamp64Milli(f.time_received) AS received_ms,\n            \
              toUnixTimestamp64Milli(f.time_end) AS told_ms,\n            \
-             greatest(if(abs(told_ms - received_ms) <= {DAY_MS}, told_ms, received_ms), 0) AS end_ms,\n            \
+             greatest(if(bitAnd(f.flags, {CLOCK_OFF}) = 0 AND abs(told_ms - received_ms) <= {DAY_MS}, told_ms, received_ms), 0) AS end_ms,\n            \
              greatest(end_ms - least(greatest(told_ms - toUnixTimestamp64Milli(f.time_start), 0), {DAY_MS}), 0) AS began_ms,\n            \
              greatest(end_ms, began_ms + 1) AS ended_ms,\n            \
              toUInt64(ended_ms - began_ms) AS lived_ms\n        \

@@ -32,7 +32,7 @@ FROM
             f.packets * greatest(f.sampling_rate, 1) AS all_packets,
             toUnixTimestamp64Milli(f.time_received) AS received_ms,
             toUnixTimestamp64Milli(f.time_end) AS told_ms,
-            greatest(if(abs(told_ms - received_ms) <= 86400000, told_ms, received_ms), 0) AS end_ms,
+            greatest(if(bitAnd(f.flags, 4) = 0 AND abs(told_ms - received_ms) <= 86400000, told_ms, received_ms), 0) AS end_ms,
             greatest(end_ms - least(greatest(told_ms - toUnixTimestamp64Milli(f.time_start), 0), 86400000), 0) AS began_ms,
             greatest(end_ms, began_ms + 1) AS ended_ms,
             toUInt64(ended_ms - began_ms) AS lived_ms
@@ -84,7 +84,7 @@ FROM
             f.packets * greatest(f.sampling_rate, 1) AS all_packets,
             toUnixTimestamp64Milli(f.time_received) AS received_ms,
             toUnixTimestamp64Milli(f.time_end) AS told_ms,
-            greatest(if(abs(told_ms - received_ms) <= 86400000, told_ms, received_ms), 0) AS end_ms,
+            greatest(if(bitAnd(f.flags, 4) = 0 AND abs(told_ms - received_ms) <= 86400000, told_ms, received_ms), 0) AS end_ms,
             greatest(end_ms - least(greatest(told_ms - toUnixTimestamp64Milli(f.time_start), 0), 86400000), 0) AS began_ms,
             greatest(end_ms, began_ms + 1) AS ended_ms,
             toUInt64(ended_ms - began_ms) AS lived_ms
@@ -203,7 +203,7 @@ FROM
             f.packets * greatest(f.sampling_rate, 1) AS all_packets,
             toUnixTimestamp64Milli(f.time_received) AS received_ms,
             toUnixTimestamp64Milli(f.time_end) AS told_ms,
-            greatest(if(abs(told_ms - received_ms) <= 86400000, told_ms, received_ms), 0) AS end_ms,
+            greatest(if(bitAnd(f.flags, 4) = 0 AND abs(told_ms - received_ms) <= 86400000, told_ms, received_ms), 0) AS end_ms,
             greatest(end_ms - least(greatest(told_ms - toUnixTimestamp64Milli(f.time_start), 0), 86400000), 0) AS began_ms,
             greatest(end_ms, began_ms + 1) AS ended_ms,
             toUInt64(ended_ms - began_ms) AS lived_ms
@@ -291,7 +291,7 @@ FROM
             f.packets * greatest(f.sampling_rate, 1) AS all_packets,
             toUnixTimestamp64Milli(f.time_received) AS received_ms,
             toUnixTimestamp64Milli(f.time_end) AS told_ms,
-            greatest(if(abs(told_ms - received_ms) <= 86400000, told_ms, received_ms), 0) AS end_ms,
+            greatest(if(bitAnd(f.flags, 4) = 0 AND abs(told_ms - received_ms) <= 86400000, told_ms, received_ms), 0) AS end_ms,
             greatest(end_ms - least(greatest(told_ms - toUnixTimestamp64Milli(f.time_start), 0), 86400000), 0) AS began_ms,
             greatest(end_ms, began_ms + 1) AS ended_ms,
             toUInt64(ended_ms - began_ms) AS lived_ms
@@ -461,7 +461,7 @@ FROM
             f.packets * greatest(f.sampling_rate, 1) AS all_packets,
             toUnixTimestamp64Milli(f.time_received) AS received_ms,
             toUnixTimestamp64Milli(f.time_end) AS told_ms,
-            greatest(if(abs(told_ms - received_ms) <= 86400000, told_ms, received_ms), 0) AS end_ms,
+            greatest(if(bitAnd(f.flags, 4) = 0 AND abs(told_ms - received_ms) <= 86400000, told_ms, received_ms), 0) AS end_ms,
             greatest(end_ms - least(greatest(told_ms - toUnixTimestamp64Milli(f.time_start), 0), 86400000), 0) AS began_ms,
             greatest(end_ms, began_ms + 1) AS ended_ms,
             toUInt64(ended_ms - began_ms) AS lived_ms
@@ -539,7 +539,7 @@ FROM
             f.packets * greatest(f.sampling_rate, 1) AS all_packets,
             toUnixTimestamp64Milli(f.time_received) AS received_ms,
             toUnixTimestamp64Milli(f.time_end) AS told_ms,
-            greatest(if(abs(told_ms - received_ms) <= 86400000, told_ms, received_ms), 0) AS end_ms,
+            greatest(if(bitAnd(f.flags, 4) = 0 AND abs(told_ms - received_ms) <= 86400000, told_ms, received_ms), 0) AS end_ms,
             greatest(end_ms - least(greatest(told_ms - toUnixTimestamp64Milli(f.time_start), 0), 86400000), 0) AS began_ms,
             greatest(end_ms, began_ms + 1) AS ended_ms,
             toUInt64(ended_ms - began_ms) AS lived_ms
@@ -624,7 +624,7 @@ FROM
             f.packets * greatest(f.sampling_rate, 1) AS all_packets,
             toUnixTimestamp64Milli(f.time_received) AS received_ms,
             toUnixTimestamp64Milli(f.time_end) AS told_ms,
-            greatest(if(abs(told_ms - received_ms) <= 86400000, told_ms, received_ms), 0) AS end_ms,
+            greatest(if(bitAnd(f.flags, 4) = 0 AND abs(told_ms - received_ms) <= 86400000, told_ms, received_ms), 0) AS end_ms,
             greatest(end_ms - least(greatest(told_ms - toUnixTimestamp64Milli(f.time_start), 0), 86400000), 0) AS began_ms,
             greatest(end_ms, began_ms + 1) AS ended_ms,
             toUInt64(ended_ms - began_ms) AS lived_ms
@@ -709,7 +709,7 @@ FROM
             f.packets * greatest(f.sampling_rate, 1) AS all_packets,
             toUnixTimestamp64Milli(f.time_received) AS received_ms,
             toUnixTimestamp64Milli(f.time_end) AS told_ms,
-            greatest(if(abs(told_ms - received_ms) <= 86400000, told_ms, received_ms), 0) AS end_ms,
+            greatest(if(bitAnd(f.flags, 4) = 0 AND abs(told_ms - received_ms) <= 86400000, told_ms, received_ms), 0) AS end_ms,
             greatest(end_ms - least(greatest(told_ms - toUnixTimestamp64Milli(f.time_start), 0), 86400000), 0) AS began_ms,
             greatest(end_ms, began_ms + 1) AS ended_ms,
             toUInt64(ended_ms - began_ms) AS lived_ms
@@ -798,7 +798,7 @@ FROM
             f.packets * greatest(f.sampling_rate, 1) AS all_packets,
             toUnixTimestamp64Milli(f.time_received) AS received_ms,
             toUnixTimestamp64Milli(f.time_end) AS told_ms,
-            greatest(if(abs(told_ms - received_ms) <= 86400000, told_ms, received_ms), 0) AS end_ms,
+            greatest(if(bitAnd(f.flags, 4) = 0 AND abs(told_ms - received_ms) <= 86400000, told_ms, received_ms), 0) AS end_ms,
             greatest(end_ms - least(greatest(told_ms - toUnixTimestamp64Milli(f.time_start), 0), 86400000), 0) AS began_ms,
             greatest(end_ms, began_ms + 1) AS ended_ms,
             toUInt64(ended_ms - began_ms) AS lived_ms

@@ -1,8 +1,8 @@
 //! When a flow lived, and how much of it falls into each bucket of time.
 //!
 //! A flow lives from its start up to, not including, its end, at least a millisecond and at most [`LONGEST_MS`]: the start of a
-//! longer one is moved. One that ended more than [`LONGEST_MS`] before or after its receipt is of an exporter with a wrong
-//! clock: it is taken to have ended when it was received. Traffic is spread evenly over the life, in integers: what falls
+//! longer one is moved. One that ended more than [`LONGEST_MS`] before or after its receipt, or whose exporter's clock is known to be
+//! wrong ([`netflow::columns::flags::CLOCK_OFF`]), is taken to have ended when it was received. Traffic is spread evenly over the life, in integers: what falls
 //! before a moment is `value * elapsed / lived`, rounded down, and a bucket gets the difference between its two ends, so the
 //! shares sum up to the value. [`super::sql`] says the same in SQL.
 
@@ -27,7 +27,18 @@ impl Flow {
     /// A flow that was received, began and ended at these times, milliseconds since 1970.
     pub(super) fn new(received_ms: i64, start_ms: i64, end_ms: i64, sums: Sums) -> Self {
         let is_told = end_ms.wrapping_sub(received_ms).unsigned_abs() <= LONGEST_MS.unsigned_abs();
-        let ended_ms = if is_told { end_ms } else { received_ms }.clamp(0, LAST_MS);
+        Self::that_ended(if is_told { end_ms } else { received_ms }, start_ms, end_ms, sums)
+    }
+
+    /// The same of an exporter whose clock is wrong: only how long the flow lasted is believed.
+    #[inline(never)]
+    pub(super) fn new_by_receipt(received_ms: i64, start_ms: i64, end_ms: i64, sums: Sums) -> Self {
+        Self::that_ended(received_ms, start_ms, end_ms, sums)
+    }
+
+    #[inline]
+    fn that_ended(ended_ms: i64, start_ms: i64, end_ms: i64, sums: Sums) -> Self {
+        let ended_ms = ended_ms.clamp(0, LAST_MS);
         let lived_ms = end_ms.wrapping_sub(start_ms).clamp(0, LONGEST_MS);
         let began_ms = (ended_ms - lived_ms).max(0);
         let (began_ms, ended_ms) = (began_ms.cast_unsigned(), ended_ms.max(began_ms + 1).cast_unsigned());

@@ -3,6 +3,7 @@
 //! Nearly all flows live within one minute, hence in one bucket of each length, and are not cut.
 
 use netflow::FlowColumns;
+use netflow::columns::flags;
 
 use super::life::Flow;
 use super::sums::Sums;
@@ -72,7 +73,11 @@ impl Pieces {
         for row in rows {
             let at = *row as usize;
             let sums = Sums::of(flows.bytes[at], flows.packets[at], flows.sampling_rate[at]);
-            let flow = Flow::new(flows.received_ms[at], flows.start_ms[at], flows.end_ms[at], sums);
+            let (received_ms, start_ms, end_ms) = (flows.received_ms[at], flows.start_ms[at], flows.end_ms[at]);
+            let flow = match flows.flags[at] & flags::CLOCK_OFF {
+                0 => Flow::new(received_ms, start_ms, end_ms, sums),
+                _ => Flow::new_by_receipt(received_ms, start_ms, end_ms, sums),
+            };
             let whole = self.sums.len() as u32;
             self.sums.push(sums);
             let (first, last) = flow.buckets(MINUTE_MS);

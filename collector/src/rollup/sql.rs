@@ -1,5 +1,7 @@
 //! The rollups in SQL: the queries that make a rollup's rows from flows.
 
+use netflow::columns::flags::CLOCK_OFF;
+
 use super::life::{LAST_MS, LONGEST_MS};
 use crate::batch::{Table, rollups};
 
@@ -40,7 +42,7 @@ pub fn sql(table: &Table, source: &str, condition: &str) -> Option<String> {
          sum(toUInt64(bucket = first_bucket)) AS flows\n\
          FROM (SELECT exporter_address, {made}\
          toUnixTimestamp64Milli(time_received) AS received, toUnixTimestamp64Milli(time_end) AS told, \
-         least(greatest(if(abs(told - received) <= {LONGEST_MS}, told, received), 0), {LAST_MS}) AS last, \
+         least(greatest(if(bitAnd(flags, {CLOCK_OFF}) = 0 AND abs(told - received) <= {LONGEST_MS}, told, received), 0), {LAST_MS}) AS last, \
          greatest(last - least(greatest(told - toUnixTimestamp64Milli(time_start), 0), {LONGEST_MS}), 0) AS began, \
          greatest(last, began + 1) AS ended, toUInt128(ended - began) AS lived, \
          toUInt32(intDiv(began, {bucket_ms})) AS first_bucket, \

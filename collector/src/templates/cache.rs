@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 
 use netflow::header::Header;
 use netflow::options::{OptionKey, OptionValue, Options};
+use netflow::skew::ClockSkew;
 use netflow::store::{DomainKey, Held, Learned, Store, TemplateKey};
 use netflow::template::{Kind, Template};
 
@@ -102,6 +103,10 @@ impl Store for Cache {
         if let Some(announced) = self.announced(domain) {
             announced.repeat(key, now);
         }
+    }
+
+    fn clock_skew(&mut self, domain: &DomainKey, skew_ms: i64, received_ms: i64) -> ClockSkew {
+        self.shared.measure_clock(domain, skew_ms, received_ms)
     }
 
     fn hold(&mut self, key: &TemplateKey, header: &Header, set: &[u8]) -> bool {

@@ -200,6 +200,7 @@ impl Held {
             export_ms: set.header.export_ms,
             uptime_ms: set.header.uptime_ms,
             count: set.header.count,
+            skew: set.header.skew.into(),
             bytes: set.bytes.to_vec(),
         });
         saved.collect()

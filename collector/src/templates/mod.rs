@@ -40,6 +40,7 @@ use std::time::Duration;
 
 use crossbeam::utils::CachePadded;
 use netflow::columns::Address;
+use netflow::skew::{Clock, ClockSkew, Clocks};
 use netflow::store::{DomainKey, Learned, TemplateKey};
 use netflow::template::{Kind, Template};
 
@@ -59,6 +60,8 @@ pub use unknown::UnknownElement;
 
 /// Generation counters: exporters are spread over these, so that one exporter's changes leave most others' cache entries valid.
 const SHARDS: usize = 256;
+/// Most exporters of a shard whose clock is off.
+const CLOCKS_PER_SHARD: usize = 1024;
 
 type Map<K, V> = papaya::HashMap<K, V, foldhash::fast::RandomState>;
 
@@ -131,6 +134,8 @@ struct Shard {
     /// Raised after every change that makes a cached answer wrong.
     generation: AtomicU64,
     exporters: Mutex<Exporters>,
+    /// Those of exporters that are off.
+    clocks: Mutex<Clocks>,
 }
 
 impl Templates {
@@ -257,6 +262,19 @@ impl Shared {
         self.shard(exporter).lock().knows(exporter)
     }
 
+    /// Takes the measure of a domain's clock; see [`netflow::Store::clock_skew`].
+    fn measure_clock(&self, domain: &DomainKey, skew_ms: i64, received_ms: i64) -> ClockSkew {
+        self.shard(&domain.exporter).clocks().measure(domain, skew_ms, received_ms, CLOCKS_PER_SHARD)
+    }
+
+    /// The clocks that are off, sorted.
+    fn clocks(&self) -> Vec<(DomainKey, Clock)> {
+        let of_shard = |shard: &CachePadded<Shard>| shard.clocks().iter().copied().collect::<Vec<_>>();
+        let mut clocks: Vec<(DomainKey, Clock)> = self.shards.iter().flat_map(of_shard).collect();
+        clocks.sort_unstable_by_key(|(domain, _)| *domain);
+        clocks
+    }
+
     fn find(&self, key: &TemplateKey) -> Option<Arc<Entry>> {
         self.templates.pin().get(key).cloned()
     }
@@ -350,6 +368,9 @@ impl Shared {
     fn expire(&self, now: u64) -> usize {
         let Some(idle_expiry) = self.settings.idle_expiry else { return 0 };
         let oldest = now.saturating_sub(idle_expiry.as_secs());
+        for shard in &self.shards {
+            shard.clocks().forget_before(oldest.saturating_mul(1000).cast_signed());
+        }
         let expired = self.forget_all(|entry| entry.seen_at() < oldest) + self.expire_values(oldest);
         self.counters.expired.add(expired as u64);
         expired
@@ -385,6 +406,10 @@ impl Shared {
 impl Shard {
     fn lock(&self) -> MutexGuard<'_, Exporters> {
         self.exporters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn clocks(&self) -> MutexGuard<'_, Clocks> {
+        self.clocks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes cached answers about this shard's exporters be asked for again. Called after the maps were changed, so that a

@@ -2,6 +2,7 @@
 
 use netflow::header::Header;
 use netflow::options::SamplingScope;
+use netflow::skew::{Candidate, Clock, ClockSkew, Steady};
 use netflow::store::DomainKey;
 use netflow::template::FieldSpecifier;
 
@@ -16,6 +17,8 @@ pub struct Snapshot {
     pub options: Vec<SavedOptions>,
     /// Data sets that wait for their template, in the order in which they came.
     pub held: Vec<SavedSet>,
+    /// Clocks of exporters that are off, sorted by exporter, version, domain.
+    pub clocks: Vec<SavedClock>,
     /// How far each journal was decoded into all this.
     pub journals: Vec<SavedPosition>,
 }
@@ -63,6 +66,8 @@ pub struct SavedSet {
     pub uptime_ms: Option<u32>,
     /// Records in the message, if it said so.
     pub count: Option<u16>,
+    /// What was known of the clock that it was stamped by.
+    pub skew: SavedSkew,
     /// The set without its header.
     pub bytes: Vec<u8>,
 }
@@ -70,7 +75,7 @@ pub struct SavedSet {
 impl SavedSet {
     /// The header of the message that the set came in.
     pub(super) fn header(&self) -> Header {
-        let Self { domain, received_ms, sequence, export_ms, uptime_ms, count, .. } = self;
+        let Self { domain, received_ms, sequence, export_ms, uptime_ms, count, skew, .. } = self;
         Header {
             exporter: domain.exporter,
             received_ms: *received_ms,
@@ -82,6 +87,77 @@ impl SavedSet {
             count: *count,
             // Only the header of NetFlow v5 has it, and that needs no template.
             sampling: None,
+            skew: (*skew).into(),
+        }
+    }
+}
+
+/// What is known of a clock: [`ClockSkew`] in a form that can be saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub enum SavedSkew {
+    /// As good as right.
+    Small,
+    /// Off, and not steady.
+    Unsteady,
+    /// Off by so many seconds.
+    Steady(i64),
+}
+
+impl From<ClockSkew> for SavedSkew {
+    fn from(skew: ClockSkew) -> Self {
+        match skew {
+            ClockSkew::Small => Self::Small,
+            ClockSkew::Unsteady => Self::Unsteady,
+            ClockSkew::Steady(seconds) => Self::Steady(seconds),
+        }
+    }
+}
+
+impl From<SavedSkew> for ClockSkew {
+    fn from(saved: SavedSkew) -> Self {
+        match saved {
+            SavedSkew::Small => Self::Small,
+            SavedSkew::Unsteady => Self::Unsteady,
+            SavedSkew::Steady(seconds) => Self::Steady(seconds),
+        }
+    }
+}
+
+/// The clock of an observation domain that is off; milliseconds where nothing else is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct SavedClock {
+    /// Whose.
+    pub domain: SavedDomain,
+    /// The steady skew: in seconds, as times are corrected by it, and its smoothed measure.
+    pub steady: Option<(i64, i64)>,
+    /// The skew that may turn out to be steady: the mean of its measures, how many there were, and since when, since 1970.
+    pub candidate: Option<(i64, u32, i64)>,
+    /// Whether measures disagreed before any was steady.
+    pub has_jumped: bool,
+    /// When it was last measured, since 1970.
+    pub last_ms: i64,
+}
+
+impl From<&(DomainKey, Clock)> for SavedClock {
+    fn from((domain, clock): &(DomainKey, Clock)) -> Self {
+        Self {
+            domain: (*domain).into(),
+            steady: clock.steady.map(|Steady { seconds, smoothed_ms }| (seconds, smoothed_ms)),
+            candidate: clock.candidate.map(|Candidate { mean_ms, datagrams, since_ms }| (mean_ms, datagrams, since_ms)),
+            has_jumped: clock.has_jumped,
+            last_ms: clock.last_ms,
+        }
+    }
+}
+
+impl SavedClock {
+    /// The clock itself.
+    pub(super) fn clock(&self) -> Clock {
+        Clock {
+            steady: self.steady.map(|(seconds, smoothed_ms)| Steady { seconds, smoothed_ms }),
+            candidate: self.candidate.map(|(mean_ms, datagrams, since_ms)| Candidate { mean_ms, datagrams, since_ms }),
+            has_jumped: self.has_jumped,
+            last_ms: self.last_ms,
         }
     }
 }

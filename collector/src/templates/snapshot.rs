@@ -23,13 +23,14 @@ use rkyv::util::AlignedVec;
 use super::announced::Announced;
 use super::saved::SnapshotOf3;
 pub use super::saved::{
-    SavedDomain, SavedField, SavedOptions, SavedPosition, SavedSampling, SavedScope, SavedSet, SavedTemplate, Snapshot,
+    SavedClock, SavedDomain, SavedField, SavedOptions, SavedPosition, SavedSampling, SavedScope, SavedSet,
+    SavedTemplate, Snapshot,
 };
 use super::{Entry, Restored, Shared};
 
 const MAGIC: [u8; 8] = *b"nftmplts";
 /// Raised whenever [`Snapshot`] or anything in it changes.
-const FORMAT_VERSION: u32 = 4;
+const FORMAT_VERSION: u32 = 5;
 /// The version before there was a journal.
 const FORMAT_VERSION_3: u32 = 3;
 /// A multiple of 16, so that the body is as aligned as the buffer.
@@ -167,7 +168,8 @@ pub(super) fn take(shared: &Shared, now: u64) -> Snapshot {
     let mut options: Vec<SavedOptions> =
         shared.options.pin().iter().map(|(domain, announced)| save_options(*domain, announced)).collect();
     options.sort_unstable_by_key(|options| options.domain);
-    Snapshot { taken_at: now, templates, options, held: shared.held.all(), journals: Vec::new() }
+    let clocks = shared.clocks().iter().map(SavedClock::from).collect();
+    Snapshot { taken_at: now, templates, options, held: shared.held.all(), clocks, journals: Vec::new() }
 }
 
 /// Puts what the store lacks back into it, within its bounds.
@@ -216,6 +218,10 @@ pub(super) fn put_back(shared: &Shared, snapshot: &Snapshot) -> Restored {
     for saved in &snapshot.held {
         let key = TemplateKey { domain: saved.domain.into(), id: saved.id };
         restored.held += usize::from(shared.held.hold(&key, &saved.header(), &saved.bytes, saved.is_proven));
+    }
+    for saved in &snapshot.clocks {
+        let domain = DomainKey::from(saved.domain);
+        shared.shard(&domain.exporter).clocks().put_back(domain, saved.clock());
     }
     restored
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use netflow::header::Header;
 use netflow::options::{OptionKey, OptionValue, Options};
 use netflow::sflow::Sample;
+use netflow::skew::ClockSkew;
 use netflow::store::{DomainKey, Held, Learned, Store, TemplateKey};
 use netflow::template::{Kind, Template};
 
@@ -75,6 +76,10 @@ impl Store for Noted<'_> {
 
     fn repeated(&mut self, domain: &DomainKey, key: OptionKey) {
         self.templates.repeated(domain, key);
+    }
+
+    fn clock_skew(&mut self, domain: &DomainKey, skew_ms: i64, received_ms: i64) -> ClockSkew {
+        self.templates.clock_skew(domain, skew_ms, received_ms)
     }
 
     fn hold(&mut self, key: &TemplateKey, header: &Header, set: &[u8]) -> bool {

@@ -36,7 +36,7 @@ pub(crate) fn block(first_id: u64, rows: usize, names: u64, numbers: &mut Number
         ($($column:ident)*) => { $(flows.$column.fill_with(|| numbers.cell() as _);)* };
     }
     fill! {
-        start_ms end_ms domain version template_id src_port dst_port protocol tos tcp_flags icmp_type icmp_code in_if out_if
+        start_ms end_ms clock_skew domain version template_id src_port dst_port protocol tos tcp_flags icmp_type icmp_code in_if out_if
         src_as dst_as src_prefix_len dst_prefix_len src_vlan dst_vlan src_mac dst_mac forwarding_status flow_end_reason bytes
         packets sampling_rate post_nat_src_port post_nat_dst_port ingress_vrf egress_vrf firewall_event firewall_ext_event flags
     }
@@ -115,7 +115,7 @@ fn nat_events(block: &mut Block, first_id: u64, names: u64, numbers: &mut Number
         ($($column:ident)*) => { $(events.$column.fill_with(|| numbers.cell() as _);)* };
     }
     fill! {
-        event_ms domain event protocol src_port post_nat_src_port dst_port post_nat_dst_port ingress_vrf egress_vrf
+        event_ms clock_skew domain event protocol src_port post_nat_src_port dst_port post_nat_dst_port ingress_vrf egress_vrf
         port_block_start port_block_end port_block_step
     }
     events.received_ms.fill_with(|| BEGIN_MS + (numbers.next() % 172_800_000) as i64);

@@ -31,6 +31,7 @@ fn decoded(cache: &mut Cache, of: &TemplateKey, records: usize) {
         uptime_ms: None,
         count: None,
         sampling: None,
+        skew: netflow::skew::ClockSkew::Small,
     };
     cache.decoded(of, &header, records, false);
 }

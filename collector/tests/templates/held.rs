@@ -26,6 +26,7 @@ fn header(of: DomainKey, received_ms: i64) -> Header {
         uptime_ms: None,
         count: None,
         sampling: None,
+        skew: netflow::skew::ClockSkew::Small,
     }
 }
 

@@ -8,28 +8,26 @@ use crate::header::Header;
 use crate::options::Options;
 use crate::plan::{Clock, Plan, Slot};
 use crate::record::DataSet;
+use crate::skew::ClockSkew;
 
 /// A flow record cannot last longer than its exporter's 32-bit uptime can tell apart from the future.
 const LONGEST_UPTIME_MS: u32 = 1 << 31;
 
 /// How far the exporter's clock may be from the collector's, and an end behind the receipt: more is an error.
 const DAY_MS: i64 = 86_400_000;
+/// A header's clock that is off by less may be that of the records all the same.
+const HOUR_MS: u64 = 3_600_000;
 /// Exporters that tell the start in milliseconds and the end in whole seconds cut off part of the end, which is given back.
 const CUT_OFF_MS: i64 = 999;
 /// The longest that a flow may have lasted. Firewalls report connections that were open for months, and active timeouts
 /// make everybody else's flows shorter than a week; what is longer has a start of zero, or one that wrapped.
 const LONGEST_MS: i64 = 366 * DAY_MS;
 
-/// Whether the exporter's clock differs from the collector's by more than a day. Its times stay as told.
-pub(super) fn is_clock_off(header: &Header) -> bool {
-    header.export_ms.abs_diff(header.received_ms) > DAY_MS.unsigned_abs()
-}
-
 /// Moves starts and ends that cannot be, says so in the rows' flags, and counts these rows. An end may be a day after the
-/// receipt, or, if that is later, after the export: exporters with a wrong clock are wrong in both. A later one is moved to the
+/// receipt, or, of a clock that is off and was not corrected, after the export if that is later. A later one is moved to the
 /// receipt, and so is one before 1970. A start after the end, or more than [`LONGEST_MS`] before it, is moved to the end.
 pub(super) fn clamp(header: &Header, rows: Range<usize>, out: &mut FlowColumns) -> u64 {
-    let latest = header.received_ms.max(header.export_ms).saturating_add(DAY_MS).max(0);
+    let latest = header.received_ms.max(exporter_ms(header)).saturating_add(DAY_MS).max(0);
     // What is negative is huge without its sign, so that one comparison finds both.
     let is_beyond = |value: i64, limit: i64| value.cast_unsigned() > limit.cast_unsigned();
     let is_wrong = |start: i64, end: i64| is_beyond(end.wrapping_sub(start), LONGEST_MS) | is_beyond(end, latest);
@@ -70,6 +68,10 @@ pub(super) fn complete(
     out: &mut FlowColumns,
 ) {
     since_init(plan, set, options, rows.clone(), out);
+    if let ClockSkew::Steady(seconds) = set.header.skew {
+        correct(plan, set.header, seconds, rows.clone(), out);
+    }
+    without_init(plan, set, rows.clone(), out);
     let is_exact = |clock| matches!(clock, Some(Clock::Uptime | Clock::BeforeExport));
     if is_exact(plan.start) && is_exact(plan.end) {
         return;
@@ -81,7 +83,7 @@ pub(super) fn complete(
         return;
     }
     let received_ms = set.header.received_ms;
-    let exporter_ms = if is_clock_off(set.header) { set.header.export_ms } else { received_ms };
+    let exporter_ms = exporter_ms(set.header);
     let durations = out.scratch.values(Slot::Duration).iter().map(|duration| Some(duration.cast_signed()));
     let durations = durations.chain(std::iter::repeat(None));
     for ((start, end), duration) in starts.iter_mut().zip(ends).zip(durations) {
@@ -98,9 +100,47 @@ pub(super) fn complete(
     }
 }
 
+/// What the receive time is by the clock that times were told by, or would be after they were corrected.
+pub(crate) fn exporter_ms(header: &Header) -> i64 {
+    match header.skew {
+        ClockSkew::Small | ClockSkew::Steady(_) => header.received_ms,
+        ClockSkew::Unsteady => header.export_ms,
+    }
+}
+
+/// Takes a steady clock skew off the times that were told.
+fn correct(plan: &Plan, header: &Header, seconds: i64, rows: Range<usize>, out: &mut FlowColumns) {
+    let clock = plan.end.or(plan.start);
+    out.clock_skew.lengthen(rows.start);
+    let (starts, ends) = (out.start_ms.cells(rows.clone()), out.end_ms.cells(rows.clone()));
+    let (skews, flags) = (out.clock_skew.cells(rows.clone()), out.flags.cells(rows));
+    for ((start, end), (skew, flags)) in starts.iter_mut().zip(ends).zip(skews.iter_mut().zip(flags)) {
+        let told = if *end == 0 { *start } else { *end };
+        if !is_by_clock_of(header, clock, told) {
+            continue;
+        }
+        for time in [start, end].into_iter().filter(|time| **time != 0) {
+            *time = time.saturating_sub(seconds.saturating_mul(1000));
+        }
+        *skew = seconds;
+        *flags |= flags::CLOCK_CORRECTED;
+    }
+}
+
+/// Whether a time was told by the clock that stamped the header. Where that one is off by an hour or more, a date in the record that
+/// is nearer to the receipt than half of it is by another, and a right one: some exporters leave the header's time at zero.
+pub(crate) fn is_by_clock_of(header: &Header, clock: Option<Clock>, told_ms: i64) -> bool {
+    let skew_ms = header.skew.correction_ms().unsigned_abs();
+    let is_date = match clock {
+        Some(Clock::Seconds | Clock::Milliseconds | Clock::Microseconds | Clock::Nanoseconds | Clock::Absolute) => true,
+        Some(Clock::Uptime | Clock::BeforeExport | Clock::SinceInit) | None => false,
+    };
+    let is_right = is_date && skew_ms >= HOUR_MS && told_ms.abs_diff(header.received_ms) < skew_ms / 2;
+    told_ms != 0 && skew_ms != 0 && !is_right
+}
+
 /// flowStartSysUpTime and flowEndSysUpTime of IPFIX, whose header has no uptime: they count from
-/// systemInitTimeMilliseconds, in the record or in the exporter's options. Where that is unknown too, the flow is taken to
-/// have ended when it was received.
+/// systemInitTimeMilliseconds, in the record or in the exporter's options.
 fn since_init(plan: &Plan, set: &DataSet<'_>, options: Option<&Options>, rows: Range<usize>, out: &mut FlowColumns) {
     let announced_ms = options.and_then(|options| options.system_init_ms);
     let export_ms = set.header.export_ms;
@@ -122,6 +162,10 @@ fn since_init(plan: &Plan, set: &DataSet<'_>, options: Option<&Options>, rows: R
         let ends = out.end_ms.cells(rows.clone()).iter_mut();
         ends.zip(out.scratch.values(Slot::Last).iter().zip(inits()).map(read)).for_each(|(cell, end)| *cell = end);
     }
+}
+
+/// Uptimes of IPFIX where the exporter's start is unknown too: the flow is taken to have ended when it was received.
+fn without_init(plan: &Plan, set: &DataSet<'_>, rows: Range<usize>, out: &mut FlowColumns) {
     if plan.start != Some(Clock::SinceInit) || plan.end != Some(Clock::SinceInit) {
         return;
     }

@@ -9,6 +9,7 @@ mod encoder;
 mod decoded;
 
 mod agents;
+mod clocks;
 mod columns;
 mod directions;
 mod firewall;

@@ -1,7 +1,7 @@
 //! Start and end of flows, by every way exporters have to tell them.
 
 use netflow::Event;
-use netflow::columns::flags::{CLOCK_OFF, END_CLAMPED, START_CLAMPED};
+use netflow::columns::flags::{CLOCK_CORRECTED, CLOCK_OFF, END_CLAMPED, START_CLAMPED};
 
 use crate::Decoded;
 use crate::encoder::{self, EXPORT_S, FieldOf, RECEIVED_MS, UPTIME_MS};
@@ -155,7 +155,7 @@ fn only_wrong_rows_are_moved() {
     assert_eq!(decoded.tables.flows.start_ms, [start; 3]);
 }
 
-/// Exporters that think it is another year keep their own times.
+/// One datagram of an exporter with a wrong clock: it is believed to be ahead by hours, and nothing else.
 #[test]
 fn a_clock_that_is_off() {
     let check = |name: &str, received_ms: i64, fields: &[FieldOf], data: &[u8], expected: [i64; 2], flags: u8| {
@@ -169,7 +169,10 @@ fn a_clock_that_is_off() {
     let (start, end) = (EXPORT_MS - 5000, EXPORT_MS - 1000);
     let both = [start.to_be_bytes(), end.to_be_bytes()].concat();
     let year = 365 * 86_400_000;
-    check("half a day", EXPORT_MS + 43_200_000, &[(152, 8), (153, 8)], &both, [start, end], 0);
+    let half_a_day = 43_200_000;
+    check("half a day behind", EXPORT_MS + half_a_day, &[(152, 8), (153, 8)], &both, [start, end], CLOCK_OFF);
+    let ahead = [start - half_a_day, end - half_a_day];
+    check("half a day ahead", EXPORT_MS + 500 - half_a_day, &[(152, 8), (153, 8)], &both, ahead, CLOCK_CORRECTED);
     check("behind", EXPORT_MS + year, &[(152, 8), (153, 8)], &both, [start, end], CLOCK_OFF);
     check("ahead", EXPORT_MS - year, &[(152, 8), (153, 8)], &both, [start, end], CLOCK_OFF);
     check("behind, no end", EXPORT_MS + year, &[(152, 8)], &start.to_be_bytes(), [start, EXPORT_MS], CLOCK_OFF);

@@ -6,6 +6,7 @@ use netflow::columns::flags;
 use netflow::header::Header;
 use netflow::map_store::HELD_BYTES_LIMIT;
 use netflow::options::{OptionValue, Options};
+use netflow::skew::ClockSkew;
 use netflow::store::{DomainKey, Held, Learned, TemplateKey};
 use netflow::template::Kind;
 use netflow::{Event, MapStore, Record, Store, Template, Visit, decode, dissect};
@@ -46,10 +47,10 @@ fn times_are_those_of_the_datagram_it_came_in() {
     // An hour later: uptime and export time.
     late[4..8].copy_from_slice(&(encoder::UPTIME_MS + 3_600_000).to_be_bytes());
     late[8..12].copy_from_slice(&(encoder::EXPORT_S + 3600).to_be_bytes());
-    let datagram = netflow::Datagram { received_ms: RECEIVED_MS + 600_000, ..encoder::datagram(&late) };
+    let datagram = netflow::Datagram { received_ms: RECEIVED_MS + 3_600_000, ..encoder::datagram(&late) };
     decode(&datagram, &mut decoded.store, &mut decoded.tables, &mut decoded.report);
     let flows = &decoded.tables.flows;
-    assert_eq!(flows.received_ms, [RECEIVED_MS, RECEIVED_MS + 600_000]);
+    assert_eq!(flows.received_ms, [RECEIVED_MS, RECEIVED_MS + 3_600_000]);
     let end_ms = i64::from(encoder::EXPORT_S) * 1000 - i64::from(encoder::UPTIME_MS) + 5000;
     assert_eq!(flows.end_ms, [end_ms, end_ms], "both count from the same start of the exporter");
 }
@@ -173,6 +174,7 @@ fn header_of(datagram: &netflow::Datagram<'_>) -> Header {
         uptime_ms: Some(0),
         count: None,
         sampling: None,
+        skew: ClockSkew::Unsteady,
     }
 }
 

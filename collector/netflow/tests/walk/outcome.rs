@@ -1,6 +1,7 @@
 //! What the walk says became of a datagram.
 
 use netflow::outcome::SFLOW_VERSION;
+use netflow::skew::ClockSkew;
 use netflow::{Event, Message, Outcome, Record, Report, decode, dissect};
 
 use crate::Decoded;
@@ -23,7 +24,9 @@ fn outcome_of(payload: &[u8]) -> Outcome {
 
 fn message(version: u8) -> Message {
     let (export_ms, uptime_ms) = (Some(EXPORT_MS), Some(UPTIME_MS));
-    Message { exporter: EXPORTER, agent: EXPORTER, version, domain: DOMAIN, sequence: 1, export_ms, uptime_ms }
+    let agent = EXPORTER;
+    let skew = ClockSkew::Small;
+    Message { exporter: EXPORTER, agent, version, domain: DOMAIN, sequence: 1, export_ms, uptime_ms, skew }
 }
 
 #[test]
@@ -64,6 +67,7 @@ fn samples_of_sflow() {
         sequence: 77,
         export_ms: None,
         uptime_ms: Some(5000),
+        skew: ClockSkew::Small,
     };
     let check = |name: &str, payload: &[u8], is_complete: bool, fault: Option<Event>| {
         let found = outcome_of(payload);

@@ -1,66 +1,14 @@
-//! That the migrations make the columns that blocks have, and what is committed of them is what is printed.
+//! That the migrations make the columns that blocks have, and what is committed of the schema is what is printed.
+
+use std::collections::BTreeMap;
 
 use super::*;
-use crate::batch::{Column, Table, flows, interface_counters, nat_events};
+use crate::batch::Column;
 use crate::clickhouse::Cluster;
 
-/// What follows the columns of a table that version 2 makes.
-const NAT_EVENTS_ENGINE: &str = "ENGINE = MergeTree
-PARTITION BY toDate(time_received)
-ORDER BY (post_nat_src_addr, time_event, port_block_start)
-SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 1000
-COMMENT 'Address translations: who had this outside address and port at this time';
-";
-const INTERFACE_COUNTERS_ENGINE: &str = "ENGINE = MergeTree
-PARTITION BY toDate(time_received)
-ORDER BY (exporter_address, if_index, time_received)
-SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 1000
-COMMENT 'Counters of interfaces as exporters sent them: totals since the exporter started';
-";
-
 fn column_ddl(column: &Column) -> String {
-    column_with_default("", column)
-}
-
-/// A column's definition, with a clause for rows that do not have it.
-fn column_with_default(default: &str, column: &Column) -> String {
     let comment = column.comment.replace('\'', "\\'");
-    format!("`{}` {}{default} COMMENT '{comment}' CODEC({})", column.name, column.kind, column.codec)
-}
-
-/// A table as its columns say it must be.
-fn table_ddl(table: &Table, engine: &str) -> String {
-    let is_older = |column: &&Column| table.name == interface_counters::TABLE.name || !is_of_agents(column);
-    let columns: Vec<String> = table.columns.iter().filter(is_older).map(column_ddl).collect();
-    format!("CREATE TABLE IF NOT EXISTS {}\n(\n    {}\n)\n{engine}", table.name, columns.join(",\n    "))
-}
-
-/// What adds columns to a table, which has those that `is_there` beside them by then.
-fn new_columns(table: &Table, is_added: impl Fn(&Column) -> bool, is_there: impl Fn(&Column) -> bool) -> String {
-    let mut after = "";
-    let mut added = Vec::new();
-    for column in table.columns {
-        if is_added(column) {
-            added.push(format!("ADD COLUMN IF NOT EXISTS {} AFTER `{after}`", column_ddl(column)));
-        } else if !is_there(column) {
-            continue;
-        }
-        after = column.name;
-    }
-    format!("ALTER TABLE {}\n    {};\n", table.name, added.join(",\n    "))
-}
-
-fn is_in_the_first(column: &Column) -> bool {
-    MIGRATIONS[0].sql.contains(&format!("\n    `{}` ", column.name))
-}
-
-fn is_of_networks(column: &Column) -> bool {
-    ["src_network", "dst_network", "src_customer", "dst_customer"].contains(&column.name)
-}
-
-/// What version 9 adds to every table but the interface counters, which had it before.
-fn is_of_agents(column: &Column) -> bool {
-    column.name == "agent_address"
+    format!("`{}` {} COMMENT '{comment}' CODEC({})", column.name, column.kind, column.codec)
 }
 
 /// Compares a committed file with what it must be; rewrites it when the environment has `BLESS`.
@@ -73,89 +21,51 @@ fn check_file(path: &str, expected: &str) {
     assert!(found == expected, "{} differs; run this test with BLESS=1 and look at the difference", path.display());
 }
 
+/// The columns of every table after all migrations, in their order: name and definition.
+fn migrated() -> BTreeMap<String, Vec<(String, String)>> {
+    let mut tables = BTreeMap::<String, Vec<(String, String)>>::new();
+    let lines = MIGRATIONS.iter().flat_map(|migration| migration.sql.lines());
+    let (mut table, mut is_made) = (String::new(), false);
+    for line in lines {
+        for (prefix, makes) in [("CREATE TABLE IF NOT EXISTS ", true), ("ALTER TABLE ", false)] {
+            if let Some(name) = line.strip_prefix(prefix) {
+                (table, is_made) = (name.split_whitespace().next().unwrap().to_owned(), makes);
+            }
+        }
+        let columns = tables.entry(table.clone()).or_default();
+        let line = line.trim().trim_end_matches([',', ';']);
+        let name = |text: &str| text.split('`').nth(1).unwrap().to_owned();
+        if let Some(rest) = line.strip_prefix("ADD COLUMN IF NOT EXISTS ") {
+            let (definition, after) = rest.rsplit_once(" AFTER ").unwrap();
+            let place = columns.iter().position(|(column, _)| *column == name(after)).unwrap();
+            columns.insert(place + 1, (name(definition), definition.to_owned()));
+        } else if let Some(rest) = line.strip_prefix("COMMENT COLUMN ") {
+            let (_, definition) = columns.iter_mut().find(|(column, _)| *column == name(rest)).unwrap();
+            let (before, comment) = definition.split_once(" COMMENT ").unwrap();
+            let (_, codec) = comment.rsplit_once(" CODEC(").unwrap();
+            let (_, comment) = rest.rsplit_once("` ").unwrap();
+            *definition = format!("{before} COMMENT {comment} CODEC({codec}");
+        } else if is_made && line.starts_with('`') {
+            columns.push((name(line), line.to_owned()));
+        }
+    }
+    tables
+}
+
+/// What a migration makes is in the place that blocks have it in, and says of itself what they say. What it says of rows from before
+/// (`DEFAULT`) is its own business.
 #[test]
-fn the_second_migration_makes_the_columns() {
-    let nat_events = table_ddl(&nat_events::TABLE, NAT_EVENTS_ENGINE);
-    let interface_counters = table_ddl(&interface_counters::TABLE, INTERFACE_COUNTERS_ENGINE);
-    let is_added = |column: &Column| !is_in_the_first(column) && !is_of_networks(column) && !is_of_agents(column);
-    let added = new_columns(&flows::TABLE, is_added, is_in_the_first);
-    let expected = format!("{added}\n{nat_events}\n{interface_counters}");
-    check_file("src/clickhouse/migrations/0002_tables.sql", &expected);
-}
-
-#[test]
-fn the_fourth_migration_makes_the_ledgers_columns() {
-    let was_there = |column: &Column| MIGRATIONS[2].sql.contains(&format!("\n    `{}` ", column.name));
-    let expected = new_columns(&crate::ledger::table::TABLE, |column| !was_there(column), was_there);
-    check_file("src/clickhouse/migrations/0004_ledger_journal.sql", &expected);
-}
-
-/// The order and the comment of each rollup that version 5 makes.
-const ROLLUPS: [(&str, &str); 6] = [
-    ("exporter_address, if_index, direction, if_name, time", "Traffic of interfaces per minute"),
-    ("src_as, dst_as, exporter_address, time", "Traffic between autonomous systems per 5 minutes"),
-    ("src_country, dst_country, exporter_address, time", "Traffic between countries per 5 minutes"),
-    ("protocol, port, exporter_address, time", "Traffic of protocols and ports per 5 minutes"),
-    (
-        "src_customer, src_network, dst_customer, dst_network, exporter_address, time",
-        "Traffic between networks and customers per 5 minutes",
-    ),
-    (
-        "address, exporter_address, direction, time",
-        "Traffic of hosts per hour: of each block the 1000 with most bytes, packets or flows, the others under ::, so what a \
-         host has is a lower bound and the sum of all exact",
-    ),
-];
-
-fn rollup_ddl((table, (order, comment)): (&&Table, (&str, &str))) -> String {
-    let engine = format!(
-        "ENGINE = SummingMergeTree
-PARTITION BY toYYYYMM(time)
-ORDER BY (toDate(time), {order})
-SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 10000
-COMMENT '{comment}. A flow is in every bucket it lived in, by time. Ask for sums';
-"
-    );
-    table_ddl(table, &engine)
-}
-
-/// Fills a rollup from the flows that were there before it: what came later has its rollups with it. May be run again, by
-/// another collector or after a break: the same blocks under the same token are stored once.
-fn backfill(table: &Table) -> String {
-    let before = "time_received < (SELECT min(applied_at) FROM schema_version \
-         WHERE version = (SELECT max(version) FROM schema_version WHERE version < 5))";
-    let select = crate::rollup::sql(table, "flows", before).unwrap();
-    let columns: Vec<&str> = table.columns.iter().map(|column| column.name).collect();
-    format!(
-        "INSERT INTO {} ({})\n{select}\nORDER BY ALL\nSETTINGS insert_deduplication_token = 'backfill of version 5', \
-         max_insert_threads = 1, max_bytes_before_external_group_by = 1000000000, \
-         max_bytes_before_external_sort = 1000000000;\n",
-        table.name,
-        columns.join(", ")
-    )
-}
-
-#[test]
-fn the_fifth_migration_makes_and_fills_the_rollups() {
-    let tables = &crate::rollup::TABLES;
-    let mut statements = vec![new_columns(&flows::TABLE, is_of_networks, |_| true)];
-    statements.extend(tables.iter().zip(ROLLUPS).map(rollup_ddl));
-    statements.extend(tables.iter().map(|table| backfill(table)));
-    check_file("src/clickhouse/migrations/0005_rollups.sql", &statements.join("\n"));
-}
-
-/// Adds the agent's column, which rows of before have from their exporter.
-fn agents(table: &Table) -> String {
-    let place = table.columns.iter().position(is_of_agents).unwrap();
-    let column = column_with_default(" DEFAULT exporter_address", &table.columns[place]);
-    let after = table.columns[place - 1].name;
-    format!("ALTER TABLE {}\n    ADD COLUMN IF NOT EXISTS {column} AFTER `{after}`;\n", table.name)
-}
-
-#[test]
-fn the_ninth_migration_adds_the_agents() {
-    let statements = [&flows::TABLE, &nat_events::TABLE].map(agents);
-    check_file("src/clickhouse/migrations/0009_agents.sql", &statements.join("\n"));
+fn the_migrations_make_the_columns_that_blocks_have() {
+    let made = migrated();
+    for table in crate::batch::TABLES.into_iter().chain([&crate::ledger::table::TABLE]) {
+        let plain = |(_, definition): &(String, String)| {
+            let Some((before, rest)) = definition.split_once(" DEFAULT ") else { return definition.clone() };
+            format!("{before} COMMENT {}", rest.split_once(" COMMENT ").unwrap().1)
+        };
+        let made: Vec<String> = made[table.name].iter().map(plain).collect();
+        let expected: Vec<String> = table.columns.iter().map(column_ddl).collect();
+        assert_eq!(made, expected, "{}", table.name);
+    }
 }
 
 #[test]

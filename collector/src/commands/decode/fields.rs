@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::net::Ipv6Addr;
 
 use netflow::neutral::{self, Names, Value};
+use netflow::skew::ClockSkew;
 use netflow::template::Kind;
 use netflow::{Header, Record, Sample, Visit, sflow};
 
@@ -131,6 +132,11 @@ fn write_object<'a>(fields: impl Iterator<Item = (&'a str, &'a Value<'a>)>, out:
 /// The header's facts under the words of its protocol; times in seconds since 1970 and milliseconds of uptime.
 fn write_header(header: &Header, out: &mut Vec<u8>) {
     put(out, format_args!(",\"header\":{{\"exportTime\":{}", header.export_ms / 1000));
+    match header.skew {
+        ClockSkew::Small => {}
+        ClockSkew::Steady(seconds) => put(out, format_args!(",\"clockSkew\":{seconds}")),
+        ClockSkew::Unsteady => put(out, format_args!(",\"clockSkew\":null")),
+    }
     // NetFlow v1 has no sequence number.
     if header.version != 1 {
         put(out, format_args!(",\"seq\":{}", header.sequence));
