@@ -30,6 +30,8 @@ static MIGRATIONS: &[Migration] = &[
     Migration { version: 8, sql: include_str!("migrations/0008_dictionaries.sql") },
     Migration { version: 9, sql: include_str!("migrations/0009_agents.sql") },
     Migration { version: 10, sql: include_str!("migrations/0010_clock_skew.sql") },
+    Migration { version: 11, sql: include_str!("migrations/0011_host_by_nat.sql") },
+    Migration { version: 12, sql: include_str!("migrations/0012_addresses_as_text.sql") },
 ];
 
 /// Remembers what was applied.

@@ -14,7 +14,7 @@ const BEHIND_MS: i64 = 2 * BEFORE_MS;
 const MILLISECONDS: &str = "DateTime64(3, 'UTC')";
 
 /// Columns of `flows` that tell of a flow, as they are in the answer.
-const FLOW: [(&str, &str, Kind); 18] = [
+const FLOW: [(&str, &str, Kind); 21] = [
     ("f.time_start", "time_start", Kind::Time),
     ("toInt64(dateDiff('millisecond', f.time_start, f.time_end))", "duration_ms", Kind::Duration),
     ("f.src_addr", "src_addr", Kind::Address),
@@ -32,24 +32,40 @@ const FLOW: [(&str, &str, Kind); 18] = [
     ("f.sampling_rate", "sampling_rate", Kind::Number),
     ("f.post_nat_src_addr", "post_nat_src_addr", Kind::Address),
     ("f.post_nat_src_port", "post_nat_src_port", Kind::Number),
+    ("f.post_nat_dst_addr", "post_nat_dst_addr", Kind::Address),
+    ("f.post_nat_dst_port", "post_nat_dst_port", Kind::Number),
+    ("f.flags", "flags", Kind::Number),
     ("f.time_received", "time_received", Kind::Time),
+];
+
+/// The addresses of a flow that a host can be found by, each with its port.
+///
+/// Behind a NAT one direction of a conversation has the host as it is, the other has it after translation alone.
+const ENDS: [(&str, &str); 4] = [
+    ("src", "f.src_port"),
+    ("dst", "f.dst_port"),
+    ("post_nat_src", "if(f.post_nat_src_port = 0, f.src_port, f.post_nat_src_port)"),
+    ("post_nat_dst", "if(f.post_nat_dst_port = 0, f.dst_port, f.post_nat_dst_port)"),
 ];
 
 /// The statement for the flows of a host that lived in the span, or whose records came in it; the newest first.
 ///
-/// Each side is asked for by itself, so that each can be found by an order or index of its own.
+/// Each address is asked for by itself, so that each can be found by an order or index of its own; a flow that has the host in
+/// several is there once, under the first.
 pub(super) fn host(request: &Request, choice: &Choice, names: Names, address: IpAddr, port: Option<u16>) -> Statement {
     let mut parameters = Parameters::default();
     let Span { from_ms, to_ms } = choice.span;
+    // Of most flows the addresses after translation are unspecified: nobody means those.
+    let ends = if address.is_unspecified() { &ENDS[..2] } else { &ENDS[..] };
     let address = parameters.put("address", "IPv6", mapped(address));
     let port = port.map(|port| parameters.put("port", "UInt16", port));
     let from = parameters.put("from", MILLISECONDS, seconds(from_ms));
     let to = parameters.put("to", MILLISECONDS, seconds(to_ms));
     let received_from = parameters.put("received_from", MILLISECONDS, seconds(from_ms.saturating_sub(BEFORE_MS)));
     let received_to = parameters.put("received_to", MILLISECONDS, seconds(to_ms.saturating_add(BEHIND_MS)));
-    let is_side = |side: &str| match &port {
-        None => format!("f.{side}_addr = {address}"),
-        Some(port) => format!("f.{side}_addr = {address} AND f.{side}_port = {port}"),
+    let is_end = |(end, its_port): &(&str, &str)| match &port {
+        None => format!("f.{end}_addr = {address}"),
+        Some(port) => format!("f.{end}_addr = {address} AND {its_port} = {port}"),
     };
     let conditions = filters(&request.filters, &mut parameters);
     let when = format!(
@@ -59,19 +75,33 @@ pub(super) fn host(request: &Request, choice: &Choice, names: Names, address: Ip
     let columns: Vec<String> = FLOW.iter().map(|(expression, name, _)| format!("{expression} AS {name}")).collect();
     let columns = columns.join(", ");
     let limit = parameters.put("limit", "UInt64", request.limit);
-    let select = |condition: String| {
-        format!("    SELECT {columns}\n    FROM flows AS f\n    WHERE {condition}\n        AND {when}")
-    };
+    let selects: Vec<String> = ends
+        .iter()
+        .enumerate()
+        .map(|(index, end)| {
+            let others: String = ends[..index].iter().map(|other| format!(" AND NOT ({})", is_end(other))).collect();
+            format!(
+                "    SELECT {columns}, '{}' AS matched_by\n    FROM flows AS f\n    WHERE {}{others}\n        AND {when}",
+                end.0,
+                is_end(end)
+            )
+        })
+        .collect();
     let mut shown: Vec<String> = FLOW.iter().map(|(_, name, _)| (*name).to_owned()).collect();
     let mut answer: Vec<Column> = FLOW.iter().map(|(_, name, kind)| Column { name, kind: *kind }).collect();
-    let behind = 1 + FLOW.iter().position(|(_, name, _)| *name == "protocol").unwrap_or(0);
-    shown.insert(behind, format!("{} AS protocol_name", names.protocol("protocol")));
-    answer.insert(behind, Column { name: "protocol_name", kind: Kind::Text });
+    let behind = |name: &str| 1 + FLOW.iter().position(|(_, column, _)| *column == name).unwrap_or(0);
+    // The later one first, which moves nothing before it.
+    for (place, expression, name) in [
+        (behind("protocol"), format!("{} AS protocol_name", names.protocol("protocol")), "protocol_name"),
+        (behind("duration_ms"), "matched_by".to_owned(), "matched_by"),
+    ] {
+        shown.insert(place, expression);
+        answer.insert(place, Column { name, kind: Kind::Text });
+    }
     let sql = format!(
-        "SELECT {}\nFROM\n(\n{}\n    UNION ALL\n{}\n)\nORDER BY time_start DESC, time_received DESC, src_addr, src_port, dst_addr, dst_port\nLIMIT {limit}",
+        "SELECT {}\nFROM\n(\n{}\n)\nORDER BY time_start DESC, time_received DESC, src_addr, src_port, dst_addr, dst_port\nLIMIT {limit}",
         shown.join(", "),
-        select(is_side("src")),
-        select(format!("{} AND NOT ({})", is_side("dst"), is_side("src"))),
+        selects.join("\n    UNION ALL\n"),
     );
     Statement { sql, parameters: parameters.0, columns: answer }
 }
@@ -86,9 +116,9 @@ fn filters(filters: &[Filter], parameters: &mut Parameters) -> String {
 }
 
 /// What makes an event the end of what another began; the number of that one is one less: natEvent in IANA's registry.
-const ENDS: &str = "(2, 5, 7, 9, 11, 15, 17)";
+const ENDING: &str = "(2, 5, 7, 9, 11, 15, 17)";
 /// What begins something; 0 is a translation that a flow record tells of, which says that it was in use then.
-const BEGINS: &str = "(0, 1, 4, 6, 8, 10, 14, 16)";
+const BEGINNING: &str = "(0, 1, 4, 6, 8, 10, 14, 16)";
 
 /// The statement for who had an outside address and port at a time: what had begun by then and not ended, the last begun first.
 pub(super) fn nat(request: &Request, choice: &Choice, (address, port): (IpAddr, Option<u16>), at_ms: i64) -> Statement {
@@ -113,10 +143,10 @@ pub(super) fn nat(request: &Request, choice: &Choice, (address, port): (IpAddr, 
          if(until = toDateTime64(0, 3, 'UTC'), NULL, until) AS until, if(event = 0, 'flow record', 'log') AS told_by,\n    \
          dst_addr, dst_port, exporter_address\nFROM\n(\n    SELECT e.src_addr AS src_addr, e.src_port AS src_port, e.protocol AS protocol,\n        \
          e.port_block_start AS port_block_start, e.port_block_end AS port_block_end, e.dst_addr AS dst_addr, e.dst_port AS dst_port,\n        \
-         e.user_name AS user_name, e.exporter_address AS exporter_address, if(e.event IN {ENDS}, e.event - 1, e.event) AS event,\n        \
-         maxIf(e.time_event, e.event IN {BEGINS} AND e.time_event <= {at}) AS since,\n        \
-         maxIf(e.time_event, e.event IN {ENDS} AND e.time_event <= {at}) AS ended,\n        \
-         minIf(e.time_event, e.event IN {ENDS} AND e.time_event > {at}) AS until\n    FROM nat_events AS e\n    \
+         e.user_name AS user_name, e.exporter_address AS exporter_address, if(e.event IN {ENDING}, e.event - 1, e.event) AS event,\n        \
+         maxIf(e.time_event, e.event IN {BEGINNING} AND e.time_event <= {at}) AS since,\n        \
+         maxIf(e.time_event, e.event IN {ENDING} AND e.time_event <= {at}) AS ended,\n        \
+         minIf(e.time_event, e.event IN {ENDING} AND e.time_event > {at}) AS until\n    FROM nat_events AS e\n    \
          WHERE e.post_nat_src_addr = {address} AND e.time_event >= {from} AND e.time_event < {to}{port}{conditions}\n    \
          GROUP BY {group}\n    HAVING since > ended\n    ORDER BY since DESC, {group}\n    LIMIT {limit}\n)\n\
          ORDER BY since DESC, {group}"

@@ -24,6 +24,8 @@ mod probe;
 mod query;
 /// Flows that questions are asked about, and what the answers must be.
 mod query_flows;
+/// Hosts behind address translation.
+mod query_nat;
 /// How long rows are kept.
 mod retention;
 /// Rollups, and their twins in SQL.

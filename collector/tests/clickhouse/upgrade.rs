@@ -165,7 +165,7 @@ fn columns_projections_and_indexes_of_the_operator_are_no_difference() {
         client.execute("ALTER TABLE flows ADD COLUMN site String DEFAULT 'x'").await.unwrap();
         client.execute("ALTER TABLE flows ADD INDEX mine bytes TYPE minmax").await.unwrap();
         schema::apply(&client).await.unwrap();
-        client.execute("ALTER TABLE flows DROP PROJECTION host_src").await.unwrap();
+        client.execute("ALTER TABLE flows DROP PROJECTION host_by_src").await.unwrap();
         schema::apply(&client).await.unwrap();
     });
 }

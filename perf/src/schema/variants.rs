@@ -82,7 +82,7 @@ pub(crate) fn of_flows() -> Vec<Variant> {
 }
 
 fn without_projections() -> Vec<String> {
-    ["host_src", "host_dst"].map(|name| format!("DROP PROJECTION IF EXISTS {name}")).to_vec()
+    ["host_by_src", "host_by_dst"].map(|name| format!("DROP PROJECTION IF EXISTS {name}")).to_vec()
 }
 
 /// Variants of the translations table, the committed one first.

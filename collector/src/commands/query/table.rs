@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
+use super::told;
 use super::units::{duration, scaled};
 use crate::query::{Answer, Cell, Kind, Request};
 
@@ -12,8 +13,18 @@ const WIDTH: usize = 100;
 const LEAST_TEXT: usize = 12;
 const GAP: usize = 2;
 /// Columns that only the other formats have: they would push out what is asked for more often.
-const HIDDEN: [&str; 7] =
-    ["in_if", "out_if", "sampling_rate", "post_nat_src_addr", "post_nat_src_port", "time_received", "tcp_flags"];
+const HIDDEN: [&str; 10] = [
+    "in_if",
+    "out_if",
+    "sampling_rate",
+    "post_nat_src_addr",
+    "post_nat_src_port",
+    "post_nat_dst_addr",
+    "post_nat_dst_port",
+    "time_received",
+    "tcp_flags",
+    "flags",
+];
 
 /// A column as it is printed.
 struct Printed {
@@ -65,7 +76,9 @@ pub(super) fn visible(text: &str) -> String {
 /// The columns; a name stands in the place of its number or beside it, a port behind its address.
 fn columns(answer: &Answer) -> Vec<Printed> {
     let mut columns: Vec<Printed> = Vec::new();
-    for (index, column) in answer.columns.iter().enumerate().filter(|(_, column)| !HIDDEN.contains(&column.name)) {
+    // Which end a host was found by shows where its address stands, but after translation.
+    let is_hidden = |name: &str| HIDDEN.contains(&name) || name == "matched_by" && told::after_nat(answer) == 0;
+    for (index, column) in answer.columns.iter().enumerate().filter(|(_, column)| !is_hidden(column.name)) {
         let cells = answer.rows.iter().map(|row| shown(column.kind, &row[index])).collect();
         let name = column.name;
         let previous = index.checked_sub(1).map_or("", |previous| answer.columns[previous].name);

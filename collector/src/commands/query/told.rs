@@ -2,7 +2,7 @@
 
 use super::super::moment::Moment;
 use super::units::scaled;
-use crate::query::{Answer, Plan, Question, Reason, Request};
+use crate::query::{Answer, Cell, Plan, Question, Reason, Request};
 
 /// All that belongs below an answer.
 pub(super) fn lines(request: &Request, plan: &Plan, answer: &Answer) -> Vec<String> {
@@ -16,7 +16,19 @@ pub(super) fn lines(request: &Request, plan: &Plan, answer: &Answer) -> Vec<Stri
     } else if answer.rows.len() as u64 == u64::from(request.limit) {
         lines.push(format!("the first {} rows: more with --limit", request.limit));
     }
+    let after_nat = after_nat(answer);
+    if after_nat > 0 {
+        lines.push(format!(
+            "{after_nat} of these flows have the host in their addresses after translation alone: MATCHED BY post_nat_src, post_nat_dst"
+        ));
+    }
     lines
+}
+
+/// How many rows of a host's flows were found by an address after translation.
+pub(super) fn after_nat(answer: &Answer) -> usize {
+    let Some(index) = answer.column("matched_by") else { return 0 };
+    answer.rows.iter().filter(|row| matches!(&row[index], Cell::Text(text) if text.starts_with("post_nat"))).count()
 }
 
 /// The choice of the table.
