@@ -1,4 +1,5 @@
-//! The XDP program: takes the datagrams to our ports from the wire and hands each to the AF_XDP socket of its slot.
+//! The XDP program: takes the datagrams to this machine's addresses and our ports from the wire and hands each to the AF_XDP
+//! socket of its slot.
 //!
 //! It drops what the front door refuses, exporters that are not allowed or send too fast, and nothing else: whatever it does
 //! not redirect otherwise is XDP_PASS under a counted verdict, so the kernel, and with it an ordinary UDP socket on the same
@@ -27,11 +28,12 @@ use collector_ebpf::account::{self, ACCOUNT_WORDS, Account, DUE, OPENED, RULE, S
 use collector_ebpf::clock::Moment;
 use collector_ebpf::limit::LimitWords;
 use collector_ebpf::maps::{
-    ACCOUNTS_DEFAULT, ConfigWords, ExporterKey, PORT_WORDS, PREFIXES_MAX, REFUSED_MAX, SETTING_CLOCK, SETTING_RULES,
-    SETTINGS_WORDS, SLOTS_DEFAULT, port_bit, port_word,
+    ACCOUNTS_DEFAULT, ADDRESSES_MAX, ANY_RECIPIENT, ConfigWords, ExporterKey, FoundWords, MACS_MAX, NETWORKS_MAX,
+    OwnWords, PORT_WORDS, PREFIXES_MAX, REFUSED_MAX, SETTING_CLOCK, SETTING_RULES, SETTINGS_WORDS, SLOTS_DEFAULT,
+    is_group, mac_word, port_bit, port_word,
 };
 use collector_ebpf::rule::LIMITS_PER_GENERATION;
-use collector_ebpf::walk::Datagram;
+use collector_ebpf::walk::{Datagram, address};
 use collector_ebpf::{Clock, Config, DatedRule, Fate, Frame, Limit, Rule, Stamp, Verdict, walk};
 
 /// The longest distance in a frame that is told apart from longer ones, all bits one: above every length of IP and UDP together
@@ -39,6 +41,8 @@ use collector_ebpf::{Clock, Config, DatedRule, Fate, Frame, Limit, Rule, Stamp, 
 const DISTANCE_MAX: usize = 0x1_ffff;
 /// `BPF_NOEXIST` of `linux/bpf.h`.
 const ONLY_IF_NEW: u64 = 1;
+/// `BPF_F_NO_PREALLOC` of `linux/bpf.h`: for maps that only user space writes, and that are nearly empty on most machines.
+const ON_DEMAND: u32 = 1;
 
 #[map]
 static PORTS: Array<u64> = Array::with_max_entries(PORT_WORDS, 0);
@@ -56,6 +60,16 @@ static SETTINGS: Array<u64> = Array::with_max_entries(SETTINGS_WORDS, 0);
 static PREFIXES: LpmTrie<ExporterKey, u32> = LpmTrie::with_max_entries(PREFIXES_MAX, 0);
 #[map]
 static LIMITS: Array<LimitWords> = Array::with_max_entries(2 * LIMITS_PER_GENERATION, 0);
+#[map]
+static OWN: Array<OwnWords> = Array::with_max_entries(1, 0);
+#[map]
+static FOUND: PerCpuArray<FoundWords> = PerCpuArray::with_max_entries(1, 0);
+#[map]
+static ADDRESSES: HashMap<ExporterKey, u8> = HashMap::with_max_entries(ADDRESSES_MAX, ON_DEMAND);
+#[map]
+static NETWORKS: LpmTrie<ExporterKey, u8> = LpmTrie::with_max_entries(NETWORKS_MAX, 0);
+#[map]
+static MACS: HashMap<u64, u8> = HashMap::with_max_entries(MACS_MAX, ON_DEMAND);
 #[map]
 static KNOWN: HashMap<ExporterKey, Account> = HashMap::with_max_entries(ACCOUNTS_DEFAULT, 0);
 #[map]
@@ -136,6 +150,7 @@ fn target(frame: &Packet, queue: u32, goes_on: impl Fn(&Packet) -> bool) -> Resu
     if ports & port_bit(datagram.destination_port) == 0 {
         return Err(Verdict::OtherPort);
     }
+    ensure_ours(frame, datagram.destination)?;
     let Some(&words) = CONFIG.get(0) else { return Err(Verdict::NoSocket) };
     let config = Config::from_words(words);
     if config.frame_bytes_max != 0 && frame.holds(config.frame_bytes_max as usize + 1) {
@@ -150,6 +165,34 @@ fn target(frame: &Packet, queue: u32, goes_on: impl Fn(&Packet) -> bool) -> Resu
         return Err(Verdict::Oversize);
     }
     Ok((slot, datagram))
+}
+
+/// Whether this machine's IP would take the datagram: the frame is addressed to a MAC of ours or to a group, the packet to an address
+/// of ours, which those of groups that were joined and of broadcasts are.
+#[inline(always)]
+fn ensure_ours(frame: &Packet, destination: [u64; 2]) -> Result<(), Verdict> {
+    let Some(&[ours, generation]) = OWN.get(0) else { return Err(Verdict::OtherMac) };
+    if ours == ANY_RECIPIENT {
+        return Ok(());
+    }
+    let mac = mac_word(frame.read(0).ok_or(Verdict::Truncated)?);
+    if mac != ours && !is_group(mac) && MACS.get_ptr(mac).is_none() {
+        return Err(Verdict::OtherMac);
+    }
+    let Some(last) = FOUND.get_ptr_mut(0) else { return Err(Verdict::OtherAddress) };
+    // SAFETY: the entry exists, is aligned, and no other CPU or program writes this CPU's copy.
+    let last = unsafe { &mut *last };
+    let [first, second] = destination;
+    // Word by word: comparing arrays is a call of a function here.
+    if last[0] == first && last[1] == second && last[2] == generation {
+        return Ok(());
+    }
+    let destination = address(destination);
+    if ADDRESSES.get_ptr(destination).is_none() && NETWORKS.get(Key::new(128, destination)).is_none() {
+        return Err(Verdict::OtherAddress);
+    }
+    *last = [first, second, generation];
+    Ok(())
 }
 
 /// The exporter's account if the front door lets its datagram through; else what becomes of it, and where that is counted.

@@ -35,12 +35,38 @@ pub const SUMS: &str = "SUMS";
 /// Per-CPU array with one entry, an account in the making: its minutes are never written.
 pub const BLANK: &str = "BLANK";
 
+/// Array with one entry, [`OwnWords`].
+pub const OWN: &str = "OWN";
+/// Per-CPU array with one entry, [`FoundWords`]: nearly all datagrams go to one address of the machine, which is looked up once then.
+pub const FOUND: &str = "FOUND";
+/// Hash whose keys are the addresses that are this machine's, as in [`ExporterKey`]; the values mean nothing.
+pub const ADDRESSES: &str = "ADDRESSES";
+/// LPM trie whose keys are the networks of which every address is this machine's; the values mean nothing.
+pub const NETWORKS: &str = "NETWORKS";
+/// Hash whose keys are the MACs, as [`mac_word`] has them, that are as good as that of [`OWN`]; the values mean nothing.
+pub const MACS: &str = "MACS";
+
 /// Words of the map [`SETTINGS`].
 pub const SETTINGS_WORDS: u32 = 2;
 /// Word of the map [`SETTINGS`]: a [`crate::Clock`].
 pub const SETTING_CLOCK: u32 = 0;
 /// Word of the map [`SETTINGS`]: a [`crate::DatedRule`], the generation in force and the rule of whom no prefix holds.
 pub const SETTING_RULES: u32 = 1;
+
+/// The interface's MAC, as [`mac_word`] has it, or [`ANY_RECIPIENT`]; and the generation of [`ADDRESSES`] and [`NETWORKS`], which grows from 1
+/// whenever something in them was changed.
+pub type OwnWords = [u64; 2];
+/// An address that was found to be this machine's, in two halves, and the generation in which it was; no generation is 0.
+pub type FoundWords = [u64; 3];
+/// In the place of a MAC: whoever a datagram is addressed to, it is taken, as from a mirror port.
+pub const ANY_RECIPIENT: u64 = u64::MAX;
+
+/// Addresses that the map [`ADDRESSES`] can hold.
+pub const ADDRESSES_MAX: u32 = 1 << 14;
+/// Networks that the map [`NETWORKS`] can hold.
+pub const NETWORKS_MAX: u32 = 1 << 10;
+/// MACs that the map [`MACS`] can hold.
+pub const MACS_MAX: u32 = 1 << 10;
 
 /// Prefixes that the map [`PREFIXES`] can hold.
 pub const PREFIXES_MAX: u32 = 1 << 16;
@@ -70,6 +96,20 @@ pub const fn port_word(port: u16) -> u32 {
 #[must_use]
 pub const fn port_bit(port: u16) -> u64 {
     1 << (port % 64)
+}
+
+/// A MAC as a number: its first byte is the lowest.
+#[inline(always)]
+#[must_use]
+pub const fn mac_word([a, b, c, d, e, f]: [u8; 6]) -> u64 {
+    u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
+}
+
+/// Whether a MAC, as [`mac_word`] has it, is that of a group: broadcast or multicast.
+#[inline(always)]
+#[must_use]
+pub const fn is_group(mac: u64) -> bool {
+    mac & 1 != 0
 }
 
 /// How datagrams are shared out among the sockets of one queue.
@@ -151,6 +191,20 @@ mod tests {
         for port in 0..=u16::MAX {
             assert!(port_word(port) < PORT_WORDS);
             assert_eq!(port_word(port) * 64 + port_bit(port).trailing_zeros(), u32::from(port));
+        }
+    }
+
+    #[test]
+    fn groups_are_told_by_their_mac() {
+        for (mac, group) in [
+            ([0x02, 0, 0, 0, 0, 1], false),
+            ([0; 6], false),
+            ([0xff; 6], true),
+            ([0x01, 0, 0x5e, 1, 2, 3], true),
+            ([0x33, 0x33, 0, 0, 0, 1], true),
+        ] {
+            assert_eq!(is_group(mac_word(mac)), group, "{mac:x?}");
+            assert!(mac_word(mac) < 1 << 48 && mac_word(mac) != ANY_RECIPIENT);
         }
     }
 

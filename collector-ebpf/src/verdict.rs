@@ -1,14 +1,14 @@
 //! Verdicts: one name, one counter and one metric label for each thing that can happen to a frame.
 //!
 //! [`Verdict::Steered`] takes a frame from the kernel; [`Verdict::NotAllowed`] and [`Verdict::RateLimited`], which only datagrams to
-//! ports of ours can get, drop it. All others leave it there, so a frame that the program cannot read reaches whoever would
+//! this machine and ports of ours can get, drop it. All others leave it there, so a frame that the program cannot read reaches whoever would
 //! have had it without the program.
 
 /// What the XDP program decided about a frame. The number is the index of its counter in the map [`crate::maps::VERDICTS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub enum Verdict {
-    /// A datagram to a port of ours, redirected to an AF_XDP socket.
+    /// A datagram to this machine and a port of ours, redirected to an AF_XDP socket.
     Steered = 0,
     /// UDP to a port that is not ours.
     OtherPort = 1,
@@ -34,6 +34,12 @@ pub enum Verdict {
     NotAllowed = 11,
     /// A datagram of ours from an exporter that sends faster than it may: dropped.
     RateLimited = 12,
+    /// A datagram to a port of ours in a frame whose destination MAC is not the interface's: a switch floods it, or a mirror
+    /// port copies it.
+    OtherMac = 13,
+    /// A datagram to a port of ours whose destination address is not this machine's: it passes through, or is meant for a
+    /// multicast group that nobody here joined.
+    OtherAddress = 14,
 }
 
 impl Verdict {
@@ -41,7 +47,7 @@ impl Verdict {
     pub const COUNT: usize = Self::ALL.len();
 
     /// Every verdict, each at the index that is its number.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Steered,
         Self::OtherPort,
         Self::NoSocket,
@@ -55,6 +61,8 @@ impl Verdict {
         Self::Malformed,
         Self::NotAllowed,
         Self::RateLimited,
+        Self::OtherMac,
+        Self::OtherAddress,
     ];
 
     /// The name in metrics and logs.
@@ -74,6 +82,8 @@ impl Verdict {
             Self::Malformed => "malformed",
             Self::NotAllowed => "not_allowed",
             Self::RateLimited => "rate_limited",
+            Self::OtherMac => "other_mac",
+            Self::OtherAddress => "other_address",
         }
     }
 

@@ -1,8 +1,8 @@
 //! The walk through a frame: Ethernet, up to two VLAN tags, IPv4 with options or IPv6, UDP.
 //!
-//! Lengths come from the IP and UDP headers, never from the frame, so Ethernet padding is not payload. Checksums are not
-//! verified: the NIC has done that for frames from a wire, and frames from a local interface do not have them yet.
-//! Not here: reassembly and IPv6 extension headers, which are left to the kernel.
+//! Lengths come from the IP and UDP headers, never from the frame, so Ethernet padding is not payload. The checksum is read and not
+//! verified: the program would have to walk through the payload for that, which whoever takes the frame from a ring does anyway.
+//! Not here: whether the datagram is addressed to this machine; reassembly and IPv6 extension headers, which are left to the kernel.
 //!
 //! The code is shaped for the BPF verifier: no loops over packet data, no slices, every read behind its own bounds check.
 
@@ -56,14 +56,37 @@ impl Frame for [u8] {
 pub struct Datagram {
     /// Source address: IPv6, or IPv4 mapped into `::ffff:0:0/96`, in network byte order.
     pub exporter: [u8; 16],
+    /// Destination address, in the same form, as two words in the byte order of the machine: the program compares words, and building
+    /// them of bytes in memory costs it more than all the rest of a comparison.
+    pub destination: [u64; 2],
     /// Source port.
     pub source_port: u16,
     /// Destination port.
     pub destination_port: u16,
+    /// The checksum of the UDP header, in host byte order; 0 where the sender made none.
+    pub checksum: u16,
     /// Where the payload starts, from the first byte of the frame.
     pub payload_offset: usize,
     /// Length of the payload, which may be 0.
     pub payload_length: usize,
+}
+
+impl Datagram {
+    /// Destination address: IPv6, or IPv4 mapped into `::ffff:0:0/96`, in network byte order.
+    #[inline]
+    #[must_use]
+    pub const fn destination(&self) -> [u8; 16] {
+        address(self.destination)
+    }
+}
+
+/// The sixteen bytes of an address that two words hold.
+#[inline(always)]
+#[must_use]
+pub const fn address([first, second]: [u64; 2]) -> [u8; 16] {
+    let [a, b, c, d, e, f, g, h] = first.to_ne_bytes();
+    let [i, j, k, l, m, n, o, p] = second.to_ne_bytes();
+    [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]
 }
 
 /// Finds the UDP datagram in `frame`.
@@ -117,7 +140,8 @@ fn ipv4<F: Frame + ?Sized>(frame: &F, offset: usize) -> Result<Datagram, Verdict
     exporter[13] = header[13];
     exporter[14] = header[14];
     exporter[15] = header[15];
-    udp(frame, offset + header_length, transport_length, exporter)
+    let destination = [0, u64::from_ne_bytes([0, 0, 0xff, 0xff, header[16], header[17], header[18], header[19]])];
+    udp(frame, offset + header_length, transport_length, exporter, destination)
 }
 
 /// RFC 8200 section 3.
@@ -128,6 +152,7 @@ fn ipv6<F: Frame + ?Sized>(frame: &F, offset: usize) -> Result<Datagram, Verdict
         return Err(Verdict::Malformed);
     }
     let exporter: [u8; 16] = read(frame, offset + 8)?;
+    let destination = [u64::from_ne_bytes(read(frame, offset + 24)?), u64::from_ne_bytes(read(frame, offset + 32)?)];
     match header[6] {
         PROTOCOL_UDP => {}
         NEXT_HEADER_FRAGMENT => return Err(Verdict::Fragment),
@@ -135,7 +160,7 @@ fn ipv6<F: Frame + ?Sized>(frame: &F, offset: usize) -> Result<Datagram, Verdict
         _ => return Err(Verdict::NotUdp),
     }
     let transport_length = usize::from(u16::from_be_bytes([header[4], header[5]]));
-    udp(frame, offset + IPV6_BYTES, transport_length, exporter)
+    udp(frame, offset + IPV6_BYTES, transport_length, exporter, destination)
 }
 
 /// RFC 768. `transport_length` is what the IP header says of the length of the UDP header and payload.
@@ -145,6 +170,7 @@ fn udp<F: Frame + ?Sized>(
     offset: usize,
     transport_length: usize,
     exporter: [u8; 16],
+    destination: [u64; 2],
 ) -> Result<Datagram, Verdict> {
     let header: [u8; UDP_BYTES] = read(frame, offset)?;
     let udp_length = usize::from(u16::from_be_bytes([header[4], header[5]]));
@@ -156,8 +182,10 @@ fn udp<F: Frame + ?Sized>(
     }
     Ok(Datagram {
         exporter,
+        destination,
         source_port: u16::from_be_bytes([header[0], header[1]]),
         destination_port: u16::from_be_bytes([header[2], header[3]]),
+        checksum: u16::from_be_bytes([header[6], header[7]]),
         payload_offset: offset + UDP_BYTES,
         payload_length: udp_length - UDP_BYTES,
     })

@@ -34,16 +34,8 @@ impl FromStr for Prefix {
             None => (text, None),
         };
         let address: IpAddr = address.trim().parse().map_err(|_| bad())?;
-        let (first, own_bits, offset) = match address {
-            IpAddr::V4(address) => (u128::from(address.to_ipv6_mapped()), 32, 96),
-            IpAddr::V6(address) => (u128::from(address), 128, 0),
-        };
-        let bits = bits.unwrap_or(own_bits);
-        if bits > own_bits {
-            return Err(bad());
-        }
-        let bits = bits + offset;
-        Ok(Self { first: first & mask(bits), bits })
+        let bits = bits.unwrap_or(if address.is_ipv4() { 32 } else { 128 });
+        Self::new(address, bits).ok_or_else(bad)
     }
 }
 
@@ -59,6 +51,17 @@ impl From<IpAddr> for Prefix {
 }
 
 impl Prefix {
+    /// The addresses that begin with the same `bits` as `address`; none where its family has not so many.
+    #[must_use]
+    pub fn new(address: IpAddr, bits: u8) -> Option<Self> {
+        let (first, own_bits, offset) = match address {
+            IpAddr::V4(address) => (u128::from(address.to_ipv6_mapped()), 32, 96),
+            IpAddr::V6(address) => (u128::from(address), 128, 0),
+        };
+        let bits = Some(bits).filter(|bits| *bits <= own_bits)? + offset;
+        Some(Self { first: first & mask(bits), bits })
+    }
+
     /// The first address that it holds.
     #[must_use]
     pub fn first(self) -> Address {

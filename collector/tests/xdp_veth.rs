@@ -14,7 +14,7 @@ use collector_ebpf::Verdict;
 use netns::{COLLECTOR, COLLECTOR_V4, COLLECTOR_V6, EXPORTER, VethPair, privileged};
 use rig::{PORT, Rig, send, send_from};
 use std::net::{IpAddr, Ipv6Addr, UdpSocket};
-use wire::{Wire, frame, mapped};
+use wire::{Wire, frame};
 
 const ATTACHMENTS: [Attach; 2] = [Attach::Native, Attach::Generic];
 /// Nine IPv4 and nine IPv6 addresses.
@@ -238,4 +238,12 @@ fn a_memlock_limit_that_is_too_small_is_an_error_that_says_what_to_do() {
         .env(CHILD, "1")
         .status();
     assert!(status.expect("util-linux is installed").success());
+}
+
+/// The exporter as the walk names it.
+fn mapped(exporter: IpAddr) -> [u8; 16] {
+    match exporter {
+        IpAddr::V4(exporter) => exporter.to_ipv6_mapped().octets(),
+        IpAddr::V6(exporter) => exporter.octets(),
+    }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aya::programs::{TestRun, TestRunOptions};
 use collector::front_door::{self, Limit, Rules};
-use collector::steering::{Attach, Program, Settings, Spread, Verdict};
+use collector::steering::{Attach, Own, Program, Recipients, Settings, Spread, Verdict};
 use collector::xsk::{self, Bind, HugePages};
 use criterion::Criterion;
 use perf::Flow;
@@ -31,6 +31,9 @@ pub(crate) fn measure(criterion: &mut Criterion) {
     program.set_rules(&Rules::new(&front_door::Settings { limit, ..Default::default() })).expect("set the rules");
     let (four, six) = (Ipv4Addr::new(192, 0, 2, 1), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
     program.admit(&[four.to_ipv6_mapped().octets(), six.octets()]).expect("admit the exporters");
+
+    let own = Own { addresses: [four.to_ipv6_mapped().octets(), six.octets()].into(), ..Own::default() };
+    assert_eq!(program.set_own(&own).expect("set the addresses"), 0);
 
     let of = |exporter: IpAddr, protocol, port| Flow {
         source: Some(exporter),
@@ -89,6 +92,7 @@ pub(crate) fn settings() -> Settings {
     Settings {
         interface: COLLECTOR.into(),
         ports: vec![PORT],
+        recipients: Recipients::Ours { listen: Ipv6Addr::UNSPECIFIED.into(), addresses: Vec::new() },
         attach: Attach::Native,
         sockets_per_queue: 1,
         queues: 1,

@@ -99,6 +99,10 @@ pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
 }
 
 fn print(report: &Report, out: &mut impl std::io::Write) -> std::io::Result<()> {
+    for found in &report.passing_by {
+        writeln!(out, "! {}", found.fault())?;
+        writeln!(out, "    {}", found.remedy())?;
+    }
     if report.exporters.is_empty() {
         return writeln!(out, "No exporter has sent anything yet.");
     }

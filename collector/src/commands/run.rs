@@ -33,6 +33,10 @@ pub(super) struct Flags {
     #[arg(short, long, value_name = "NAME", help_heading = "Capture")]
     interface: Vec<String>,
 
+    /// Network interface of a mirror port or tap (repeatable): its datagrams are taken whoever they are addressed to
+    #[arg(long, value_name = "NAME", help_heading = "Capture")]
+    mirror: Vec<String>,
+
     /// UDP port on which exporters send (repeatable) [default: 2055]
     #[arg(short, long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Capture")]
     port: Vec<u16>,
@@ -95,6 +99,7 @@ Examples:
   sudo collector run -i eth0 -i eth1 -p 2055 -p 4739 --geoip GeoLite2-City.mmdb
   COLLECTOR_CLICKHOUSE_PASSWORD=... collector run --capture udp \\
       --clickhouse-url https://clickhouse:8443 --user flows
+  sudo collector run --mirror eth2                 (a SPAN port: others' datagrams)
   collector run --capture udp --state-dir /tmp/collector --stdout json
 
 XDP needs root, or CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and CAP_NET_RAW.
@@ -116,7 +121,12 @@ impl Flags {
     /// # Errors
     /// As [`Config::resolve`].
     pub(super) fn resolve(&self, mut written: Written, password: Option<Secret>) -> Result<Config, ConfigError> {
-        replace_list(&mut written.capture.interfaces, &self.interface);
+        if !self.interface.is_empty() || !self.mirror.is_empty() {
+            written.capture.interfaces.clone_from(&self.interface);
+            // What the file says of an interface that a flag names goes on to hold.
+            written.capture.mirror.retain(|name| self.interface.contains(name));
+        }
+        replace_list(&mut written.capture.mirror, &self.mirror);
         replace_list(&mut written.capture.ports, &self.port);
         replace_list(&mut written.geoip.files, &self.geoip);
         replace(&mut written.capture.mode, self.capture.as_ref());
@@ -198,6 +208,23 @@ mod tests {
         assert_eq!(config.clickhouse.user, "file");
         assert_eq!(config.state_dir, PathBuf::from("/flag"));
         assert_eq!(config.metrics.listen, None);
+    }
+
+    #[test]
+    fn an_interface_is_a_mirror_by_flag_or_by_file() {
+        let file = "[capture]\ninterfaces = [\"a\", \"b\"]\nmirror = [\"b\", \"c\"]\n";
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        for (interface, mirror, interfaces, mirrors) in [
+            (&[][..], &[][..], &["a", "b", "c"][..], &["b", "c"][..]),
+            (&["b"], &[], &["b"], &["b"]),
+            (&["a"], &[], &["a"], &[]),
+            (&["a"], &["d"], &["a", "d"], &["d"]),
+            (&[], &["a"], &["a"], &["a"]),
+        ] {
+            let args = Flags { interface: names(interface), mirror: names(mirror), ..Flags::default() };
+            let config = args.resolve(Written::parse(file, "test").expect("valid"), None).expect("meant");
+            assert_eq!((config.capture.interfaces, config.capture.mirror), (names(interfaces), names(mirrors)));
+        }
     }
 
     #[test]

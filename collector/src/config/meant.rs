@@ -69,6 +69,10 @@ pub struct Capture {
     pub mode: CaptureMode,
     /// Interfaces for XDP, each once; never empty with [`CaptureMode::Xdp`].
     pub interfaces: Vec<String>,
+    /// Those of them that carry others' traffic to be looked at: whoever a datagram is addressed to, it is taken.
+    pub mirror: Vec<String>,
+    /// Addresses that are as good as the machine's own.
+    pub addresses: Vec<Prefix>,
     /// UDP destination ports, ascending, each once; never empty.
     pub ports: Vec<u16>,
     /// Worker threads; `None` for one per receive queue, at most half the usable CPUs.

@@ -1,6 +1,6 @@
 //! The settings of each part, made of the configuration, so that no part has to know the configuration.
 
-use super::meant::{ClickHouse, Config, Exporter, Journal, Names, Templates};
+use super::meant::{Capture, ClickHouse, Config, Exporter, Journal, Names, Templates};
 use super::written::{Attach, Bind, Compression, Spread};
 use crate::clickhouse::{Destination, client, sink};
 use crate::{dictionaries, enrich, journal, steering, store, templates, xsk};
@@ -88,6 +88,17 @@ impl Config {
     pub fn sampling_rates(&self) -> enrich::SamplingRates {
         let rates = self.exporters.iter().filter_map(|exporter| Some((exporter.prefix, exporter.sampling.clone()?)));
         enrich::SamplingRates::new(rates)
+    }
+}
+
+impl Capture {
+    /// Whose datagrams are taken on an interface.
+    #[must_use]
+    pub fn recipients(&self, interface: &str) -> steering::Recipients {
+        if self.mirror.iter().any(|name| name == interface) {
+            return steering::Recipients::Everybody;
+        }
+        steering::Recipients::Ours { listen: self.udp_address, addresses: self.addresses.clone() }
     }
 }
 

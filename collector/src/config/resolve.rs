@@ -14,6 +14,7 @@ use super::written::{self, CaptureMode, Written};
 use crate::clickhouse::{Cluster, retention};
 use crate::enrich::Networks;
 use crate::journal::{Durability, SEGMENT_BYTES_MIN};
+use crate::prefix::BadPrefix;
 use crate::rollup;
 use crate::templates::HeldBounds;
 
@@ -101,21 +102,32 @@ fn retention(written: &written::Retention) -> Result<retention::Settings, Config
     })
 }
 
-fn capture(written: written::Capture) -> Result<Capture, ConfigError> {
-    let mut interfaces: Vec<String> = Vec::new();
-    for name in written.interfaces {
+/// Names of interfaces, each once, behind those in `known`.
+fn interfaces(key: &'static str, names: &[String], known: &[String]) -> Result<Vec<String>, ConfigError> {
+    let mut interfaces = known.to_vec();
+    for name in names {
         let named = (1..=INTERFACE_NAME_BYTES).contains(&name.len()) && !name.contains(['/', ' ', ':']);
         if !named {
-            return Err(ConfigError::meaning(
-                "capture.interfaces",
-                format_args!("\"{name}\""),
-                "name network interfaces as `ip link` shows them",
-            ));
+            let remedy = "name network interfaces as `ip link` shows them";
+            return Err(ConfigError::meaning(key, format_args!("\"{name}\""), remedy));
         }
-        if !interfaces.contains(&name) {
-            interfaces.push(name);
+        if !interfaces.contains(name) {
+            interfaces.push(name.clone());
         }
     }
+    Ok(interfaces)
+}
+
+fn capture(written: written::Capture) -> Result<Capture, ConfigError> {
+    let mirror = interfaces("capture.mirror", &written.mirror, &[])?;
+    let named = interfaces("capture.interfaces", &written.interfaces, &[])?;
+    let interfaces = interfaces("capture.mirror", &mirror, &named)?;
+    let address = |text: &String| {
+        text.parse().map_err(|bad: BadPrefix| {
+            ConfigError::meaning("capture.addresses", format_args!("\"{text}\""), bad.to_string())
+        })
+    };
+    let addresses = written.addresses.iter().map(address).collect::<Result<_, _>>()?;
     if written.mode == CaptureMode::Xdp && interfaces.is_empty() {
         return Err(ConfigError::meaning(
             "capture.interfaces",
@@ -151,6 +163,8 @@ fn capture(written: written::Capture) -> Result<Capture, ConfigError> {
     Ok(Capture {
         mode: written.mode,
         interfaces,
+        mirror,
+        addresses,
         ports,
         workers: Some(written.workers).filter(|workers| *workers > 0),
         attach: written.attach,

@@ -66,6 +66,8 @@ section! {
     Capture {
         mode: CaptureMode = CaptureMode::Auto,
         interfaces: Vec<String> = Vec::new(),
+        mirror: Vec<String> = Vec::new(),
+        addresses: Vec<String> = Vec::new(),
         ports: Vec<u16> = vec![2055],
         workers: usize = 0,
         attach: Attach = Attach::Auto,
@@ -327,7 +329,8 @@ pub enum LogFormat {
 }
 
 /// Keys that take effect while the collector runs.
-const LIVE: [&str; 9] = [
+const LIVE: [&str; 10] = [
+    "capture.addresses",
     "front_door.allowed",
     "front_door.datagrams_per_second",
     "front_door.burst",

@@ -18,6 +18,42 @@ pub struct Report {
     pub now_ms: i64,
     /// Sorted by address.
     pub exporters: Vec<Status>,
+    /// Interfaces at which datagrams to our ports only pass by.
+    #[serde(default)]
+    pub passing_by: Vec<PassingBy>,
+}
+
+/// An interface whose XDP program has met datagrams to our ports, and none that is addressed to this machine: most likely a mirror port.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PassingBy {
+    /// Its name.
+    pub interface: String,
+    /// Of these datagrams, those in frames to another MAC.
+    pub other_mac: u64,
+    /// Of these datagrams, those to another address.
+    pub other_address: u64,
+}
+
+impl PassingBy {
+    /// What is wrong.
+    #[must_use]
+    pub fn fault(&self) -> String {
+        let Self { interface, other_mac, other_address } = self;
+        format!(
+            "datagrams to the collector's ports pass by {interface} and are left alone: {other_mac} to another MAC, {other_address} to \
+             another address, none to this machine"
+        )
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn remedy(&self) -> String {
+        let Self { interface, .. } = self;
+        format!(
+            "if {interface} is a mirror (SPAN) port or hangs on a tap: mirror = [\"{interface}\"] under [capture], or --mirror {interface}; \
+             if their address counts as this machine's: addresses = [...] there"
+        )
+    }
 }
 
 /// One exporter.
@@ -143,7 +179,7 @@ impl Directory {
             let exporter = entry.lock().clone();
             (exporter.first_ms > 0).then(|| status(&address, &exporter, now_ms))
         });
-        Report { now_ms, exporters: exporters.collect() }
+        Report { now_ms, exporters: exporters.collect(), passing_by: Vec::new() }
     }
 }
 

@@ -132,6 +132,16 @@ pub enum Error {
         /// What the kernel answered.
         reason: String,
     },
+    /// The kernel did not say what this machine's addresses are, or does not let an interface take every frame.
+    #[error("{operation}: {source}{remedy}")]
+    Host {
+        /// What was tried.
+        operation: String,
+        /// What the kernel answered.
+        source: io::Error,
+        /// What to do, as the end of the sentence.
+        remedy: &'static str,
+    },
     /// Nothing to steer to.
     #[error(
         "load the XDP program: {queues} queues x {sockets_per_queue} sockets gives no usable number of slots; both must be 1 or more"
@@ -180,6 +190,7 @@ impl Error {
             Self::Rejected { .. } => "verifier",
             Self::Map { .. } => "map",
             Self::TooManyPrefixes { .. } | Self::TooManyLimits { .. } => "rules",
+            Self::Host { .. } => "host",
             Self::NoSlot { .. } | Self::Register { .. } | Self::NoSlots { .. } => "slots",
         }
     }
@@ -201,6 +212,26 @@ impl Error {
                 },
             },
             _ => Self::Attach { interface: interface.to_owned(), mode, reason: chain(error) },
+        }
+    }
+
+    /// rtnetlink did not answer.
+    pub(super) fn addresses(interface: &str, source: io::Error) -> Self {
+        let operation = format!("ask the kernel for this machine's addresses, for {interface}");
+        Self::Host {
+            operation,
+            source,
+            remedy: "; sockets of AF_NETLINK must be allowed (systemd: RestrictAddressFamilies=)",
+        }
+    }
+
+    /// A mirror port does not take every frame.
+    pub(super) fn promiscuous(interface: &str, source: io::Error) -> Self {
+        let operation = format!("have {interface} take frames of every MAC");
+        Self::Host {
+            operation,
+            source,
+            remedy: "; CAP_NET_RAW and sockets of AF_PACKET are needed (systemd: AmbientCapabilities=, RestrictAddressFamilies=)",
         }
     }
 

@@ -1,5 +1,5 @@
-//! Steering: puts the XDP program on an interface, tells it our ports and the front door's rules, gives it the AF_XDP sockets,
-//! reads its verdicts and its accounts of exporters.
+//! Steering: puts the XDP program on an interface, tells it our addresses, our ports and the front door's rules, gives it the AF_XDP
+//! sockets, reads its verdicts and its accounts of exporters.
 //!
 //! The program hangs on the interface by a BPF link that this process alone holds. Dropping [`Steering`], or the death of the
 //! process by whatever signal, closes the link and leaves the interface as it was found; nothing is pinned, so no bpffs is
@@ -8,10 +8,14 @@
 mod accounts;
 mod clock;
 mod error;
+mod host;
 mod interface;
 mod minutes;
 mod netlink;
+mod own;
+mod probe;
 mod program;
+mod promiscuous;
 mod rules;
 
 use std::fmt;
@@ -23,11 +27,16 @@ use aya::programs::links::FdLink;
 use netflow::columns::Address;
 
 use crate::front_door::Rules;
+use crate::prefix::Prefix;
+use host::Host;
+use promiscuous::Promiscuous;
 
 pub use collector_ebpf::{Spread, Verdict};
 pub use error::Error;
 pub use interface::{CAPABILITIES, driver, interfaces, missing_capabilities, queues};
 pub use minutes::{Count, ExporterMinute};
+pub use own::{Mac, Own, Recipients};
+pub use probe::{Probe, probe};
 pub use program::{Buffers, Program, Verdicts};
 
 /// How long detaching may take before it is given up.
@@ -52,6 +61,8 @@ pub struct Settings {
     pub interface: String,
     /// Destination ports that are ours.
     pub ports: Vec<u16>,
+    /// Whose datagrams to these ports are taken.
+    pub recipients: Recipients,
     /// Mode to attach in.
     pub attach: Attach,
     /// AF_XDP sockets that share one queue.
@@ -104,6 +115,11 @@ pub struct Steering {
     program: Program,
     mode: Mode,
     native_refused: Option<Error>,
+    recipients: Recipients,
+    /// None where everybody's datagrams are taken.
+    host: Option<Host>,
+    /// There where they are.
+    _promiscuous: Option<Promiscuous>,
 }
 
 impl Steering {
@@ -116,6 +132,19 @@ impl Steering {
     pub fn attach(settings: &Settings) -> Result<Self, Error> {
         let interface_index = interface::index(&settings.interface)?;
         let mut program = Program::load(settings)?;
+        let failed = |source| Error::addresses(&settings.interface, source);
+        let (mut host, mut promiscuous) = (None, None);
+        match &settings.recipients {
+            Recipients::Everybody => {
+                program.take_all()?;
+                let failed = |source| Error::promiscuous(&settings.interface, source);
+                promiscuous = Some(Promiscuous::set(interface_index).map_err(failed)?);
+            }
+            Recipients::Ours { listen, addresses } => {
+                let opened = host.insert(Host::open(interface_index).map_err(failed)?);
+                tell_left_out(&settings.interface, program.set_own(&opened.own(*listen, addresses))?);
+            }
+        }
         let (link, mode, native_refused) = match settings.attach {
             Attach::Native => (link(&mut program, &settings.interface, Mode::Native)?, Mode::Native, None),
             Attach::Generic => (link(&mut program, &settings.interface, Mode::Generic)?, Mode::Generic, None),
@@ -127,8 +156,17 @@ impl Steering {
                 Err(error) => return Err(error),
             },
         };
-        let interface = settings.interface.clone();
-        Ok(Self { link: Some(link), interface, interface_index, program, mode, native_refused })
+        Ok(Self {
+            link: Some(link),
+            interface: settings.interface.clone(),
+            interface_index,
+            program,
+            mode,
+            native_refused,
+            recipients: settings.recipients.clone(),
+            host,
+            _promiscuous: promiscuous,
+        })
     }
 
     /// The mode in force.
@@ -150,6 +188,36 @@ impl Steering {
     /// The kernel refused to change the map; ports written before that stay changed.
     pub fn set_ports(&mut self, ports: &[u16]) -> Result<(), Error> {
         self.program.set_ports(ports)
+    }
+
+    /// Follows this machine's addresses and the interface's MAC; to be called some times a second. True if they changed. An address that
+    /// was added a moment ago has its datagrams from the UDP sockets until then.
+    ///
+    /// # Errors
+    ///
+    /// The kernel did not answer, or refused to change a map: what counts as ours stays as it was, and is asked for again later.
+    pub fn follow(&mut self) -> Result<bool, Error> {
+        let Some(host) = &mut self.host else { return Ok(false) };
+        let is_read = host.follow().map_err(|source| Error::addresses(&self.interface, source))?;
+        if is_read { self.tell_own() } else { Ok(false) }
+    }
+
+    /// Makes `addresses` those that are as good as the machine's own, effective at once.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refused to change a map.
+    pub fn set_addresses(&mut self, more: &[Prefix]) -> Result<(), Error> {
+        if let Recipients::Ours { addresses, .. } = &mut self.recipients {
+            *addresses = more.to_vec();
+        }
+        self.tell_own().map(drop)
+    }
+
+    /// The MACs and addresses that count as this machine's; none where everybody's datagrams are taken.
+    #[must_use]
+    pub fn own(&self) -> Option<&Own> {
+        self.host.as_ref().map(|_| self.program.own())
     }
 
     /// Puts an AF_XDP socket into a slot, see [`collector_ebpf::maps::slot`]. The kernel empties the slot when the socket closes.
@@ -232,6 +300,18 @@ impl Drop for Steering {
 }
 
 impl Steering {
+    fn tell_own(&mut self) -> Result<bool, Error> {
+        let (Some(host), Recipients::Ours { listen, addresses }) = (&self.host, &self.recipients) else {
+            return Ok(false);
+        };
+        let own = host.own(*listen, addresses);
+        if own == *self.program.own() {
+            return Ok(false);
+        }
+        tell_left_out(&self.interface, self.program.set_own(&own)?);
+        Ok(true)
+    }
+
     /// Detaches, and returns when the program is off the interface.
     ///
     /// A child process between fork and exec holds a copy of the link for a moment; then the kernel detaches when that goes.
@@ -253,6 +333,17 @@ impl Steering {
     }
 }
 
+/// Says that the machine has more addresses than the program can know: datagrams to the others take the UDP sockets.
+fn tell_left_out(interface: &str, left_out: usize) {
+    if left_out > 0 {
+        tracing::warn!(
+            interface,
+            left_out,
+            "more addresses than the XDP program has room for: UDP sockets take the others'"
+        );
+    }
+}
+
 /// Attaches by a BPF link.
 fn link(program: &mut Program, interface: &str, mode: Mode) -> Result<FdLink, Error> {
     let xdp_mode = match mode {
@@ -264,42 +355,6 @@ fn link(program: &mut Program, interface: &str, mode: Mode) -> Result<FdLink, Er
     let link = attached.map_err(|error| Error::attaching(interface, mode, &error))?;
     // Without links the kernel would leave the program on the interface when this process dies.
     FdLink::try_from(link).map_err(|_| Error::NoLinks { interface: interface.to_owned() })
-}
-
-/// What XDP would get on an interface, found by trying.
-#[derive(Debug)]
-pub struct Probe {
-    /// Driver of the interface; a virtual interface has none.
-    pub driver: Option<String>,
-    /// Receive queues in use.
-    pub queues: Result<u32, Error>,
-    /// The best mode that works, or why none does.
-    pub mode: Result<Mode, Error>,
-    /// Why the mode is not native.
-    pub native_refused: Option<Error>,
-}
-
-/// Loads the program, attaches it in the best mode there is and detaches it again; without sockets it passes every frame on.
-///
-/// Some drivers reset their queues for this, so a busy interface may lose frames for a moment.
-#[must_use]
-pub fn probe(interface: &str) -> Probe {
-    let settings = Settings {
-        interface: interface.to_owned(),
-        ports: Vec::new(),
-        attach: Attach::Auto,
-        sockets_per_queue: 1,
-        queues: 1,
-        spread: Spread::ByExporter,
-        frame_bytes_max: 0,
-        rules: Rules::default(),
-        exporters: 1,
-    };
-    let (mode, native_refused) = match Steering::attach(&settings) {
-        Ok(mut steering) => (Ok(steering.mode), steering.native_refused.take()),
-        Err(error) => (Err(error), None),
-    };
-    Probe { driver: driver(interface), queues: queues(interface), mode, native_refused }
 }
 
 #[cfg(test)]

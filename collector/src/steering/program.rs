@@ -15,6 +15,7 @@ use netflow::columns::Address;
 use super::accounts::{Accounts, Over};
 use super::clock::Clockwork;
 use super::minutes::ExporterMinute;
+use super::own::{Own, OwnMaps};
 use super::rules::RuleMaps;
 use super::{Error, Settings, interface};
 use crate::front_door::{Rules, now_ns};
@@ -54,12 +55,14 @@ pub struct Program {
     settings: Array<MapData, u64>,
     clockwork: Clockwork,
     rules: RuleMaps,
+    own: OwnMaps,
     accounts: Accounts,
 }
 
 impl Program {
     /// Loads the program, with the ports, the spread and room for the sockets of `settings`: for frames in several buffers
-    /// where the kernel has those, else for frames in one.
+    /// where the kernel has those, else for frames in one. Nothing is addressed to this machine until [`Program::set_own`] or
+    /// [`Program::take_all`] is called.
     ///
     /// # Errors
     ///
@@ -115,6 +118,12 @@ impl Program {
             settings: run_time_settings,
             clockwork,
             rules: RuleMaps::new(taken(&mut ebpf, maps::PREFIXES)?, taken(&mut ebpf, maps::LIMITS)?),
+            own: OwnMaps::new(
+                taken(&mut ebpf, maps::OWN)?,
+                taken(&mut ebpf, maps::ADDRESSES)?,
+                taken(&mut ebpf, maps::NETWORKS)?,
+                taken(&mut ebpf, maps::MACS)?,
+            ),
             accounts: Accounts::new(accounts, taken(&mut ebpf, maps::SUMS)?, settings.exporters.max(1) as usize),
             ebpf,
         };
@@ -173,6 +182,34 @@ impl Program {
     /// Too many prefixes or limits, or the kernel refused to change a map.
     pub fn set_rules(&mut self, rules: &Rules) -> Result<(), Error> {
         self.rules.replace(&mut self.settings, rules)
+    }
+
+    /// Has the program take what is addressed to `own`, effective at once; returns how many MACs, addresses and networks the maps have no
+    /// room for.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refused to change a map.
+    pub fn set_own(&mut self, own: &Own) -> Result<usize, Error> {
+        if self.own.held() == own {
+            return Ok(0);
+        }
+        self.own.replace(own)
+    }
+
+    /// Has the program take datagrams whoever they are addressed to.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refused to change the map.
+    pub fn take_all(&mut self) -> Result<(), Error> {
+        self.own.take_all()
+    }
+
+    /// What counts as addressed to this machine.
+    #[must_use]
+    pub fn own(&self) -> &Own {
+        self.own.held()
     }
 
     /// See [`super::Steering::keep_time`].
@@ -269,6 +306,16 @@ impl Verdicts {
     /// Every verdict with its frames.
     pub fn iter(&self) -> impl Iterator<Item = (Verdict, u64)> {
         Verdict::ALL.into_iter().zip(self.0)
+    }
+
+    /// Datagrams to our ports that were addressed to another MAC and to another address, if there were any and none to this machine: then
+    /// most likely the interface is a mirror port.
+    #[must_use]
+    pub fn only_others(&self) -> Option<[u64; 2]> {
+        let to_us = [Verdict::Steered, Verdict::NoSocket, Verdict::Oversize, Verdict::NotAllowed, Verdict::RateLimited];
+        let to_others = [Verdict::OtherMac, Verdict::OtherAddress].map(|verdict| self.get(verdict));
+        let are_all = to_us.iter().all(|verdict| self.get(*verdict) == 0) && to_others.iter().sum::<u64>() > 0;
+        are_all.then_some(to_others)
     }
 
     /// All frames that the program has seen.

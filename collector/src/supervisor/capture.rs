@@ -165,6 +165,7 @@ fn open_interface(
     let mut steering = Steering::attach(&steering::Settings {
         interface: name.to_owned(),
         ports: settings.ports.clone(),
+        recipients: settings.recipients(name),
         attach: settings.attach.into(),
         sockets_per_queue,
         queues,

@@ -16,6 +16,8 @@ mod keeper;
 mod lag;
 /// The text of `/metrics`, and the line that a person reads.
 mod observe;
+/// Datagrams to our ports that only pass by.
+mod passing_by;
 /// What changes while running.
 mod reload;
 /// What was not stored before the last end.

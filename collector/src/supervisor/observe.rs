@@ -9,7 +9,7 @@ use crate::clickhouse::retention::Retention;
 use crate::enrich::names::Names;
 use crate::enrich::{Published, Watcher};
 use crate::exporters;
-use crate::exporters::status::Element;
+use crate::exporters::status::{Element, PassingBy};
 use crate::ledger::Account;
 use crate::metrics::{Counter, Exposition};
 use crate::steering::{Verdict, Verdicts};
@@ -20,6 +20,7 @@ use crate::worker::tally::{Shared, Tally};
 use netflow::columns::Address;
 
 use super::capture::{Interface, Refused};
+use super::passing_by::passing_by;
 
 /// Handles to every part that counts.
 pub(super) struct Observed {
@@ -55,6 +56,14 @@ impl Observed {
                 Err(error) => tracing::debug!(%error, "could not read the verdicts"),
             }
         }
+    }
+
+    /// The interfaces at which datagrams to our ports only pass by.
+    pub(super) fn passing_by(&self) -> Vec<PassingBy> {
+        let of = |(interface, verdicts): &(String, Mutex<Verdicts>)| {
+            passing_by(interface, &verdicts.lock().unwrap_or_else(PoisonError::into_inner))
+        };
+        self.verdicts.iter().filter_map(of).collect()
     }
 
     /// Takes over the embedded store's counter.
@@ -145,6 +154,7 @@ impl Observed {
             status.templates = templates.get(&address).copied().unwrap_or(0);
             status.unknown_elements = unknown.remove(&address).unwrap_or_default();
         }
+        report.passing_by = self.passing_by();
         serde_json::to_string(&report).unwrap_or_default()
     }
 

@@ -43,6 +43,7 @@ impl Live {
         // What waits for a restart is told at every reload until then.
         in_force.front_door = config.front_door;
         in_force.exporters = config.exporters;
+        in_force.capture.addresses = config.capture.addresses;
         if restart.is_empty() {
             tracing::info!("reloaded the configuration");
         } else {
@@ -54,6 +55,7 @@ impl Live {
         let rules = config.rules();
         for interface in interfaces {
             interface.steering.set_rules(&rules)?;
+            interface.steering.set_addresses(&config.capture.addresses)?;
         }
         self.front_door.replace(rules);
         self.names.replace(config.names());

@@ -30,6 +30,7 @@ use super::journals::{self, Journals, Orphan};
 use super::keeper::{self, Keeper, Kept};
 use super::lag::Lag;
 use super::observe::Observed;
+use super::passing_by;
 use super::reload::Live;
 use super::replay::{Replay, Source};
 use super::schema::Schema;
@@ -58,6 +59,7 @@ pub(super) struct Running {
     keeper: Keeper,
     orphans: Vec<Orphan>,
     lag: Lag,
+    passing_by: passing_by::Watch,
     schema: Schema,
     server: Option<Server>,
     observed: Arc<Observed>,
@@ -227,6 +229,7 @@ impl Running {
             keeper: Keeper::new(templates.clone(), config.templates.clone(), kept),
             orphans,
             lag: Lag::new(),
+            passing_by: passing_by::Watch::new(),
             schema,
             server,
             observed,
@@ -255,10 +258,12 @@ impl Running {
             if reload.asked.swap(false, Ordering::Relaxed) {
                 self.live.reload(reload.reread, &mut config, &mut self.captured);
             }
+            self.follow_addresses();
             if counted.elapsed() >= KERNEL_COUNTERS {
                 counted = Instant::now();
                 self.look_after_programs();
                 self.observed.read_verdicts(&self.captured);
+                self.passing_by.tick(self.observed.passing_by());
                 self.observed.read_store(self.store.as_ref());
                 // Before the replay is through it is not known what is too old.
                 let decoded = self.replay.is_none().then(|| self.observed.decoded_seconds());
@@ -284,6 +289,20 @@ impl Running {
             "stopping: no more datagrams are received; what is here is stored. A second signal ends at once"
         );
         Ok(())
+    }
+
+    /// Has the programs follow this machine's addresses.
+    fn follow_addresses(&mut self) {
+        for interface in &mut self.captured {
+            let name = &interface.name;
+            match interface.steering.follow() {
+                Ok(false) => {}
+                Ok(true) => tracing::debug!(interface = name, "this machine's addresses changed: followed them"),
+                Err(error) => {
+                    tracing::error!(interface = name, %error, "this machine's addresses could not be followed")
+                }
+            }
+        }
     }
 
     /// Keeps the programs' clocks in step, and tells them which exporters proved to be some.

@@ -3,7 +3,7 @@
 
 use crate::netns::{COLLECTOR, VethPair};
 use collector::front_door::Rules;
-use collector::steering::{Attach, Settings as SteeringSettings, Steering};
+use collector::steering::{Attach, Recipients, Settings as SteeringSettings, Steering};
 use collector::udp;
 use collector::xsk::{self, Bind, HugePages, Mode, Receiver};
 use collector_ebpf::{Spread, Stamp, Verdict, maps, walk};
@@ -51,6 +51,7 @@ impl Rig {
             let mut steering = Steering::attach(&SteeringSettings {
                 interface: COLLECTOR.into(),
                 ports: vec![PORT],
+                recipients: Recipients::Ours { listen: Ipv6Addr::UNSPECIFIED.into(), addresses: Vec::new() },
                 attach,
                 sockets_per_queue: sockets,
                 queues: 1,

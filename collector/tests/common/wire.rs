@@ -1,7 +1,7 @@
 //! Frames made byte by byte and put on an interface, for what no plain socket sends: VLAN tags where the kernel has no
 //! VLAN devices. Needs root.
 
-use crate::netns::COLLECTOR_MAC;
+use crate::netns::{COLLECTOR_MAC, COLLECTOR_V4, COLLECTOR_V6};
 use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::{AddressFamily, LinkAddr, MsgFlags, SockFlag, SockType, sendto, socket};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -32,8 +32,7 @@ impl Wire {
 
 /// An Ethernet frame with these VLAN tags, outermost first, each as its four bytes on the wire, and a UDP datagram in it.
 ///
-/// Addresses of the collector's side are not of interest here: only a program on the interface sees the frame. UDP
-/// checksums are left out for the same reason.
+/// UDP checksums are left out: only a program on the interface sees the frame.
 pub(crate) fn frame(tags: &[[u8; 4]], exporter: IpAddr, port: u16, payload: &[u8]) -> Vec<u8> {
     let mut frame: Vec<u8> = COLLECTOR_MAC.split(':').map(|byte| u8::from_str_radix(byte, 16).expect("hex")).collect();
     frame.extend([0x02, 0, 0, 0, 0, 1]);
@@ -49,7 +48,7 @@ pub(crate) fn frame(tags: &[[u8; 4]], exporter: IpAddr, port: u16, payload: &[u8
             frame.extend(datagram_bytes.to_be_bytes());
             frame.extend([UDP, 64]);
             frame.extend(exporter.octets());
-            frame.extend(Ipv6Addr::LOCALHOST.octets());
+            frame.extend(COLLECTOR_V6.parse::<Ipv6Addr>().expect("an address").octets());
         }
     }
     for field in [40_000, port, datagram_bytes, 0] {
@@ -59,21 +58,14 @@ pub(crate) fn frame(tags: &[[u8; 4]], exporter: IpAddr, port: u16, payload: &[u8
     frame
 }
 
-/// The exporter as the walk names it.
-pub(crate) fn mapped(exporter: IpAddr) -> [u8; 16] {
-    match exporter {
-        IpAddr::V4(exporter) => exporter.to_ipv6_mapped().octets(),
-        IpAddr::V6(exporter) => exporter.octets(),
-    }
-}
-
 const UDP: u8 = 17;
 
 /// RFC 791, 3.1, with its checksum.
 fn ipv4_header(exporter: Ipv4Addr, datagram_bytes: u16) -> [u8; 20] {
-    let mut header = [0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, UDP, 0, 0, 0, 0, 0, 0, 127, 0, 0, 1];
+    let mut header = [0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, UDP, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     header[2..4].copy_from_slice(&(20 + datagram_bytes).to_be_bytes());
     header[12..16].copy_from_slice(&exporter.octets());
+    header[16..].copy_from_slice(&COLLECTOR_V4.parse::<Ipv4Addr>().expect("an address").octets());
     let sum: u32 = header.chunks_exact(2).map(|word| u32::from(u16::from_be_bytes([word[0], word[1]]))).sum();
     // Ones' complement: what a 16-bit sum carries out is added again, and so is the carry of that.
     let folded = (sum & 0xffff) + (sum >> 16);

@@ -21,8 +21,13 @@ mod interface;
 mod netns;
 /// The running binary.
 mod process;
+/// Whose datagrams are taken.
+mod recipients;
 /// Starts that must fail, each with one line that says what to do.
 mod refusals;
+/// Frames that no plain socket sends.
+#[path = "../common/wire.rs"]
+mod wire;
 /// Starts without the rights or the driver that XDP needs.
 mod xdp_refusals;
 

@@ -44,6 +44,15 @@ impl<'n> Place<'n> {
         Some(place)
     }
 
+    /// The same without a store: rows are thrown away.
+    pub(crate) fn discarding(namespace: &'n Namespace, test: &str) -> Self {
+        let mut place = Self::new(test);
+        place.namespace = Some(namespace);
+        place.change_config("udp_address = \"127.0.0.1\"", "udp_address = \"::\"");
+        place.change_config("block_age_ms = 60000", "block_age_ms = 60000\ndiscard = true");
+        place
+    }
+
     /// A place for a test.
     pub(crate) fn new(test: &str) -> Self {
         let directory = std::env::temp_dir().join(format!("collector-run-{test}-{}", std::process::id()));
@@ -113,7 +122,12 @@ impl<'n> Place<'n> {
         }
         // Whatever a crash leaves behind goes with the directory.
         command.current_dir(&self.directory);
-        command.arg("--config").arg(self.config()).arg("run").args(arguments);
+        command.arg("--config").arg(self.config());
+        match arguments {
+            // Another command than `run`.
+            ["check" | "exporters", ..] => command.args(arguments),
+            _ => command.arg("run").args(arguments),
+        };
         command
     }
 

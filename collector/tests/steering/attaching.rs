@@ -4,13 +4,14 @@ use std::io::{BufRead, BufReader};
 use std::net::UdpSocket;
 use std::os::fd::AsFd;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use aya::programs::{TestRun, TestRunOptions};
 use collector::steering::{Attach, Mode, Program, Settings, Steering, Verdict, driver, interfaces, probe, queues};
 
 use crate::frames::plain;
 use crate::privileged::{af_xdp_socket, in_namespace, ip, privileged};
-use crate::table::settings;
+use crate::table::{PORT, load, settings};
 
 /// Interface that the child process attaches to.
 const CHILD_INTERFACE: &str = "COLLECTOR_TEST_INTERFACE";
@@ -166,12 +167,12 @@ fn a_probe_says_what_xdp_gets_and_leaves_nothing() {
     in_namespace(|| {
         veth();
         for (interface, mode, refused) in [("left", Mode::Native, false), ("lo", Mode::Generic, true)] {
-            let probe = probe(interface);
+            let probe = probe(interface, &[PORT], settings().recipients, Duration::ZERO);
             assert_eq!(probe.mode.expect("some mode"), mode, "{interface}");
             assert_eq!(probe.native_refused.is_some(), refused, "{interface}");
             assert_eq!(shown(interface), None, "{interface}");
         }
-        assert!(probe("eth9").mode.is_err());
+        assert!(probe("eth9", &[], settings().recipients, Duration::ZERO).mode.is_err());
         assert!(interfaces().iter().any(|name| name == "left"));
         assert_eq!(driver("left"), None);
         // This thread has left the namespace that /sys was mounted for.
@@ -215,7 +216,7 @@ fn a_socket_of_another_queue_counts_as_none() {
         let _steering = Steering::attach(&two_queues).expect("attach");
         let index = nix::net::if_::if_nametoindex("left").expect("left exists");
         let socket_of_queue_0 = af_xdp_socket();
-        let mut program = Program::load(&two_queues).expect("load the program");
+        let mut program = load(&two_queues);
         program.register(0, socket_of_queue_0.as_fd()).expect("register the socket");
         let verdict_on_queue = |program: &mut Program, queue: u32| {
             let before = program.verdicts().expect("read the verdicts");

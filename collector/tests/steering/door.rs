@@ -10,7 +10,7 @@ use collector_ebpf::Stamp;
 
 use crate::frames::{IPV4, IPV6, QINQ, UDP, VLAN, ethernet, ipv4, ipv6, udp};
 use crate::privileged::{af_xdp_socket, privileged};
-use crate::table::{PORT, run, settings};
+use crate::table::{PORT, load, run, settings};
 
 pub(crate) const XDP_DROP: u32 = 1;
 pub(crate) const XDP_REDIRECT: u32 = 4;
@@ -18,7 +18,7 @@ pub(crate) const XDP_REDIRECT: u32 = 4;
 /// The program with a socket on queue 0.
 pub(crate) fn program(rules: Rules, exporters: u32) -> (Program, OwnedFd) {
     let socket = af_xdp_socket();
-    let mut program = Program::load(&Settings { rules, exporters, ..settings() }).expect("load the program");
+    let mut program = load(&Settings { rules, exporters, ..settings() });
     program.register(0, socket.as_fd()).expect("register the socket");
     (program, socket)
 }
@@ -90,7 +90,7 @@ fn what_is_not_ours_or_has_no_socket_is_not_the_front_doors_business() {
         return;
     }
     let closed = rules(&["198.51.100.0/24"], Limit::new(1, 1), &[]);
-    let mut program = Program::load(&Settings { rules: closed, ..settings() }).expect("load the program");
+    let mut program = load(&Settings { rules: closed, ..settings() });
     for _ in 0..3 {
         assert_eq!(run(&mut program, &from("10.0.0.1", &[])).1, Verdict::NoSocket);
         assert_eq!(run(&mut program, &crate::frames::plain(53)).1, Verdict::OtherPort);

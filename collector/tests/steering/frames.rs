@@ -9,6 +9,15 @@ pub(crate) const EXPORTER_V4: [u8; 4] = [192, 0, 2, 1];
 /// IPv6 exporter of every datagram here.
 pub(crate) const EXPORTER_V6: [u8; 16] = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9];
 
+/// Where every frame here goes.
+pub(crate) const COLLECTOR_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
+/// Where every IPv4 datagram here goes.
+pub(crate) const COLLECTOR_V4: [u8; 4] = [198, 51, 100, 1];
+/// Where every IPv6 datagram here goes.
+pub(crate) const COLLECTOR_V6: [u8; 16] = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+/// What every UDP header here has for a checksum, which the program does not look at.
+pub(crate) const CHECKSUM: u16 = 0xbad1;
+
 pub(crate) const VLAN: u16 = 0x8100;
 pub(crate) const QINQ: u16 = 0x88a8;
 pub(crate) const IPV4: u16 = 0x0800;
@@ -20,7 +29,8 @@ pub(crate) const UDP: u8 = 17;
 
 /// An Ethernet frame with VLAN tags of these types, outermost first.
 pub(crate) fn ethernet(tags: &[u16], ether_type: u16, packet: &[u8]) -> Vec<u8> {
-    let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2];
+    let mut frame = COLLECTOR_MAC.to_vec();
+    frame.extend([2, 0, 0, 0, 0, 2]);
     for (number, tag) in (1_u16..).zip(tags) {
         frame.extend(tag.to_be_bytes());
         frame.extend((0x2000 | number).to_be_bytes());
@@ -39,7 +49,7 @@ pub(crate) fn ipv4(options: &[u8], fragment: u16, protocol: u8, body: &[u8]) -> 
     packet.extend(fragment.to_be_bytes());
     packet.extend([64, protocol, 0, 0]);
     packet.extend(EXPORTER_V4);
-    packet.extend([198, 51, 100, 1]);
+    packet.extend(COLLECTOR_V4);
     packet.extend(options);
     packet.extend(body);
     packet
@@ -51,7 +61,7 @@ pub(crate) fn ipv6(next_header: u8, body: &[u8]) -> Vec<u8> {
     packet.extend((body.len() as u16).to_be_bytes());
     packet.extend([next_header, 64]);
     packet.extend(EXPORTER_V6);
-    packet.extend([0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+    packet.extend(COLLECTOR_V6);
     packet.extend(body);
     packet
 }
@@ -67,7 +77,7 @@ pub(crate) fn udp_of_length(destination_port: u16, length: u16) -> Vec<u8> {
     datagram.extend(SOURCE_PORT.to_be_bytes());
     datagram.extend(destination_port.to_be_bytes());
     datagram.extend(length.to_be_bytes());
-    datagram.extend([0, 0]);
+    datagram.extend(CHECKSUM.to_be_bytes());
     datagram.extend(PAYLOAD);
     datagram
 }

@@ -8,5 +8,6 @@ mod attaching;
 mod door;
 mod frames;
 mod privileged;
+mod recipients;
 mod table;
 mod walking;

@@ -1,15 +1,16 @@
 //! The table itself, and the program and the walk run over it.
 
+use std::net::Ipv6Addr;
 use std::os::fd::AsFd;
 
 use aya::programs::{TestRun, TestRunOptions};
 use collector::front_door::{self, Limit, Rules};
-use collector::steering::{Attach, Buffers, Program, Settings, Spread, Verdict};
+use collector::steering::{Attach, Buffers, Own, Program, Recipients, Settings, Spread, Verdict};
 use collector_ebpf::{Datagram, walk};
 
 use crate::frames::{
-    ARP, EXPORTER_V4, EXPORTER_V6, IPV4, IPV6, PAYLOAD, QINQ, SOURCE_PORT, TCP, UDP, VLAN, ethernet, ipv4, ipv6,
-    mapped, plain, udp, udp_of_length, with,
+    ARP, CHECKSUM, COLLECTOR_MAC, COLLECTOR_V4, COLLECTOR_V6, EXPORTER_V4, EXPORTER_V6, IPV4, IPV6, PAYLOAD, QINQ,
+    SOURCE_PORT, TCP, UDP, VLAN, ethernet, ipv4, ipv6, mapped, plain, udp, udp_of_length, with,
 };
 use crate::privileged::{af_xdp_socket, privileged};
 
@@ -113,6 +114,7 @@ pub(crate) fn settings() -> Settings {
     Settings {
         interface: "lo".to_owned(),
         ports: vec![PORT],
+        recipients: Recipients::Ours { listen: Ipv6Addr::UNSPECIFIED.into(), addresses: Vec::new() },
         attach: Attach::Auto,
         sockets_per_queue: 1,
         queues: 1,
@@ -121,6 +123,22 @@ pub(crate) fn settings() -> Settings {
         rules: Rules::default(),
         exporters: 64,
     }
+}
+
+/// The program, on the machine that the frames are addressed to.
+pub(crate) fn load(settings: &Settings) -> Program {
+    addressed(Program::load(settings).expect("load the program"))
+}
+
+fn load_for(settings: &Settings, buffers: Buffers) -> Program {
+    addressed(Program::load_for(settings, buffers).expect("load the program"))
+}
+
+fn addressed(mut program: Program) -> Program {
+    let addresses = [mapped(COLLECTOR_V4), COLLECTOR_V6].into();
+    let left_out = program.set_own(&Own { mac: COLLECTOR_MAC, addresses, ..Own::default() });
+    assert_eq!(left_out.expect("set the addresses"), 0);
+    program
 }
 
 /// Runs the program once and says what it returned and which verdict it counted.
@@ -147,12 +165,17 @@ fn check_walk(case: &Case) {
         assert_eq!(found, Err(case.verdict), "{}", case.name);
         return;
     }
-    let Datagram { exporter, source_port, destination_port, payload_offset, payload_length } =
-        found.unwrap_or_else(|verdict| panic!("{}: {verdict:?}", case.name));
+    let found = found.unwrap_or_else(|verdict| panic!("{}: {verdict:?}", case.name));
+    let destination = found.destination();
+    let Datagram { exporter, source_port, destination_port, checksum, payload_offset, payload_length, .. } = found;
     assert_eq!(destination_port == PORT, case.verdict == Verdict::Steered, "{}", case.name);
     assert_eq!(&case.frame[payload_offset..payload_offset + payload_length], PAYLOAD, "{}", case.name);
     assert!([SOURCE_PORT, PORT].contains(&source_port), "{}", case.name);
-    assert_eq!(exporter, if case.name.contains("IPv6") { EXPORTER_V6 } else { mapped(EXPORTER_V4) }, "{}", case.name);
+    let (from, to) = match case.name.contains("IPv6") {
+        true => (EXPORTER_V6, COLLECTOR_V6),
+        false => (mapped(EXPORTER_V4), mapped(COLLECTOR_V4)),
+    };
+    assert_eq!((exporter, destination, checksum), (from, to, CHECKSUM), "{}", case.name);
 }
 
 /// Frames whose every beginning must be found out as such.
@@ -184,7 +207,7 @@ fn the_program_steers_the_table() {
     }
     let socket = af_xdp_socket();
     for buffers in [Buffers::One, Buffers::Several] {
-        let mut program = Program::load_for(&settings(), buffers).expect("load the program");
+        let mut program = load_for(&settings(), buffers);
         program.register(0, socket.as_fd()).expect("register the socket");
         for case in table() {
             check_kernel(&mut program, &format!("{buffers:?}: {}", case.name), &case.frame, case.verdict);
@@ -203,7 +226,7 @@ fn a_queue_without_a_socket_leaves_datagrams_to_the_kernel() {
     if !privileged("a_queue_without_a_socket_leaves_datagrams_to_the_kernel") {
         return;
     }
-    let mut program = Program::load(&settings()).expect("load the program");
+    let mut program = load(&settings());
     for case in table() {
         let verdict = if case.verdict == Verdict::Steered { Verdict::NoSocket } else { case.verdict };
         check_kernel(&mut program, case.name, &case.frame, verdict);
@@ -225,7 +248,7 @@ fn ports_change_without_reloading() {
         return;
     }
     let socket = af_xdp_socket();
-    let mut program = Program::load(&settings()).expect("load the program");
+    let mut program = load(&settings());
     program.register(0, socket.as_fd()).expect("register the socket");
     let all = [PORT, 4739, 6343, 9995, 0, 63, 64, 65535];
     for ours in [&[PORT][..], &[PORT, 4739], &[4739, 9995, 6343], &[], &[0, 63, 64, 65535], &[PORT]] {
@@ -247,7 +270,7 @@ fn frames_that_the_umem_cannot_take_are_left_to_the_kernel() {
     for (frame_bytes_max, verdict) in [(bytes - 1, Verdict::Oversize), (bytes, Verdict::Steered), (0, Verdict::Steered)]
     {
         let settings = Settings { frame_bytes_max, ..settings() };
-        let mut program = Program::load(&settings).expect("load the program");
+        let mut program = load(&settings);
         program.register(0, socket.as_fd()).expect("register the socket");
         check_kernel(&mut program, &format!("at most {frame_bytes_max} bytes"), &plain(PORT), verdict);
     }
@@ -259,7 +282,7 @@ fn frames_in_several_buffers_are_left_to_the_kernel() {
         return;
     }
     let socket = af_xdp_socket();
-    let mut program = Program::load_for(&settings(), Buffers::Several).expect("load the program");
+    let mut program = load_for(&settings(), Buffers::Several);
     program.register(0, socket.as_fd()).expect("register the socket");
     let mut long_datagram = udp_of_length(PORT, 8 + 7000);
     long_datagram.resize(8 + 7000, 0);
@@ -288,7 +311,7 @@ fn sockets_of_a_queue_share_its_datagrams() {
     // Only slot 2 has a socket, so what is steered is what fell to it.
     let steered = |spread: Spread| {
         let settings = Settings { sockets_per_queue: SOCKETS, spread, ..settings() };
-        let mut program = Program::load(&settings).expect("load the program");
+        let mut program = load(&settings);
         program.register(2, socket.as_fd()).expect("register the socket");
         let mut pass =
             || -> Vec<bool> { exporters.iter().map(|frame| run(&mut program, frame).1 == Verdict::Steered).collect() };
@@ -308,7 +331,7 @@ fn round_robin_gives_each_socket_its_turn() {
     const RUNS: u32 = 4000;
     let socket = af_xdp_socket();
     let settings = Settings { sockets_per_queue: 4, spread: Spread::RoundRobin, ..settings() };
-    let mut program = Program::load(&settings).expect("load the program");
+    let mut program = load(&settings);
     program.register(2, socket.as_fd()).expect("register the socket");
     let frame = plain(PORT);
     let options = TestRunOptions { data_in: Some(&frame), repeat: RUNS, ..TestRunOptions::new() };
@@ -326,7 +349,7 @@ fn the_cost_of_a_frame_is_reported() {
         return;
     }
     let socket = af_xdp_socket();
-    let mut program = Program::load(&settings()).expect("load the program");
+    let mut program = load(&settings());
     program.register(0, socket.as_fd()).expect("register the socket");
     // As in production, where all exporters that make sense are known, within a limit that none of them reaches.
     let limit = Some(Limit::new(Limit::DATAGRAMS_PER_SECOND_MAX, 0));

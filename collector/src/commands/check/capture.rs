@@ -1,12 +1,15 @@
 //! Interfaces, which XDP mode they get and why not a better one, and whether the ports are free.
 
 use std::fs;
+use std::net::IpAddr;
+use std::time::Duration;
 
 use super::host::wants_xdp;
 use super::placement;
 use super::running::{Owner, Protocol, Running};
 use super::{Case, Finding};
 use crate::config::{CaptureMode, Config};
+use crate::exporters::status::PassingBy;
 use crate::steering::{self, Mode, Probe};
 use crate::udp;
 
@@ -14,6 +17,11 @@ use crate::udp;
 const HEADROOM_BYTES: u32 = 256;
 /// Ethernet header and two VLAN tags.
 const LINK_HEADER_BYTES: u32 = 22;
+
+/// How long an interface is looked at for datagrams that are not addressed to this machine.
+const LOOKED_FOR: Duration = Duration::from_secs(1);
+/// Addresses of this machine that are named.
+const ADDRESSES_SHOWN: usize = 4;
 
 /// Looks at interfaces and ports.
 pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
@@ -30,10 +38,15 @@ pub(super) fn findings(case: &Case<'_>) -> Vec<Finding> {
             let queues = steering::queues(interface);
             findings.push(self::interface(interface, &queues));
             if queues.is_ok() {
-                findings.push(match &case.running {
-                    Some(running) => in_use(interface, running),
-                    None => mode(config, interface, steering::probe(interface)),
-                });
+                match &case.running {
+                    Some(running) => findings.push(in_use(interface, running)),
+                    None => {
+                        let (ports, recipients) = (&config.capture.ports, config.capture.recipients(interface));
+                        let probe = steering::probe(interface, ports, recipients, LOOKED_FOR);
+                        findings.extend(recipients_of(interface, &probe));
+                        findings.push(mode(config, interface, probe));
+                    }
+                }
                 findings.extend(frame_size(config, interface));
                 findings.extend(placement::findings(config, interface));
             }
@@ -81,6 +94,37 @@ fn mode(config: &Config, interface: &str, probe: Probe) -> Finding {
             format!("XDP cannot run here: {error}"),
             "until then plain UDP sockets receive, which takes more CPU for each datagram and loses more in a burst",
         ),
+    }
+}
+
+/// Whose datagrams are taken, and whether those that come now are.
+fn recipients_of(interface: &str, probe: &Probe) -> Option<Finding> {
+    let subject = format!("taken on {interface}");
+    probe.mode.as_ref().ok()?;
+    let Some(own) = &probe.own else {
+        return Some(Finding::ok(subject, "every datagram to the ports, whoever it is addressed to: a mirror port"));
+    };
+    if let Some([other_mac, other_address]) = probe.verdicts.only_others() {
+        let found = PassingBy { interface: interface.to_owned(), other_mac, other_address };
+        return Some(Finding::warn(subject, found.fault(), found.remedy()));
+    }
+    let addresses = own.addresses.iter().map(|address| IpAddr::from(*address).to_canonical());
+    let hosts: Vec<String> = addresses.filter(is_host).map(|address| address.to_string()).collect();
+    let others = hosts.len().saturating_sub(ADDRESSES_SHOWN);
+    let more = if others > 0 { format!(" and {others} more") } else { String::new() };
+    let shown = hosts.get(..ADDRESSES_SHOWN.min(hosts.len())).unwrap_or_default().join(", ");
+    if shown.is_empty() {
+        let remedy = "give it an address, or name what counts as one in capture.addresses; a mirror port is named in capture.mirror";
+        return Some(Finding::warn(subject, "nothing: this machine has no address there", remedy));
+    }
+    Some(Finding::ok(subject, format!("datagrams to {shown}{more}")))
+}
+
+/// Not a group, nor everybody, nor what routers of a link alone are called by.
+fn is_host(address: &IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => !address.is_multicast() && !address.is_broadcast(),
+        IpAddr::V6(address) => !address.is_multicast() && !address.is_unicast_link_local(),
     }
 }
 
