@@ -1,7 +1,7 @@
 //! What is counted about inserts, and its Prometheus text.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -80,9 +80,16 @@ pub struct Counters {
     bytes_waiting: AtomicU64,
     failing: AtomicU64,
     endpoints: OnceLock<Vec<Arc<Endpoints>>>,
+    /// Whether the schema waits for somebody.
+    schema_alarm: AtomicBool,
 }
 
 impl Counters {
+    /// Says whether the schema cannot be applied before somebody sees to it.
+    pub fn alarm_of_schema(&self, is_raised: bool) {
+        self.schema_alarm.store(is_raised, Ordering::Relaxed);
+    }
+
     /// Failed inserts of a class.
     #[must_use]
     pub fn errors(&self, class: Class) -> u64 {
@@ -165,10 +172,11 @@ impl Counters {
         self.failing.load(Ordering::Relaxed)
     }
 
-    /// Endpoints whose last insert failed in a way that somebody must see to; 0 when all is well.
+    /// Endpoints whose last insert failed in a way that somebody must see to, and the schema if it waits for somebody; 0 when all is well.
     #[must_use]
     pub fn alarms(&self) -> u64 {
-        self.endpoints.get().into_iter().flatten().map(|shard| shard.alarms()).sum()
+        let of_endpoints: u64 = self.endpoints.get().into_iter().flatten().map(|shard| shard.alarms()).sum();
+        of_endpoints + u64::from(self.schema_alarm.load(Ordering::Relaxed))
     }
 
     /// The endpoints to tell about; the first call counts.
@@ -219,7 +227,7 @@ impl Counters {
         ] {
             out.gauge(&format!("{PREFIX}_{name}"), help, &[], value.load(Ordering::Relaxed));
         }
-        let help = "Endpoints whose last insert failed in a way that somebody must see to.";
+        let help = "Endpoints whose last insert failed in a way that somebody must see to, and the schema that waits for somebody.";
         out.gauge(&format!("{PREFIX}_alarms"), help, &[], self.alarms());
         for shard in self.endpoints.get().into_iter().flatten() {
             shard.write(out);

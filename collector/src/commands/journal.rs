@@ -150,7 +150,8 @@ fn status(place: &Place, cli: &Cli) -> anyhow::Result<()> {
 
 fn describe(name: &str, reader: &Reader) -> anyhow::Result<Status> {
     let segments = reader.segments();
-    let stored = reader.stored();
+    // As /metrics has it: what is stored and kept for decoding it again after a sudden end does not wait.
+    let stored = reader.settled();
     let since = reader.time_at(stored)?;
     let time = |ns: Option<i64>| ns.map(|ns| Moment::from_ns(ns).to_string());
     Ok(Status {

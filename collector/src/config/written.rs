@@ -320,10 +320,12 @@ pub enum Compression {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum LogFormat {
-    /// Text on a terminal, JSON otherwise
+    /// Text; as a service of systemd, text with priorities for its journal
     Auto,
     /// Text
     Human,
+    /// Text with the priorities of systemd's journal
+    Journal,
     /// One JSON object a line
     Json,
 }

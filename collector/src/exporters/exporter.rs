@@ -6,6 +6,7 @@ use netflow::skew::{ClockSkew, TOLERANCE_MS};
 use netflow::store::TemplateKey;
 use netflow::{Event, Outcome};
 
+use super::news::Told;
 use super::rate::{Loss, Rate};
 use super::sampling::Rates;
 use super::sequence::{self, Change, Stream};
@@ -95,6 +96,8 @@ pub(super) struct Exporter {
     sources: HashMap<(u32, u8, u32, u32), Source, foldhash::fast::RandomState>,
     pub(super) sampling: Rates,
     pub(super) waiting: Vec<Waiting>,
+    /// What the log said of it.
+    pub(super) told: Told,
 }
 
 impl Exporter {

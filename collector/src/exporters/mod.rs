@@ -12,6 +12,8 @@ mod directory;
 mod exporter;
 /// Numbers that were passed over.
 mod gaps;
+/// What the log says of exporters.
+mod news;
 /// How often something happens, lately.
 mod rate;
 /// What an operator does about each fault.
@@ -28,5 +30,6 @@ mod unit;
 mod view;
 
 pub use directory::Directory;
+pub use news::News;
 pub use unit::Unit;
 pub use view::{Heard, View};

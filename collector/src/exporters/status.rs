@@ -254,7 +254,7 @@ fn waiting(exporter: &Exporter) -> Vec<MissingTemplate> {
 }
 
 /// The name of a version, by the number that the decoder gives it.
-fn version_name(version: u8) -> &'static str {
+pub(super) fn version_name(version: u8) -> &'static str {
     match version {
         1 => "NetFlow v1",
         5 => "NetFlow v5",

@@ -180,6 +180,12 @@ impl Reader {
         self.progress.as_ref().map(|loaded| loaded.ranges.stored()).unwrap_or_default()
     }
 
+    /// Everything before is stored, or lost for good and named; some of it may still be needed for replay.
+    #[must_use]
+    pub fn settled(&self) -> Position {
+        self.progress.as_ref().map(|loaded| loaded.ranges.settled()).unwrap_or_default()
+    }
+
     /// End of the last range that was begun.
     #[must_use]
     pub fn begun(&self) -> Position {

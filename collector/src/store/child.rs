@@ -17,8 +17,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use nix::sys::socket::{Backlog, listen};
+use tracing::level_filters::LevelFilter;
 
 use super::lifeline::{self, Told};
+use super::lines::{self, LastWords};
 use super::{Error, Settings};
 use crate::metrics::Counter;
 
@@ -258,15 +260,10 @@ fn spawn(program: &Path, settings: &Settings, listener: &TcpListener, stop: &Ato
             }
         });
     }
-    let last_words = Arc::new(Mutex::new(String::new()));
+    let last_words = LastWords::default();
     let logged = process.stderr.take().map(|errors| {
         let last_words = last_words.clone();
-        std::thread::spawn(move || {
-            for line in BufReader::new(errors).lines().map_while(Result::ok) {
-                let _ = writeln!(std::io::stderr(), "{line}");
-                *last_words.lock().unwrap_or_else(PoisonError::into_inner) = line;
-            }
-        })
+        std::thread::spawn(move || lines::say_again(errors, &last_words))
     });
     let begun = Instant::now();
     let mut told = begun;
@@ -287,9 +284,9 @@ fn spawn(program: &Path, settings: &Settings, listener: &TcpListener, stop: &Ato
     if stop.load(Ordering::SeqCst) {
         return Err(Error::Stopped);
     }
-    let words = last_words.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let words = last_words.get();
     let reason = match (words.is_empty(), status) {
-        (false, _) => words.strip_prefix("collector: ").unwrap_or(&words).to_owned(),
+        (false, _) => words,
         (true, Ok(status)) => format!("its process ended with {status}"),
         (true, Err(error)) => error.to_string(),
     };
@@ -299,6 +296,7 @@ fn spawn(program: &Path, settings: &Settings, listener: &TcpListener, stop: &Ato
 fn command(program: &Path, settings: &Settings) -> Command {
     let mut command = Command::new(program);
     command.arg("store").arg("--until-stdin-closes");
+    command.args(["--log-format", "json", "--log-level", &LevelFilter::current().to_string()]);
     command.arg("--data-dir").arg(&settings.data_dir);
     command.arg("--listen").arg(settings.listen.to_string());
     command.arg("--database").arg(&settings.database);

@@ -30,6 +30,8 @@ mod http;
 mod libchdb;
 /// What a child hears from its parent.
 mod lifeline;
+/// What its process writes to standard error.
+mod lines;
 /// Where the library is.
 pub mod locate;
 /// Native blocks for clients with a protocol version.

@@ -127,7 +127,7 @@ fn stop_signal(until_stdin_closes: bool) -> std::io::Result<watch::Receiver<bool
             // Ends with the input alone: being interrupted by a signal, as when the process was stopped and goes on, is no end.
             let ended = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
             let _ = sender.send(true);
-            tracing::info!(?ended, "the store stops: its standard input has ended");
+            tracing::debug!(?ended, "the store stops: its standard input has ended");
         })?;
     }
     Ok(receiver)

@@ -8,7 +8,6 @@ use crate::config;
 use crate::journal::{self, Id, Journal, Progress, Range};
 use crate::utc::now_ns;
 use crate::worker::pipeline::Outlet;
-use crate::worker::standing;
 
 use super::schema::Ready;
 use super::stdout::Tap;
@@ -67,7 +66,7 @@ impl Orphan {
 pub(super) fn log_waiting<'j>(journals: impl Iterator<Item = &'j Journal>) {
     let (mut datagrams, mut bytes) = (0_u64, 0);
     for journal in journals {
-        let mut position = standing::settled(&journal.progress());
+        let mut position = journal.progress().settled();
         while let Some((entry, _, end)) = journal.read(position) {
             datagrams += 1;
             bytes += entry.payload.len();

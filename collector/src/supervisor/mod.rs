@@ -8,6 +8,8 @@
 mod bookkeeping;
 /// Interfaces, XDP programs, rings and sockets.
 mod capture;
+/// What to do next, in the log of a start.
+mod hints;
 /// The journals of all workers.
 mod journals;
 /// The state of decoding on disk.

@@ -12,7 +12,7 @@ use crate::clickhouse::{self, Sink};
 use crate::config::{Config, StdoutFormat};
 use crate::dictionaries;
 use crate::enrich::{self, Enricher, Geo, Published, PublishedRates, Watcher};
-use crate::exporters;
+use crate::exporters::{self, News};
 use crate::front_door::FrontDoor;
 use crate::journal::{Durability, Journal, Position};
 use crate::ledger::Account;
@@ -20,12 +20,14 @@ use crate::metrics::Counter;
 use crate::metrics::server::{Pages, Server};
 use crate::store;
 use crate::templates::Templates;
+use crate::utc::now_ms;
 use crate::worker::intake::Intake;
 use crate::worker::pipeline::{self, Books, Pipeline};
 use crate::worker::{Ended, Parts, Stop, Worker, pin};
 
 use super::bookkeeping::{Bookkeeping, RowsOfAccount};
 use super::capture;
+use super::hints;
 use super::journals::{self, Journals, Orphan};
 use super::keeper::{self, Keeper, Kept};
 use super::lag::Lag;
@@ -40,6 +42,8 @@ use super::{Error, Reload, stdout};
 const ROUND: Duration = Duration::from_millis(100);
 /// How often the kernel's counters are read.
 const KERNEL_COUNTERS: Duration = Duration::from_secs(1);
+/// How often the log is told what is new of exporters.
+const NEWS: Duration = Duration::from_secs(2);
 /// How often idle templates are looked for: a walk through all of them.
 const EXPIRY: Duration = Duration::from_secs(60);
 /// How long the last blocks may take into ClickHouse after a stop was asked for.
@@ -60,6 +64,7 @@ pub(super) struct Running {
     orphans: Vec<Orphan>,
     lag: Lag,
     passing_by: passing_by::Watch,
+    news: News,
     schema: Schema,
     server: Option<Server>,
     observed: Arc<Observed>,
@@ -86,6 +91,7 @@ impl Running {
         let front_door = FrontDoor::new(config.rules(), config.front_door.exporters as usize);
         let (templates, restored) = keeper::restore(&config.templates);
 
+        let counters = Arc::new(clickhouse::Counters::default());
         let discards = config.clickhouse.discard;
         let store = match config.clickhouse.url {
             None if discards => None,
@@ -97,7 +103,7 @@ impl Running {
             compression: if store.is_some() { Compression::None } else { config.client().compression },
             ..config.client()
         };
-        let schema = if discards { Schema::not_needed() } else { Schema::start(config.clients())? };
+        let schema = if discards { Schema::not_needed() } else { Schema::start(config.clients(), &counters)? };
         let keeps = Keeps { client: &client, schema: &schema, templates: &templates, published: &published };
         let (dictionaries, retention) = if discards { (None, None) } else { keeps.start(config)? };
         let mut captured = capture::open(
@@ -105,7 +111,6 @@ impl Running {
             &capture::DoorSettings { rules: config.rules(), exporters: config.front_door.exporters },
         )?;
         let Journals { of_workers, orphans } = Journals::open(&config.journal, captured.sources.len())?;
-        let counters = Arc::new(clickhouse::Counters::default());
         let blocks = (captured.sources.len() + config.clickhouse.inserters) * IDLE_BLOCKS_EACH;
         let pool = Arc::new(Pool::new(blocks, config.clickhouse.block_rows).keep_unknown(config.decode.keep_unknown));
         let account = Account::new(captured.sources.len());
@@ -212,6 +217,7 @@ impl Running {
             metrics = address.map(|address| address.to_string()),
             "collecting"
         );
+        hints::log(config);
         if discards {
             tracing::warn!(
                 "NOTHING IS STORED: rows are thrown away once they are encoded (--discard or clickhouse.discard)"
@@ -230,6 +236,7 @@ impl Running {
             orphans,
             lag: Lag::new(),
             passing_by: passing_by::Watch::new(),
+            news: News::default(),
             schema,
             server,
             observed,
@@ -247,6 +254,7 @@ impl Running {
         let mut config = config.clone();
         let mut counted = Instant::now();
         let mut expired = Instant::now();
+        let mut told = Instant::now();
         while !stop.load(Ordering::Relaxed) {
             std::thread::sleep(ROUND);
             if let Some(ended) = self.workers.iter().find(|worker| worker.is_finished()) {
@@ -269,6 +277,10 @@ impl Running {
                 let decoded = self.replay.is_none().then(|| self.observed.decoded_seconds());
                 self.bookkeeping.tick(&mut self.captured, decoded);
                 self.remove_orphans();
+            }
+            if told.elapsed() >= NEWS {
+                told = Instant::now();
+                self.news.tick(&self.observed.exporters, &self.observed.names.load(), now_ms());
             }
             self.lag.tick(&self.observed.tallies);
             if self.replay.as_ref().is_some_and(Replay::is_finished)

@@ -38,25 +38,29 @@ pub(super) struct Schema {
 }
 
 impl Schema {
-    /// Applies the schema on every endpoint; while ClickHouse is away, goes on trying on a thread of its own.
+    /// Applies the schema on every endpoint; where that cannot be now, goes on trying on a thread of its own. What somebody must see
+    /// to meanwhile is an alarm in `counters`.
     ///
     /// # Errors
-    /// What does not pass by itself: wrong settings, user, certificate, a newer schema.
-    pub(super) fn start(settings: Vec<Vec<clickhouse::Settings>>) -> Result<Self, Error> {
+    /// What only another start can mend: settings that make no sense, a schema newer than this program.
+    pub(super) fn start(
+        settings: Vec<Vec<clickhouse::Settings>>,
+        counters: &Arc<clickhouse::Counters>,
+    ) -> Result<Self, Error> {
         let (ready, stop) = (Ready::default(), Arc::<AtomicBool>::default());
         let Err(error) = apply(&settings) else {
             ready.set();
             return Ok(Self { ready, stop, thread: None });
         };
-        let Error::ClickHouse(away) = &error else { return Err(error) };
-        if !is_away(away) {
+        let Error::ClickHouse(refusal) = &error else { return Err(error) };
+        if is_final(refusal) {
             return Err(error);
         }
-        tracing::warn!("ClickHouse is away: datagrams are kept in the journal until it answers: {away}");
-        let (is_ready, is_stopped) = (ready.clone(), Arc::clone(&stop));
+        let said = tell(refusal, None, counters);
+        let (is_ready, is_stopped, counters) = (ready.clone(), Arc::clone(&stop), Arc::clone(counters));
         let thread = std::thread::Builder::new()
             .name("schema".to_owned())
-            .spawn(move || apply_later(&settings, &is_ready, &is_stopped))
+            .spawn(move || apply_later(&settings, said, &is_ready, &is_stopped, &counters))
             .map_err(Error::system("start the thread of the schema"))?;
         Ok(Self { ready, stop, thread: Some(thread) })
     }
@@ -83,7 +87,7 @@ impl Drop for Schema {
     }
 }
 
-/// Whether this passes by itself, so that collecting may begin meanwhile.
+/// Whether this passes by itself.
 fn is_away(error: &clickhouse::Error) -> bool {
     match error.class {
         Class::Unreachable
@@ -107,28 +111,34 @@ fn is_away(error: &clickhouse::Error) -> bool {
     }
 }
 
-fn apply_later(settings: &[Vec<clickhouse::Settings>], ready: &Ready, stop: &AtomicBool) {
-    let mut said: Option<Class> = None;
+/// Whether trying again is in vain: found here and not by the server, in what does not change while this program runs.
+fn is_final(error: &clickhouse::Error) -> bool {
+    matches!(error.class, Class::Schema | Class::Settings) && error.code.is_none()
+}
+
+/// Says why the schema is not there yet, once for each reason in a row, and raises the alarm where somebody must see to it.
+fn tell(error: &clickhouse::Error, said: Option<Class>, counters: &clickhouse::Counters) -> Option<Class> {
+    counters.alarm_of_schema(!is_away(error));
+    if said == Some(error.class) {
+        return said;
+    }
+    if is_away(error) {
+        tracing::warn!("ClickHouse is away: datagrams are kept in the journal until it answers: {error}");
+    } else {
+        tracing::error!("ClickHouse takes no rows, datagrams are kept in the journal until it does: {error}");
+    }
+    Some(error.class)
+}
+
+fn apply_later(
+    settings: &[Vec<clickhouse::Settings>],
+    mut said: Option<Class>,
+    ready: &Ready,
+    stop: &AtomicBool,
+    counters: &clickhouse::Counters,
+) {
+    let mut pause = AGAIN;
     loop {
-        let (class, pause) = match apply(settings) {
-            Ok(()) => {
-                ready.set();
-                tracing::info!("ClickHouse answers: what waits in the journal is stored");
-                return;
-            }
-            Err(Error::ClickHouse(error)) => {
-                let pause = if is_away(&error) { AGAIN } else { AGAIN_REFUSED };
-                if !is_away(&error) && said != Some(error.class) {
-                    tracing::error!("datagrams wait in the journal, ClickHouse does not take their rows: {error}");
-                }
-                (Some(error.class), pause)
-            }
-            Err(error) => {
-                tracing::error!(%error, "the schema cannot be applied");
-                (None, AGAIN_REFUSED)
-            }
-        };
-        said = class;
         let again = Instant::now() + pause;
         while Instant::now() < again {
             if stop.load(Ordering::Relaxed) {
@@ -136,6 +146,22 @@ fn apply_later(settings: &[Vec<clickhouse::Settings>], ready: &Ready, stop: &Ato
             }
             std::thread::sleep(ROUND);
         }
+        pause = match apply(settings) {
+            Ok(()) => {
+                counters.alarm_of_schema(false);
+                ready.set();
+                tracing::info!("ClickHouse answers: what waits in the journal is stored");
+                return;
+            }
+            Err(Error::ClickHouse(error)) => {
+                said = tell(&error, said, counters);
+                if is_away(&error) { AGAIN } else { AGAIN_REFUSED }
+            }
+            Err(error) => {
+                tracing::error!(%error, "the schema cannot be applied");
+                AGAIN_REFUSED
+            }
+        };
     }
 }
 
@@ -157,19 +183,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_start_goes_on_without_a_clickhouse_that_will_be_back() {
+    fn the_start_goes_on_with_whatever_can_be_mended_meanwhile() {
         let error = |class, code| clickhouse::Error { code, ..clickhouse::Error::new(class, "") };
-        for (class, code, goes_on) in [
-            (Class::Unreachable, None, true),
-            (Class::Unavailable, None, true),
-            (Class::DiskFull, Some(243), false),
-            (Class::Other, None, true),
-            (Class::Other, Some(64_000), false),
-            (Class::NotClickHouse, None, false),
-            (Class::Denied, Some(516), false),
-            (Class::Schema, None, false),
+        for (class, code, is_alarm, ends_the_start) in [
+            (Class::Unreachable, None, false, false),
+            (Class::Unavailable, None, false, false),
+            (Class::Other, None, false, false),
+            (Class::DiskFull, Some(243), true, false),
+            (Class::Other, Some(64_000), true, false),
+            (Class::NotClickHouse, None, true, false),
+            (Class::Denied, Some(516), true, false),
+            (Class::Tls, None, true, false),
+            (Class::Schema, Some(60), true, false),
+            (Class::Schema, None, true, true),
+            (Class::Settings, None, true, true),
         ] {
-            assert_eq!(is_away(&error(class, code)), goes_on, "{} {code:?}", class.label());
+            let (error, counters) = (error(class, code), clickhouse::Counters::default());
+            assert_eq!(is_final(&error), ends_the_start, "{} {code:?}", class.label());
+            assert_eq!(tell(&error, None, &counters), Some(class));
+            assert_eq!(counters.alarms(), u64::from(is_alarm), "{} {code:?}", class.label());
         }
     }
 }

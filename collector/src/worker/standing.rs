@@ -37,7 +37,7 @@ impl Standing {
     /// Takes over how the journal stands, of which everything before `decoded` is decoded.
     pub(super) fn read(&mut self, journal: &Journal, progress: &Progress, decoded: Position) {
         let (status, now_ns) = (journal.status(), now_ns());
-        let stored = settled(progress);
+        let stored = progress.settled();
         let received = |position| journal.read(position).map(|(entry, _, _)| entry.received_ns);
         self.undecoded_bytes = journal.waiting_bytes(decoded.max(progress.begun()));
         self.waiting_bytes = journal.waiting_bytes(stored);
@@ -83,10 +83,4 @@ impl Standing {
         let help = "Bytes of the journal there.";
         out.counter("collector_journal_corrupt_bytes_total", help, &labels, decoded.corrupt_bytes);
     }
-}
-
-/// Everything before it is stored, or lost for good and named.
-pub fn settled(progress: &Progress) -> Position {
-    let ranges = progress.ranges();
-    ranges.iter().find(|(_, is_settled)| !is_settled).map_or_else(|| progress.begun(), |(range, _)| range.from)
 }

@@ -16,7 +16,7 @@ fn rows_are_encoded_and_thrown_away_and_nobody_is_told_otherwise() {
     assert_eq!(collector.metric("collector_sink_discards"), 1);
     assert_eq!(collector.terminate(), 0, "{}", collector.log());
     assert!(collector.log().contains("NOTHING IS STORED"), "{}", collector.log());
-    let discarded = format!("rows_discarded\":{}", V5_RECORDS + V9_RECORDS);
+    let discarded = format!("rows_discarded={} ", V5_RECORDS + V9_RECORDS);
     assert!(collector.log().contains(&discarded), "{}", collector.log());
 
     // What was thrown away is settled: the journal does not send it again.

@@ -16,6 +16,8 @@ mod disk;
 mod front_door;
 /// What becomes of the interface: left as it was found, and pulled cables.
 mod interface;
+/// What the log says, and how.
+mod logs;
 /// Network namespaces.
 #[path = "../common/netns.rs"]
 mod netns;

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use collector::store::{Child, Settings};
 
+use crate::datagrams::{V5_RECORDS, v5};
 use crate::process::{Collector, Place};
 
 const UNREACHABLE: [&str; 2] = ["--clickhouse-url", "http://127.0.0.1:1"];
@@ -115,7 +116,7 @@ fn a_missing_engine_is_named_with_the_ways_to_get_one() {
 }
 
 #[test]
-fn a_wrong_password_is_refused_by_name_and_not_shown() {
+fn a_wrong_password_waits_is_named_and_not_shown() {
     let Some(place) = Place::with_engine("password") else { return };
     let secret = |name: &str, text: &str| {
         let path = place.directory().join(name);
@@ -143,10 +144,24 @@ fn a_wrong_password_is_refused_by_name_and_not_shown() {
         ("no password", &["flows"]),
         ("wrong user", &["nobody", "--password-file", &right]),
     ] {
-        let parts = ["refused user", who[0], &url, "--password-file"];
-        check(&place, name, &[&asking[..], who].concat(), &parts);
+        let mut collector = Collector::start(&place, &[&asking[..], who].concat());
+        for _ in 0..3 {
+            collector.send(&v5());
+        }
+        collector.wait_for("collector_datagrams_total", 3);
+        assert_eq!(collector.metric("collector_clickhouse_alarms"), 1, "{name}");
+        assert_eq!(collector.terminate(), 0, "{name}: {}", collector.log());
+        let log = collector.log();
+        let line = log.lines().find(|line| line.contains("ClickHouse takes no rows")).unwrap_or_default();
+        for part in ["ERROR", "datagrams are kept in the journal", "refused user", who[0], &url, "--password-file"] {
+            assert!(line.contains(part), "{name}: no {part:?} in {log}");
+        }
+        assert!(!log.contains("horse") && !log.contains("staple"), "{name}: a password in {log}");
     }
     let mut collector = Collector::start(&place, &[&asking[..], &["flows", "--password-file", &right]].concat());
+    // All that came while nobody let it in.
+    collector.wait_for("collector_clickhouse_rows_inserted_total", 3 * 3 * V5_RECORDS);
+    assert_eq!(collector.metric("collector_clickhouse_alarms"), 0);
     assert_eq!(collector.terminate(), 0, "{}", collector.log());
     server.stop().expect("the engine stops");
 }

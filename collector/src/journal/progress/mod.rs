@@ -116,6 +116,12 @@ impl Progress {
         self.account().ranges.begun()
     }
 
+    /// Everything before is stored, or lost for good and named; some of it may still be needed for replay.
+    #[must_use]
+    pub fn settled(&self) -> Position {
+        self.account().ranges.settled()
+    }
+
     /// Everything before is settled and not needed for replay. Does not lock.
     #[must_use]
     pub fn stored(&self) -> Position {

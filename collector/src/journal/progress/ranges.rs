@@ -112,6 +112,12 @@ impl Ranges {
         unsettled.map_or(self.keep_from, |(range, _)| range.from.min(self.keep_from))
     }
 
+    /// Everything before is stored, or lost for good and named; some of it may still be needed for replay.
+    pub(in super::super) fn settled(&self) -> Position {
+        let unsettled = self.known.iter().find(|(_, is_settled)| !**is_settled);
+        unsettled.map_or(self.begun, |(range, _)| range.from)
+    }
+
     fn forget(&mut self) {
         let keep_from = self.keep_from;
         self.known.retain(|range, is_settled| !*is_settled || range.to > keep_from);
@@ -135,6 +141,9 @@ mod tests {
         ranges.keep_from(Position(keep_from));
         assert_eq!(ranges.all(), known, "{begun:?} {settled:?} {keep_from}");
         assert_eq!((ranges.stored(), ranges.begun()), (Position(stored), Position(end)), "{begun:?} {settled:?}");
+        // What is stored is settled, and only what is to be replayed lies between.
+        let unsettled = known.iter().find(|(_, is_settled)| !is_settled).map_or(Position(end), |(range, _)| range.from);
+        assert_eq!(ranges.settled(), unsettled, "{begun:?} {settled:?}");
     }
 
     #[test]
