@@ -110,7 +110,7 @@ struct_of_arrays! {
         /// Observation domain (IPFIX), source id (NetFlow v9), engine type * 256 + engine id (NetFlow v5), sub-agent
         /// id (sFlow); 0 in NetFlow v1 and v7.
         domain: Flat<u32>,
-        /// 1, 5, 7, 9 or 10; 105 is sFlow v5.
+        /// 1, 5, 7, 9 or 10; 102, 104 and 105 are sFlow v2, v4 and v5.
         version: Flat<u8>,
         /// Template id; 0 where the protocol has no templates.
         template_id: Flat<u16>,

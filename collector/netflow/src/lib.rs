@@ -1,4 +1,4 @@
-//! NetFlow v1, v5, v7 and v9, IPFIX and sFlow v5: a datagram in; flow columns, templates, option values and counted errors out.
+//! NetFlow v1, v5, v7 and v9, IPFIX and sFlow v2, v4 and v5: a datagram in; flow columns, templates, option values and counted errors out.
 //!
 //! Sans-I/O: no socket, no clock, no log, no thread; whoever calls keeps the templates (see [`Store`]) and the blocks
 //! (see [`FlowColumns`]). Not here: enrichment, storage, and anything that knows ClickHouse.

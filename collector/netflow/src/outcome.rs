@@ -6,9 +6,6 @@ use crate::report::Event;
 use crate::sflow;
 use crate::skew::ClockSkew;
 
-/// What stands for sFlow v5 among the versions.
-pub const SFLOW_VERSION: u8 = 105;
-
 /// What became of one datagram.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Outcome {
@@ -46,7 +43,7 @@ pub struct Message {
     pub exporter: Address,
     /// Address that the exporter gives itself in the header (sFlow); its source address where it gives itself none.
     pub agent: Address,
-    /// 1, 5, 7, 9 or 10; 105 is sFlow v5.
+    /// 1, 5, 7, 9 or 10; 102, 104 and 105 are sFlow v2, v4 and v5.
     pub version: u8,
     /// Observation domain, source id, engine or sub-agent.
     pub domain: u32,
@@ -80,7 +77,7 @@ impl From<&sflow::Header> for Message {
         Self {
             exporter: header.exporter,
             agent: header.device(),
-            version: SFLOW_VERSION,
+            version: header.version_number(),
             domain: header.sub_agent,
             sequence: header.sequence,
             export_ms: None,

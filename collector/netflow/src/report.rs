@@ -122,6 +122,8 @@ events! {
     SampleUnknown "sample_unknown" Unused;
     /// A record of an sFlow flow sample in a format that is not known; passed over by its length.
     SampleRecordUnknown "sample_record_unknown" Unused;
+    /// A datagram of sFlow version 2 or 4 of which samples were given up: they are behind something not known, which has no length.
+    SamplesUnreachable "samples_unreachable" Unused;
     /// A sampled packet that could not be opened, or not further: it holds ARP or reverse ARP.
     UnopenedArp "unopened_arp" Unopened;
     /// A sampled packet that could not be opened, or not further: it holds LLDP.

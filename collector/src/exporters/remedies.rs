@@ -129,7 +129,7 @@ pub(super) fn unopened() -> Vec<Remedy> {
 pub(super) fn malformed(exporter: IpAddr, fault: &str) -> Vec<Remedy> {
     let mut all = Vec::new();
     if fault == "version_unknown" {
-        let known = "set it to NetFlow v5 or v9, IPFIX or sFlow v5: what it sends there is none of them";
+        let known = "set it to NetFlow v5 or v9, IPFIX or sFlow: what it sends there is none of them";
         all.push(Line("exporter", known.to_owned()));
     }
     all.push(Line(

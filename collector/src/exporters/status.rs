@@ -261,6 +261,8 @@ pub(super) fn version_name(version: u8) -> &'static str {
         7 => "NetFlow v7",
         9 => "NetFlow v9",
         10 => "IPFIX",
+        102 => "sFlow v2",
+        104 => "sFlow v4",
         105 => "sFlow v5",
         _ => "unknown",
     }

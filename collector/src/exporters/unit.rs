@@ -33,7 +33,7 @@ impl Unit {
     pub fn of_version(version: u8) -> Option<Self> {
         match version {
             5 | 7 | 10 => Some(Self::Records),
-            9 | 105 => Some(Self::Datagrams),
+            9 | 102 | 104 | 105 => Some(Self::Datagrams),
             _ => None,
         }
     }

@@ -12,8 +12,6 @@ use crate::columns::{Address, FlowColumns, SamplingSource};
 use crate::frame::{Frame, Packet};
 use crate::report::{Event, Report};
 
-/// What the column `version` says of sFlow version 5: 5 alone is NetFlow's.
-const VERSION: u8 = 105;
 /// Forwarding status "dropped, reason unknown" (RFC 7270 section 4.12).
 const DROPPED: u8 = 0x80;
 
@@ -131,7 +129,7 @@ impl<'a> SampledFlow<'a> {
             set(&mut out.agent, row, header.device());
         }
         set(&mut out.domain, row, header.sub_agent);
-        set(&mut out.version, row, VERSION);
+        set(&mut out.version, row, header.version_number());
         set(&mut out.packets, row, 1);
         self.write_sampling(sample, row, out);
         self.write_link(row, out);

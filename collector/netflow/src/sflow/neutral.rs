@@ -6,7 +6,8 @@ use std::borrow::Cow;
 use std::net::Ipv6Addr;
 
 use super::beside::Beside;
-use super::record::{Ethernet, FlowData, Gateway, Header, Ip, Mpls, Nat, Record, Router, Switch, Users};
+use super::record::{Ethernet, FlowData, Gateway, Header, Ip, Mpls, Nat, Router, Switch, Users};
+use super::records::Record;
 use super::sample::{Detail, Interface, Kind, Sample};
 use super::structures;
 use super::xdr::{Reader, numbers};

@@ -1,65 +1,12 @@
-//! The records of samples: their boundaries, and what those of flow samples say.
+//! What the records of flow samples say.
 
+use super::records::Record;
 use super::sample::Kind;
 use super::structures;
 use super::xdr::Reader;
 use crate::columns::Address;
 use crate::frame::{Frame, Layer};
 use crate::report::Event;
-
-/// The records of one sample.
-#[derive(Debug, Clone)]
-pub(crate) struct Records<'a> {
-    left: u32,
-    body: Reader<'a>,
-    is_truncated: bool,
-}
-
-/// One record: an opaque structure and its format.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Record<'a> {
-    /// Enterprise in the upper 20 bits, format in the lower 12.
-    pub(crate) data_format: u32,
-    pub(crate) bytes: &'a [u8],
-}
-
-impl<'a> Records<'a> {
-    pub(super) fn new(count: u32, body: &'a [u8]) -> Self {
-        Self { left: count, body: Reader::new(body), is_truncated: false }
-    }
-
-    /// Whether there are fewer whole records than counted; known when there is no next.
-    pub(super) fn is_truncated(&self) -> bool {
-        self.is_truncated
-    }
-}
-
-impl<'a> Iterator for Records<'a> {
-    type Item = Record<'a>;
-
-    fn next(&mut self) -> Option<Record<'a>> {
-        self.left = self.left.checked_sub(1)?;
-        let (data_format, length) = (self.body.word(), self.body.word());
-        let Some((data_format, bytes)) = data_format.zip(length.and_then(|length| self.body.opaque(length))) else {
-            self.left = 0;
-            self.is_truncated = true;
-            return None;
-        };
-        Some(Record { data_format, bytes })
-    }
-}
-
-impl Record<'_> {
-    /// Enterprise number; 0 is sFlow's own.
-    pub(crate) fn enterprise(&self) -> u32 {
-        self.data_format >> 12
-    }
-
-    /// Format within the enterprise.
-    pub(crate) fn format(&self) -> u32 {
-        self.data_format & 0x0fff
-    }
-}
 
 /// The first bytes of a packet (`sampled_header`).
 #[derive(Debug, Clone, Copy)]
@@ -125,6 +72,7 @@ pub(crate) struct Gateway<'a> {
     pub(crate) own_as: u32,
     pub(crate) source_as: u32,
     pub(crate) source_peer_as: u32,
+    /// 0 where the path is one sequence of numbers, or empty.
     segments: u32,
     path: &'a [u8],
     pub(crate) communities: &'a [u8],
@@ -209,35 +157,39 @@ pub(crate) enum Unread {
 impl<'a> FlowData<'a> {
     /// Reads a record of a flow sample or of a discarded packet.
     pub(crate) fn read(record: &Record<'a>) -> Result<Self, Unread> {
-        let mut reader = Reader::new(record.bytes);
-        let data = match record.data_format {
-            1 => header(&mut reader).map(Self::Header),
-            2 => ethernet(&mut reader).map(Self::Ethernet),
-            3 => ipv4(&mut reader).map(Self::Ip),
-            4 => ipv6(&mut reader).map(Self::Ip),
-            1001 => switch(&mut reader).map(Self::Switch),
-            1002 => router(&mut reader).map(Self::Router),
-            1003 => gateway(&mut reader).map(Self::Gateway),
-            1004 => users(&mut reader).map(Self::Users),
-            1005 => url(&mut reader),
-            1006 => mpls(&mut reader).map(Self::Mpls),
-            1007 => nat(&mut reader).map(Self::Nat),
-            1008 => named(&mut reader).map(|(name, id, service)| Self::MplsTunnel(name, id, service)),
-            1009 => named(&mut reader).map(|(name, id, service)| Self::MplsCircuit(name, id, service)),
-            1010 => text(&mut reader).zip(reader.word()).map(|(text, mask)| Self::MplsClass(text, mask)),
+        Self::read_from(record.version, record.data_format, &mut Reader::new(record.bytes))
+    }
+
+    /// Reads a structure of a datagram of this version.
+    pub(super) fn read_from(version: u8, data_format: u32, reader: &mut Reader<'a>) -> Result<Self, Unread> {
+        let data = match data_format {
+            1 => header(version, reader).map(Self::Header),
+            2 => ethernet(reader).map(Self::Ethernet),
+            3 => ipv4(reader).map(Self::Ip),
+            4 => ipv6(reader).map(Self::Ip),
+            1001 => switch(reader).map(Self::Switch),
+            1002 => router(reader).map(Self::Router),
+            1003 => gateway(version, reader).map(Self::Gateway),
+            1004 => users(version, reader).map(Self::Users),
+            1005 => url(version, reader),
+            1006 => mpls(reader).map(Self::Mpls),
+            1007 => nat(reader).map(Self::Nat),
+            1008 => named(reader).map(|(name, id, service)| Self::MplsTunnel(name, id, service)),
+            1009 => named(reader).map(|(name, id, service)| Self::MplsCircuit(name, id, service)),
+            1010 => text(reader).zip(reader.word()).map(|(text, mask)| Self::MplsClass(text, mask)),
             1011 => reader.word().map(Self::MplsPrefix),
             1012 => reader.words().map(Self::Tags),
             1020 => reader.word().zip(reader.word()).map(|(source, destination)| Self::NatPorts(source, destination)),
-            1021 | 1022 => ethernet(&mut reader).map(Self::TunnelEthernet),
-            1023 | 1024 => ipv4(&mut reader).map(Self::TunnelIp),
-            1025 | 1026 => ipv6(&mut reader).map(Self::TunnelIp),
+            1021 | 1022 => ethernet(reader).map(Self::TunnelEthernet),
+            1023 | 1024 => ipv4(reader).map(Self::TunnelIp),
+            1025 | 1026 => ipv6(reader).map(Self::TunnelIp),
             1027 | 1028 => reader.word().map(Self::Inside),
             1029 | 1030 => reader.word().map(Self::VirtualNetwork),
             1036 => reader.word().map(Self::Queue),
-            1037 => acl(&mut reader),
-            1038 => text(&mut reader).map(Self::Function),
+            1037 => acl(reader),
+            1038 => text(reader).map(Self::Function),
             _ => {
-                let name = structures::name(Kind::Flow, record.enterprise(), record.format());
+                let name = structures::name(Kind::Flow, data_format >> 12, data_format & 0x0fff);
                 return Err(name.map_or(Unread::Unknown, |_| Unread::Unused));
             }
         };
@@ -276,14 +228,19 @@ impl Header<'_> {
 impl<'a> Gateway<'a> {
     /// The segments of the AS path to the destination, nearest first: type (1 set, 2 sequence) and the numbers' bytes.
     pub(crate) fn path(&self) -> impl Iterator<Item = (u32, &'a [u8])> + use<'a> {
+        const SEQUENCE: u32 = 2;
+        // A path without segments is one sequence.
+        let whole = Some((SEQUENCE, self.path)).filter(|(_, path)| self.segments == 0 && !path.is_empty());
         let mut path = Reader::new(self.path);
-        (0..self.segments).map_while(move |_| path.word().zip(path.words()))
+        whole.into_iter().chain((0..self.segments).map_while(move |_| path.word().zip(path.words())))
     }
 }
 
 /// A header that runs past its record is taken as far as it goes.
-fn header<'a>(reader: &mut Reader<'a>) -> Option<Header<'a>> {
-    let (protocol, frame_length, stripped, length) = (reader.word()?, reader.word()?, reader.word()?, reader.word()?);
+fn header<'a>(version: u8, reader: &mut Reader<'a>) -> Option<Header<'a>> {
+    let (protocol, frame_length) = (reader.word()?, reader.word()?);
+    let stripped = if version < 5 { 0 } else { reader.word()? };
+    let length = reader.word()?;
     let bytes = reader.opaque(length).unwrap_or(reader.rest());
     Some(Header { protocol, frame_length, stripped, length, bytes })
 }
@@ -337,11 +294,26 @@ fn router(reader: &mut Reader<'_>) -> Option<Router> {
     Some(Router { next_hop: reader.address()?, source_prefix: reader.word()?, destination_prefix: reader.word()? })
 }
 
-fn gateway<'a>(reader: &mut Reader<'a>) -> Option<Gateway<'a>> {
-    let next_hop = reader.address()?;
+/// Only version 5 has a next hop. In version 2 the path is one list without segments, and the last field.
+fn gateway<'a>(version: u8, reader: &mut Reader<'a>) -> Option<Gateway<'a>> {
+    let next_hop = if version < 5 { Address::default() } else { reader.address()? };
     let (own_as, source_as, source_peer_as) = (reader.word()?, reader.word()?, reader.word()?);
+    if version < 4 {
+        let path = reader.words()?;
+        let (communities, local_preference): (&[u8], _) = (&[], 0);
+        return Some(Gateway {
+            next_hop,
+            own_as,
+            source_as,
+            source_peer_as,
+            segments: 0,
+            path,
+            communities,
+            local_preference,
+        });
+    }
     let segments = reader.word()?;
-    let path = reader.rest();
+    let path = if segments == 0 { &[] } else { reader.rest() };
     // Each segment takes two words at least, so that the walk ends with the bytes.
     for _ in 0..segments {
         reader.word()?;
@@ -352,16 +324,21 @@ fn gateway<'a>(reader: &mut Reader<'a>) -> Option<Gateway<'a>> {
     Some(Gateway { next_hop, own_as, source_as, source_peer_as, segments, path, communities, local_preference })
 }
 
-/// Two names, each behind the number of its character set.
-fn users<'a>(reader: &mut Reader<'a>) -> Option<Users<'a>> {
-    let (_characters, source) = (reader.word()?, text(reader)?);
-    let (_characters, destination) = (reader.word()?, text(reader)?);
-    Some(Users { source, destination })
+/// Two names; in version 5 each behind the number of its character set.
+fn users<'a>(version: u8, reader: &mut Reader<'a>) -> Option<Users<'a>> {
+    let mut name = || {
+        if version >= 5 {
+            reader.word()?;
+        }
+        text(reader)
+    };
+    Some(Users { source: name()?, destination: name()? })
 }
 
-fn url<'a>(reader: &mut Reader<'a>) -> Option<FlowData<'a>> {
+/// Only version 5 tells the host.
+fn url<'a>(version: u8, reader: &mut Reader<'a>) -> Option<FlowData<'a>> {
     let (direction, url) = (reader.word()?, text(reader)?);
-    Some(FlowData::Url(direction, url, text(reader)?))
+    Some(FlowData::Url(direction, url, if version < 5 { &[] } else { text(reader)? }))
 }
 
 fn mpls<'a>(reader: &mut Reader<'a>) -> Option<Mpls<'a>> {

@@ -1,7 +1,7 @@
 //! Samples as they came: their numbers and their records.
 
 use super::Header;
-use super::record::Records;
+use super::records::Records;
 use super::xdr::Reader;
 
 /// What a sample is about.
@@ -157,8 +157,41 @@ impl<'a> Sample<'a> {
         }
     }
 
+    /// Reads a sample of versions 2 and 4, whose end is that of its last record: what stands before the records, and how they ended.
+    /// `None` if the bytes end before.
+    pub(super) fn older(header: Header, kind: Kind, reader: &mut Reader<'a>) -> Option<(Self, Records<'a>)> {
+        const SEVERAL: u32 = 0x8000_0000;
+        let sequence = reader.word()?;
+        let source = reader.word()?;
+        let (format, detail) = match kind {
+            Kind::Flow | Kind::Drop => {
+                let (rate, pool, drops) = (reader.word()?, reader.word()?, reader.word()?);
+                let (input, output) = (reader.word()?, reader.word()?);
+                let input = Interface { format: 0, value: input };
+                let output = match output & SEVERAL {
+                    0 => Interface { format: 0, value: output },
+                    _ => Interface { format: 2, value: output ^ SEVERAL },
+                };
+                (1, Detail::Flow { rate, pool, drops, input, output })
+            }
+            Kind::Counter => {
+                let _interval = reader.word()?;
+                (2, Detail::Counter)
+            }
+        };
+        let (source_type, source_index, body) = (source >> 24, source & 0x00ff_ffff, reader.rest());
+        let sample = Self { header, format, sequence, source_type, source_index, detail, record_count: 0, body };
+        let mut records = sample.records();
+        records.by_ref().for_each(drop);
+        *reader = records.rest();
+        Some((sample, records))
+    }
+
     pub(crate) fn records(&self) -> Records<'a> {
-        Records::new(self.record_count, self.body)
+        match self.header.version {
+            5 => Records::new(self.record_count, self.body),
+            version => Records::older(version, self.kind(), self.body),
+        }
     }
 
     /// Whether records are counted that are not there, or not whole.

@@ -14,6 +14,8 @@ mod encoder;
 mod frames;
 /// Datagrams that break the protocol.
 mod malformed;
+/// Versions 2 and 4.
+mod older;
 /// Packets in columns: the innermost.
 mod packets;
 /// Records in columns.

@@ -28,7 +28,7 @@ fn each_fault_has_its_name() {
     check("a header without an end", &datagram(&[])[..27], Event::HeaderTruncated, 0);
     check("a version alone", &words(&[5]), Event::HeaderTruncated, 0);
     check("an agent of type 3", &words(&[5, 3, 0, 0, 0, 0, 0, 0]), Event::AgentAddressUnknown, 0);
-    check("sFlow version 4", &words(&[4, 1, 0, 0, 0, 0, 0]), Event::VersionUnknown, 0);
+    check("sFlow version 3", &words(&[3, 1, 0, 0, 0, 0, 0]), Event::VersionUnknown, 0);
     check("fewer samples than counted", &counted(3, &[sound(), sound()]), Event::SamplesMissing, 2);
     check("a million samples counted", &counted(u32::MAX, &[sound()]), Event::SamplesMissing, 1);
     check("more samples than counted", &counted(1, &[sound(), sound()]), Event::TrailingBytes, 1);
@@ -70,7 +70,7 @@ fn what_can_be_read_of_a_lying_packet_header_counts() {
 }
 
 /// Both ways of decoding give as many rows and count the same; all values can be shown.
-fn agree(payload: &[u8]) {
+pub(crate) fn agree(payload: &[u8]) {
     let (columns, column_report) = columns(payload);
     let mut flows = 0;
     let row_report = samples(payload, |sample| {

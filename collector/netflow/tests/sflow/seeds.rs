@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use crate::carriers;
 use crate::encoder::{
     RATE, counter, counter_expanded, datagram, dropped, ethernet_numbers, flow, flow_expanded, gateway, header,
     interface_counters, ipv4_numbers, ipv6_numbers, opaque, router, structure, switch, words,
 };
 use crate::frames::{BRIDGED, IPV4, IPV6, MPLS, ethernet, gre, ipv4, ipv6, mpls, tagged, tcp, udp, vxlan};
+use crate::{carriers, older};
 
 #[track_caller]
 fn check(name: &str, payload: &[u8]) {
@@ -54,6 +54,9 @@ fn seeds_are_what_the_encoder_writes() {
         let samples: Vec<Vec<u8>> =
             carriers.iter().map(|carrier| flow(&[header(carrier.protocol, &carrier.frame)])).collect();
         check(name, &datagram(&samples));
+    }
+    for version in [2, 4] {
+        check(&format!("sflow_version_{version}"), &older::datagram(version, &older::all(version)));
     }
     let counters =
         [counter(&[interface_counters()]), counter_expanded(&[interface_counters(), structure(2, &[0; 52])])];

@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::carriers::{CONTROLLED, Carrier, PLAIN, labels, links, tunnels};
 use crate::columns;
@@ -18,7 +19,9 @@ struct Capture(PathBuf);
 
 impl Capture {
     fn of(link: u32, frames: &[&[u8]]) -> Self {
-        let path = std::env::temp_dir().join(format!("netflow-tshark-{}-{link}.pcap", std::process::id()));
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("netflow-tshark-{}-{number}.pcap", std::process::id()));
         let mut file = [0xa1b2_c3d4_u32.to_le_bytes(), [2, 0, 4, 0], [0; 4], [0; 4], [0, 0, 4, 0]].concat();
         file.extend(link.to_le_bytes());
         for frame in frames {
@@ -38,7 +41,7 @@ impl Drop for Capture {
 }
 
 /// The last value of each field of each frame; `None` without tshark.
-fn tshark(link: u32, frames: &[&[u8]]) -> Option<Vec<Vec<String>>> {
+pub(crate) fn tshark(link: u32, frames: &[&[u8]]) -> Option<Vec<Vec<String>>> {
     let capture = Capture::of(link, frames);
     let mut command = Command::new("tshark");
     // A label tells tshark nothing either, which asks its user what is under it.

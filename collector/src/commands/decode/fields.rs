@@ -102,7 +102,10 @@ fn write_sample(sample: &Sample<'_>, packet: u64, names: Names, out: &mut Vec<u8
     };
     put(
         out,
-        format_args!("{{\"packet\":{packet},\"exporter\":\"{exporter}\",\"version\":\"sflow5\",\"template_id\":null"),
+        format_args!(
+            "{{\"packet\":{packet},\"exporter\":\"{exporter}\",\"version\":\"sflow{}\",\"template_id\":null",
+            header.version
+        ),
     );
     put(out, format_args!(",\"domain\":{},\"kind\":\"{kind}\",\"agent\":\"{agent}\"", header.sub_agent));
     put(out, format_args!(",\"sample_type\":\"0/{}\"", sample.format));
