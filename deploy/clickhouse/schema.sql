@@ -669,3 +669,8 @@ ALTER TABLE interfaces
     ADD COLUMN IF NOT EXISTS `exporter_ip` String ALIAS if(startsWith(IPv6NumToString(exporter_address), '::ffff:') AND position(IPv6NumToString(exporter_address), '.') > 0, substring(IPv6NumToString(exporter_address), 8), IPv6NumToString(exporter_address)) COMMENT 'exporter_address as text, IPv4 as IPv4';
 
 INSERT INTO schema_version (version, binary_version) VALUES (12, '0.1.0');
+
+ALTER TABLE flows
+    COMMENT COLUMN `version` '1, 5, 7, 9: NetFlow; 10: IPFIX; 102, 104, 105: sFlow v2, v4, v5';
+
+INSERT INTO schema_version (version, binary_version) VALUES (13, '0.1.0');

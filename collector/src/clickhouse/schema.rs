@@ -32,6 +32,7 @@ static MIGRATIONS: &[Migration] = &[
     Migration { version: 10, sql: include_str!("migrations/0010_clock_skew.sql") },
     Migration { version: 11, sql: include_str!("migrations/0011_host_by_nat.sql") },
     Migration { version: 12, sql: include_str!("migrations/0012_addresses_as_text.sql") },
+    Migration { version: 13, sql: include_str!("migrations/0013_sflow_versions.sql") },
 ];
 
 /// Remembers what was applied.

@@ -31,7 +31,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("repair", &["batch", "clickhouse", "enrich", "journal", "prefix", "rollup", "templates", "utc"]),
     ("console", &["clickhouse", "metrics", "templates"]),
     ("ledger", &["batch", "metrics"]),
-    ("exporters", &["batch", "front_door", "ledger", "metrics", "slots"]),
+    ("exporters", &["batch", "enrich", "front_door", "ledger", "metrics", "slots"]),
     (
         "worker",
         &[
