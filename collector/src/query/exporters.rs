@@ -2,7 +2,7 @@
 
 use super::choice::Choice;
 use super::dimension::Dimension;
-use super::flows::{SUMS, Shares};
+use super::flows::{SUMS, Shares, sum};
 use super::names::Names;
 use super::question::{MINUTE_MS, Request};
 use super::ranking;
@@ -32,11 +32,12 @@ pub(super) fn statement(request: &Request, choice: &Choice, names: Names) -> Sta
     let limit = parameters.put("limit", "UInt64", request.limit);
     let length = parameters.put("seconds", "Float64", choice.span.length_ms() as f64 / 1000.0);
     let sums = SUMS.map(|sum| format!("t.{sum}")).join(", ");
+    let all = SUMS.map(|name| format!("{} AS {name}", sum(&format!("s.{name}")))).join(", ");
     let order = format!("{} DESC, datagrams DESC, exporter_address", request.measure.column());
     let sql = format!(
         "SELECT exporter_address, {} AS exporter_name, bytes, packets, flows, toFloat64(bytes) * 8 / {length} AS bits_per_second,\n    \
          datagrams, rows_stored, rows_lost, if(last = 0, NULL, toDateTime(last, 'UTC')) AS last_seen\nFROM\n(\n    \
-         SELECT s.exporter_address AS exporter_address, sum(s.bytes) AS bytes, sum(s.packets) AS packets, sum(s.flows) AS flows,\n        \
+         SELECT s.exporter_address AS exporter_address, {all},\n        \
          sum(s.datagrams) AS datagrams, sum(s.rows_stored) AS rows_stored, sum(s.rows_lost) AS rows_lost, max(s.last) AS last\n    FROM\n    (\n        \
          SELECT t.exporter_address AS exporter_address, {sums}, toUInt64(0) AS datagrams, toUInt64(0) AS rows_stored,\n            \
          toUInt64(0) AS rows_lost, toUInt32(0) AS last\n        FROM {traffic}\n        UNION ALL\n        \

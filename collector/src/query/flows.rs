@@ -3,6 +3,7 @@
 //! A flow lives from its start up to its end, at least 1 ms and at most a day; one that ended more than a day before or after its
 //! receipt, or whose exporter's clock is known to be wrong, is taken to have ended when it was received. Up to a moment `value * elapsed / lived` of it has passed, rounded down,
 //! and a span gets the difference between its two ends, so shares of spans that touch add up. A flow counts where it began.
+//! What does not fit 64 bits, a product with the sampling rate or a sum, is the largest number that does.
 
 use netflow::columns::flags::CLOCK_OFF;
 
@@ -16,6 +17,26 @@ const DAY_MS: i64 = 86_400_000;
 
 /// Columns that are added up; those of rollups have the same names.
 pub(super) const SUMS: [&str; 3] = ["bytes", "packets", "flows"];
+
+/// A count of flows `f` multiplied by the sampling rate. ClickHouse's own product of numbers of 64 bits would begin again at 0.
+pub(super) fn estimate(count: &str) -> String {
+    at_most(&format!("toUInt128({count}) * greatest(f.sampling_rate, 1)"))
+}
+
+/// A sum of numbers of 64 bits in as many.
+pub(super) fn sum(column: &str) -> String {
+    at_most(&format!("sum(toUInt128({column}))"))
+}
+
+/// As [`sum`], of the rows that meet a condition.
+pub(super) fn sum_if(column: &str, condition: &str) -> String {
+    at_most(&format!("sumIf(toUInt128({column}), {condition})"))
+}
+
+/// A wide number, or the largest that fits 64 bits.
+fn at_most(wide: &str) -> String {
+    format!("toUInt64(least({wide}, {}))", u64::MAX)
+}
 
 /// Where shares are asked of.
 pub(super) struct Shares<'a> {
@@ -76,8 +97,8 @@ impl Shares<'_> {
         format!(
             "(\n    SELECT\n{kept}{time}        {bytes} AS bytes,\n        {packets} AS packets,\n        \
              toUInt64(began_ms >= {point_from} AND began_ms < {point_to}) AS flows\n    FROM\n    (\n        SELECT\n{columns}            \
-             f.bytes * greatest(f.sampling_rate, 1) AS all_bytes,\n            \
-             f.packets * greatest(f.sampling_rate, 1) AS all_packets,\n            \
+             {all_bytes} AS all_bytes,\n            \
+             {all_packets} AS all_packets,\n            \
              toUnixTimestamp64Milli(f.time_received) AS received_ms,\n            \
              toUnixTimestamp64Milli(f.time_end) AS told_ms,\n            \
              greatest(if(bitAnd(f.flags, {CLOCK_OFF}) = 0 AND abs(told_ms - received_ms) <= {DAY_MS}, told_ms, received_ms), 0) AS end_ms,\n            \
@@ -91,6 +112,8 @@ impl Shares<'_> {
              AND began_ms < {to} AND ended_ms > {from}{conditions}\n    )\n)",
             bytes = share("all_bytes"),
             packets = share("all_packets"),
+            all_bytes = estimate("f.bytes"),
+            all_packets = estimate("f.packets"),
         )
     }
 

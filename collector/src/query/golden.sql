@@ -17,7 +17,7 @@ SELECT
     if(all_bytes = 0, 0, toFloat64(bytes) * 100 / all_bytes) AS percent
 FROM
 (
-    SELECT address, sum(t.bytes) AS bytes, sum(t.packets) AS packets, sum(t.flows) AS flows, sum(sum(t.bytes)) OVER () AS all_bytes
+    SELECT address, toUInt64(least(sum(toUInt128(t.bytes)), 18446744073709551615)) AS bytes, toUInt64(least(sum(toUInt128(t.packets)), 18446744073709551615)) AS packets, toUInt64(least(sum(toUInt128(t.flows)), 18446744073709551615)) AS flows, sum(toFloat64(sum(toUInt128(t.bytes)))) OVER () AS all_bytes
     FROM (
     SELECT
         address,
@@ -28,8 +28,8 @@ FROM
     (
         SELECT
             arrayJoin(arrayDistinct([f.src_addr, f.dst_addr])) AS address,
-            f.bytes * greatest(f.sampling_rate, 1) AS all_bytes,
-            f.packets * greatest(f.sampling_rate, 1) AS all_packets,
+            toUInt64(least(toUInt128(f.bytes) * greatest(f.sampling_rate, 1), 18446744073709551615)) AS all_bytes,
+            toUInt64(least(toUInt128(f.packets) * greatest(f.sampling_rate, 1), 18446744073709551615)) AS all_packets,
             toUnixTimestamp64Milli(f.time_received) AS received_ms,
             toUnixTimestamp64Milli(f.time_end) AS told_ms,
             greatest(if(bitAnd(f.flags, 4) = 0 AND abs(told_ms - received_ms) <= 86400000, told_ms, received_ms), 0) AS end_ms,
@@ -69,7 +69,7 @@ SELECT
     if(all_bytes = 0, 0, toFloat64(bytes) * 100 / all_bytes) AS percent
 FROM
 (
-    SELECT src_addr, sum(t.bytes) AS bytes, sum(t.packets) AS packets, sum(t.flows) AS flows, sum(sum(t.bytes)) OVER () AS all_bytes
+    SELECT src_addr, toUInt64(least(sum(toUInt128(t.bytes)), 18446744073709551615)) AS bytes, toUInt64(least(sum(toUInt128(t.packets)), 18446744073709551615)) AS packets, toUInt64(least(sum(toUInt128(t.flows)), 18446744073709551615)) AS flows, sum(toFloat64(sum(toUInt128(t.bytes)))) OVER () AS all_bytes
     FROM (
     SELECT
         src_addr,
@@ -80,8 +80,8 @@ FROM
     (
         SELECT
             f.src_addr AS src_addr,
-            f.bytes * greatest(f.sampling_rate, 1) AS all_bytes,
-            f.packets * greatest(f.sampling_rate, 1) AS all_packets,
+            toUInt64(least(toUInt128(f.bytes) * greatest(f.sampling_rate, 1), 18446744073709551615)) AS all_bytes,
+            toUInt64(least(toUInt128(f.packets) * greatest(f.sampling_rate, 1), 18446744073709551615)) AS all_packets,
             toUnixTimestamp64Milli(f.time_received) AS received_ms,
             toUnixTimestamp64Milli(f.time_end) AS told_ms,
             greatest(if(bitAnd(f.flags, 4) = 0 AND abs(told_ms - received_ms) <= 86400000, told_ms, received_ms), 0) AS end_ms,
@@ -116,7 +116,7 @@ SELECT
     if(all_bytes = 0, 0, toFloat64(bytes) * 100 / all_bytes) AS percent
 FROM
 (
-    SELECT t.address AS src_addr, sum(t.bytes) AS bytes, sum(t.packets) AS packets, sum(t.flows) AS flows, sum(sum(t.bytes)) OVER () AS all_bytes
+    SELECT t.address AS src_addr, toUInt64(least(sum(toUInt128(t.bytes)), 18446744073709551615)) AS bytes, toUInt64(least(sum(toUInt128(t.packets)), 18446744073709551615)) AS packets, toUInt64(least(sum(toUInt128(t.flows)), 18446744073709551615)) AS flows, sum(toFloat64(sum(toUInt128(t.bytes)))) OVER () AS all_bytes
     FROM hosts_1h AS t
     WHERE t.time >= {from:DateTime('UTC')} AND t.time < {to:DateTime('UTC')} AND t.direction = 'sent' AND t.address != toIPv6('::')
     GROUP BY src_addr
@@ -148,7 +148,7 @@ SELECT
     out_flows
 FROM
 (
-    SELECT exporter_address, if_index, anyIf(t.if_name, t.if_name != '') AS announced_name, sumIf(t.bytes, t.direction = 'in') AS in_bytes, sumIf(t.packets, t.direction = 'in') AS in_packets, sumIf(t.flows, t.direction = 'in') AS in_flows, sumIf(t.bytes, t.direction = 'out') AS out_bytes, sumIf(t.packets, t.direction = 'out') AS out_packets, sumIf(t.flows, t.direction = 'out') AS out_flows
+    SELECT exporter_address, if_index, anyIf(t.if_name, t.if_name != '') AS announced_name, toUInt64(least(sumIf(toUInt128(t.bytes), t.direction = 'in'), 18446744073709551615)) AS in_bytes, toUInt64(least(sumIf(toUInt128(t.packets), t.direction = 'in'), 18446744073709551615)) AS in_packets, toUInt64(least(sumIf(toUInt128(t.flows), t.direction = 'in'), 18446744073709551615)) AS in_flows, toUInt64(least(sumIf(toUInt128(t.bytes), t.direction = 'out'), 18446744073709551615)) AS out_bytes, toUInt64(least(sumIf(toUInt128(t.packets), t.direction = 'out'), 18446744073709551615)) AS out_packets, toUInt64(least(sumIf(toUInt128(t.flows), t.direction = 'out'), 18446744073709551615)) AS out_flows
     FROM interface_1m AS t
     WHERE t.time >= {from:DateTime('UTC')} AND t.time < {to:DateTime('UTC')} AND t.exporter_address BETWEEN {first:IPv6} AND {last:IPv6}
     GROUP BY exporter_address, if_index
@@ -184,7 +184,7 @@ SELECT
     out_flows
 FROM
 (
-    SELECT exporter_address, if_index, anyIf(t.if_name, t.if_name != '') AS announced_name, sumIf(t.bytes, t.direction = 'in') AS in_bytes, sumIf(t.packets, t.direction = 'in') AS in_packets, sumIf(t.flows, t.direction = 'in') AS in_flows, sumIf(t.bytes, t.direction = 'out') AS out_bytes, sumIf(t.packets, t.direction = 'out') AS out_packets, sumIf(t.flows, t.direction = 'out') AS out_flows
+    SELECT exporter_address, if_index, anyIf(t.if_name, t.if_name != '') AS announced_name, toUInt64(least(sumIf(toUInt128(t.bytes), t.direction = 'in'), 18446744073709551615)) AS in_bytes, toUInt64(least(sumIf(toUInt128(t.packets), t.direction = 'in'), 18446744073709551615)) AS in_packets, toUInt64(least(sumIf(toUInt128(t.flows), t.direction = 'in'), 18446744073709551615)) AS in_flows, toUInt64(least(sumIf(toUInt128(t.bytes), t.direction = 'out'), 18446744073709551615)) AS out_bytes, toUInt64(least(sumIf(toUInt128(t.packets), t.direction = 'out'), 18446744073709551615)) AS out_packets, toUInt64(least(sumIf(toUInt128(t.flows), t.direction = 'out'), 18446744073709551615)) AS out_flows
     FROM (
     SELECT
         exporter_address, side, if_index, if_name, direction,
@@ -199,8 +199,8 @@ FROM
             side.1 AS if_index,
             side.2 AS if_name,
             side.3 AS direction,
-            f.bytes * greatest(f.sampling_rate, 1) AS all_bytes,
-            f.packets * greatest(f.sampling_rate, 1) AS all_packets,
+            toUInt64(least(toUInt128(f.bytes) * greatest(f.sampling_rate, 1), 18446744073709551615)) AS all_bytes,
+            toUInt64(least(toUInt128(f.packets) * greatest(f.sampling_rate, 1), 18446744073709551615)) AS all_packets,
             toUnixTimestamp64Milli(f.time_received) AS received_ms,
             toUnixTimestamp64Milli(f.time_end) AS told_ms,
             greatest(if(bitAnd(f.flags, 4) = 0 AND abs(told_ms - received_ms) <= 86400000, told_ms, received_ms), 0) AS end_ms,
@@ -241,7 +241,7 @@ SELECT
     out_bytes
 FROM
 (
-    SELECT toInt64(t.time_ms) AS time_ms, sumIf(t.bytes, t.direction = 'in') AS in_bytes, sumIf(t.bytes, t.direction = 'out') AS out_bytes, sumIf(t.packets, t.direction = 'in') AS in_packets, sumIf(t.packets, t.direction = 'out') AS out_packets
+    SELECT toInt64(t.time_ms) AS time_ms, toUInt64(least(sumIf(toUInt128(t.bytes), t.direction = 'in'), 18446744073709551615)) AS in_bytes, toUInt64(least(sumIf(toUInt128(t.bytes), t.direction = 'out'), 18446744073709551615)) AS out_bytes, toUInt64(least(sumIf(toUInt128(t.packets), t.direction = 'in'), 18446744073709551615)) AS in_packets, toUInt64(least(sumIf(toUInt128(t.packets), t.direction = 'out'), 18446744073709551615)) AS out_packets
     FROM (SELECT toUnixTimestamp(t.time) * 1000 - (toUnixTimestamp(t.time) * 1000 - {from_ms:Int64}) % {interval_ms:Int64} AS time_ms, t.direction, t.bytes, t.packets
     FROM interface_1m AS t
     WHERE t.time >= {from:DateTime('UTC')} AND t.time < {to:DateTime('UTC')} AND t.exporter_address BETWEEN {first:IPv6} AND {last:IPv6} AND t.if_index = {if_index:UInt32}) AS t
@@ -271,7 +271,7 @@ SELECT
     out_bytes
 FROM
 (
-    SELECT toInt64(t.time_ms) AS time_ms, sumIf(t.bytes, t.direction = 'in') AS in_bytes, sumIf(t.bytes, t.direction = 'out') AS out_bytes, sumIf(t.packets, t.direction = 'in') AS in_packets, sumIf(t.packets, t.direction = 'out') AS out_packets
+    SELECT toInt64(t.time_ms) AS time_ms, toUInt64(least(sumIf(toUInt128(t.bytes), t.direction = 'in'), 18446744073709551615)) AS in_bytes, toUInt64(least(sumIf(toUInt128(t.bytes), t.direction = 'out'), 18446744073709551615)) AS out_bytes, toUInt64(least(sumIf(toUInt128(t.packets), t.direction = 'in'), 18446744073709551615)) AS in_packets, toUInt64(least(sumIf(toUInt128(t.packets), t.direction = 'out'), 18446744073709551615)) AS out_packets
     FROM (
     SELECT
         exporter_address, side, if_index, direction,
@@ -287,8 +287,8 @@ FROM
             arrayJoin([(f.in_if, 'in'), (f.out_if, 'out')]) AS side,
             side.1 AS if_index,
             side.2 AS direction,
-            f.bytes * greatest(f.sampling_rate, 1) AS all_bytes,
-            f.packets * greatest(f.sampling_rate, 1) AS all_packets,
+            toUInt64(least(toUInt128(f.bytes) * greatest(f.sampling_rate, 1), 18446744073709551615)) AS all_bytes,
+            toUInt64(least(toUInt128(f.packets) * greatest(f.sampling_rate, 1), 18446744073709551615)) AS all_packets,
             toUnixTimestamp64Milli(f.time_received) AS received_ms,
             toUnixTimestamp64Milli(f.time_end) AS told_ms,
             greatest(if(bitAnd(f.flags, 4) = 0 AND abs(told_ms - received_ms) <= 86400000, told_ms, received_ms), 0) AS end_ms,
@@ -319,25 +319,25 @@ ORDER BY time_ms;
 SELECT time_start, duration_ms, matched_by, src_addr, src_port, dst_addr, dst_port, protocol, dictGet('protocols_dictionary', 'name', toUInt64(protocol)) AS protocol_name, bytes, packets, exporter_address, exporter_name, in_if, out_if, tcp_flags, sampling_rate, post_nat_src_addr, post_nat_src_port, post_nat_dst_addr, post_nat_dst_port, flags, time_received
 FROM
 (
-    SELECT f.time_start AS time_start, toInt64(dateDiff('millisecond', f.time_start, f.time_end)) AS duration_ms, f.src_addr AS src_addr, f.src_port AS src_port, f.dst_addr AS dst_addr, f.dst_port AS dst_port, f.protocol AS protocol, f.bytes * greatest(f.sampling_rate, 1) AS bytes, f.packets * greatest(f.sampling_rate, 1) AS packets, f.exporter_address AS exporter_address, f.exporter_name AS exporter_name, f.in_if AS in_if, f.out_if AS out_if, f.tcp_flags AS tcp_flags, f.sampling_rate AS sampling_rate, f.post_nat_src_addr AS post_nat_src_addr, f.post_nat_src_port AS post_nat_src_port, f.post_nat_dst_addr AS post_nat_dst_addr, f.post_nat_dst_port AS post_nat_dst_port, f.flags AS flags, f.time_received AS time_received, 'src' AS matched_by
+    SELECT f.time_start AS time_start, toInt64(dateDiff('millisecond', f.time_start, f.time_end)) AS duration_ms, f.src_addr AS src_addr, f.src_port AS src_port, f.dst_addr AS dst_addr, f.dst_port AS dst_port, f.protocol AS protocol, toUInt64(least(toUInt128(f.bytes) * greatest(f.sampling_rate, 1), 18446744073709551615)) AS bytes, toUInt64(least(toUInt128(f.packets) * greatest(f.sampling_rate, 1), 18446744073709551615)) AS packets, f.exporter_address AS exporter_address, f.exporter_name AS exporter_name, f.in_if AS in_if, f.out_if AS out_if, f.tcp_flags AS tcp_flags, f.sampling_rate AS sampling_rate, f.post_nat_src_addr AS post_nat_src_addr, f.post_nat_src_port AS post_nat_src_port, f.post_nat_dst_addr AS post_nat_dst_addr, f.post_nat_dst_port AS post_nat_dst_port, f.flags AS flags, f.time_received AS time_received, 'src' AS matched_by
     FROM flows AS f
     WHERE f.src_addr = {address:IPv6}
         AND f.time_received >= {received_from:DateTime64(3, 'UTC')} AND f.time_received < {received_to:DateTime64(3, 'UTC')}
         AND ((f.time_end >= {from:DateTime64(3, 'UTC')} AND f.time_start < {to:DateTime64(3, 'UTC')}) OR (f.time_received >= {from:DateTime64(3, 'UTC')} AND f.time_received < {to:DateTime64(3, 'UTC')}))
     UNION ALL
-    SELECT f.time_start AS time_start, toInt64(dateDiff('millisecond', f.time_start, f.time_end)) AS duration_ms, f.src_addr AS src_addr, f.src_port AS src_port, f.dst_addr AS dst_addr, f.dst_port AS dst_port, f.protocol AS protocol, f.bytes * greatest(f.sampling_rate, 1) AS bytes, f.packets * greatest(f.sampling_rate, 1) AS packets, f.exporter_address AS exporter_address, f.exporter_name AS exporter_name, f.in_if AS in_if, f.out_if AS out_if, f.tcp_flags AS tcp_flags, f.sampling_rate AS sampling_rate, f.post_nat_src_addr AS post_nat_src_addr, f.post_nat_src_port AS post_nat_src_port, f.post_nat_dst_addr AS post_nat_dst_addr, f.post_nat_dst_port AS post_nat_dst_port, f.flags AS flags, f.time_received AS time_received, 'dst' AS matched_by
+    SELECT f.time_start AS time_start, toInt64(dateDiff('millisecond', f.time_start, f.time_end)) AS duration_ms, f.src_addr AS src_addr, f.src_port AS src_port, f.dst_addr AS dst_addr, f.dst_port AS dst_port, f.protocol AS protocol, toUInt64(least(toUInt128(f.bytes) * greatest(f.sampling_rate, 1), 18446744073709551615)) AS bytes, toUInt64(least(toUInt128(f.packets) * greatest(f.sampling_rate, 1), 18446744073709551615)) AS packets, f.exporter_address AS exporter_address, f.exporter_name AS exporter_name, f.in_if AS in_if, f.out_if AS out_if, f.tcp_flags AS tcp_flags, f.sampling_rate AS sampling_rate, f.post_nat_src_addr AS post_nat_src_addr, f.post_nat_src_port AS post_nat_src_port, f.post_nat_dst_addr AS post_nat_dst_addr, f.post_nat_dst_port AS post_nat_dst_port, f.flags AS flags, f.time_received AS time_received, 'dst' AS matched_by
     FROM flows AS f
     WHERE f.dst_addr = {address:IPv6} AND NOT (f.src_addr = {address:IPv6})
         AND f.time_received >= {received_from:DateTime64(3, 'UTC')} AND f.time_received < {received_to:DateTime64(3, 'UTC')}
         AND ((f.time_end >= {from:DateTime64(3, 'UTC')} AND f.time_start < {to:DateTime64(3, 'UTC')}) OR (f.time_received >= {from:DateTime64(3, 'UTC')} AND f.time_received < {to:DateTime64(3, 'UTC')}))
     UNION ALL
-    SELECT f.time_start AS time_start, toInt64(dateDiff('millisecond', f.time_start, f.time_end)) AS duration_ms, f.src_addr AS src_addr, f.src_port AS src_port, f.dst_addr AS dst_addr, f.dst_port AS dst_port, f.protocol AS protocol, f.bytes * greatest(f.sampling_rate, 1) AS bytes, f.packets * greatest(f.sampling_rate, 1) AS packets, f.exporter_address AS exporter_address, f.exporter_name AS exporter_name, f.in_if AS in_if, f.out_if AS out_if, f.tcp_flags AS tcp_flags, f.sampling_rate AS sampling_rate, f.post_nat_src_addr AS post_nat_src_addr, f.post_nat_src_port AS post_nat_src_port, f.post_nat_dst_addr AS post_nat_dst_addr, f.post_nat_dst_port AS post_nat_dst_port, f.flags AS flags, f.time_received AS time_received, 'post_nat_src' AS matched_by
+    SELECT f.time_start AS time_start, toInt64(dateDiff('millisecond', f.time_start, f.time_end)) AS duration_ms, f.src_addr AS src_addr, f.src_port AS src_port, f.dst_addr AS dst_addr, f.dst_port AS dst_port, f.protocol AS protocol, toUInt64(least(toUInt128(f.bytes) * greatest(f.sampling_rate, 1), 18446744073709551615)) AS bytes, toUInt64(least(toUInt128(f.packets) * greatest(f.sampling_rate, 1), 18446744073709551615)) AS packets, f.exporter_address AS exporter_address, f.exporter_name AS exporter_name, f.in_if AS in_if, f.out_if AS out_if, f.tcp_flags AS tcp_flags, f.sampling_rate AS sampling_rate, f.post_nat_src_addr AS post_nat_src_addr, f.post_nat_src_port AS post_nat_src_port, f.post_nat_dst_addr AS post_nat_dst_addr, f.post_nat_dst_port AS post_nat_dst_port, f.flags AS flags, f.time_received AS time_received, 'post_nat_src' AS matched_by
     FROM flows AS f
     WHERE f.post_nat_src_addr = {address:IPv6} AND NOT (f.src_addr = {address:IPv6}) AND NOT (f.dst_addr = {address:IPv6})
         AND f.time_received >= {received_from:DateTime64(3, 'UTC')} AND f.time_received < {received_to:DateTime64(3, 'UTC')}
         AND ((f.time_end >= {from:DateTime64(3, 'UTC')} AND f.time_start < {to:DateTime64(3, 'UTC')}) OR (f.time_received >= {from:DateTime64(3, 'UTC')} AND f.time_received < {to:DateTime64(3, 'UTC')}))
     UNION ALL
-    SELECT f.time_start AS time_start, toInt64(dateDiff('millisecond', f.time_start, f.time_end)) AS duration_ms, f.src_addr AS src_addr, f.src_port AS src_port, f.dst_addr AS dst_addr, f.dst_port AS dst_port, f.protocol AS protocol, f.bytes * greatest(f.sampling_rate, 1) AS bytes, f.packets * greatest(f.sampling_rate, 1) AS packets, f.exporter_address AS exporter_address, f.exporter_name AS exporter_name, f.in_if AS in_if, f.out_if AS out_if, f.tcp_flags AS tcp_flags, f.sampling_rate AS sampling_rate, f.post_nat_src_addr AS post_nat_src_addr, f.post_nat_src_port AS post_nat_src_port, f.post_nat_dst_addr AS post_nat_dst_addr, f.post_nat_dst_port AS post_nat_dst_port, f.flags AS flags, f.time_received AS time_received, 'post_nat_dst' AS matched_by
+    SELECT f.time_start AS time_start, toInt64(dateDiff('millisecond', f.time_start, f.time_end)) AS duration_ms, f.src_addr AS src_addr, f.src_port AS src_port, f.dst_addr AS dst_addr, f.dst_port AS dst_port, f.protocol AS protocol, toUInt64(least(toUInt128(f.bytes) * greatest(f.sampling_rate, 1), 18446744073709551615)) AS bytes, toUInt64(least(toUInt128(f.packets) * greatest(f.sampling_rate, 1), 18446744073709551615)) AS packets, f.exporter_address AS exporter_address, f.exporter_name AS exporter_name, f.in_if AS in_if, f.out_if AS out_if, f.tcp_flags AS tcp_flags, f.sampling_rate AS sampling_rate, f.post_nat_src_addr AS post_nat_src_addr, f.post_nat_src_port AS post_nat_src_port, f.post_nat_dst_addr AS post_nat_dst_addr, f.post_nat_dst_port AS post_nat_dst_port, f.flags AS flags, f.time_received AS time_received, 'post_nat_dst' AS matched_by
     FROM flows AS f
     WHERE f.post_nat_dst_addr = {address:IPv6} AND NOT (f.src_addr = {address:IPv6}) AND NOT (f.dst_addr = {address:IPv6}) AND NOT (f.post_nat_src_addr = {address:IPv6})
         AND f.time_received >= {received_from:DateTime64(3, 'UTC')} AND f.time_received < {received_to:DateTime64(3, 'UTC')}
@@ -359,28 +359,28 @@ LIMIT {limit:UInt64};
 SELECT time_start, duration_ms, matched_by, src_addr, src_port, dst_addr, dst_port, protocol, dictGet('protocols_dictionary', 'name', toUInt64(protocol)) AS protocol_name, bytes, packets, exporter_address, exporter_name, in_if, out_if, tcp_flags, sampling_rate, post_nat_src_addr, post_nat_src_port, post_nat_dst_addr, post_nat_dst_port, flags, time_received
 FROM
 (
-    SELECT f.time_start AS time_start, toInt64(dateDiff('millisecond', f.time_start, f.time_end)) AS duration_ms, f.src_addr AS src_addr, f.src_port AS src_port, f.dst_addr AS dst_addr, f.dst_port AS dst_port, f.protocol AS protocol, f.bytes * greatest(f.sampling_rate, 1) AS bytes, f.packets * greatest(f.sampling_rate, 1) AS packets, f.exporter_address AS exporter_address, f.exporter_name AS exporter_name, f.in_if AS in_if, f.out_if AS out_if, f.tcp_flags AS tcp_flags, f.sampling_rate AS sampling_rate, f.post_nat_src_addr AS post_nat_src_addr, f.post_nat_src_port AS post_nat_src_port, f.post_nat_dst_addr AS post_nat_dst_addr, f.post_nat_dst_port AS post_nat_dst_port, f.flags AS flags, f.time_received AS time_received, 'src' AS matched_by
+    SELECT f.time_start AS time_start, toInt64(dateDiff('millisecond', f.time_start, f.time_end)) AS duration_ms, f.src_addr AS src_addr, f.src_port AS src_port, f.dst_addr AS dst_addr, f.dst_port AS dst_port, f.protocol AS protocol, toUInt64(least(toUInt128(f.bytes) * greatest(f.sampling_rate, 1), 18446744073709551615)) AS bytes, toUInt64(least(toUInt128(f.packets) * greatest(f.sampling_rate, 1), 18446744073709551615)) AS packets, f.exporter_address AS exporter_address, f.exporter_name AS exporter_name, f.in_if AS in_if, f.out_if AS out_if, f.tcp_flags AS tcp_flags, f.sampling_rate AS sampling_rate, f.post_nat_src_addr AS post_nat_src_addr, f.post_nat_src_port AS post_nat_src_port, f.post_nat_dst_addr AS post_nat_dst_addr, f.post_nat_dst_port AS post_nat_dst_port, f.flags AS flags, f.time_received AS time_received, 'src' AS matched_by
     FROM flows AS f
     WHERE f.src_addr = {address:IPv6} AND f.src_port = {port:UInt16}
         AND f.time_received >= {received_from:DateTime64(3, 'UTC')} AND f.time_received < {received_to:DateTime64(3, 'UTC')}
         AND ((f.time_end >= {from:DateTime64(3, 'UTC')} AND f.time_start < {to:DateTime64(3, 'UTC')}) OR (f.time_received >= {from:DateTime64(3, 'UTC')} AND f.time_received < {to:DateTime64(3, 'UTC')}))
         AND f.exporter_address BETWEEN {first:IPv6} AND {last:IPv6}
     UNION ALL
-    SELECT f.time_start AS time_start, toInt64(dateDiff('millisecond', f.time_start, f.time_end)) AS duration_ms, f.src_addr AS src_addr, f.src_port AS src_port, f.dst_addr AS dst_addr, f.dst_port AS dst_port, f.protocol AS protocol, f.bytes * greatest(f.sampling_rate, 1) AS bytes, f.packets * greatest(f.sampling_rate, 1) AS packets, f.exporter_address AS exporter_address, f.exporter_name AS exporter_name, f.in_if AS in_if, f.out_if AS out_if, f.tcp_flags AS tcp_flags, f.sampling_rate AS sampling_rate, f.post_nat_src_addr AS post_nat_src_addr, f.post_nat_src_port AS post_nat_src_port, f.post_nat_dst_addr AS post_nat_dst_addr, f.post_nat_dst_port AS post_nat_dst_port, f.flags AS flags, f.time_received AS time_received, 'dst' AS matched_by
+    SELECT f.time_start AS time_start, toInt64(dateDiff('millisecond', f.time_start, f.time_end)) AS duration_ms, f.src_addr AS src_addr, f.src_port AS src_port, f.dst_addr AS dst_addr, f.dst_port AS dst_port, f.protocol AS protocol, toUInt64(least(toUInt128(f.bytes) * greatest(f.sampling_rate, 1), 18446744073709551615)) AS bytes, toUInt64(least(toUInt128(f.packets) * greatest(f.sampling_rate, 1), 18446744073709551615)) AS packets, f.exporter_address AS exporter_address, f.exporter_name AS exporter_name, f.in_if AS in_if, f.out_if AS out_if, f.tcp_flags AS tcp_flags, f.sampling_rate AS sampling_rate, f.post_nat_src_addr AS post_nat_src_addr, f.post_nat_src_port AS post_nat_src_port, f.post_nat_dst_addr AS post_nat_dst_addr, f.post_nat_dst_port AS post_nat_dst_port, f.flags AS flags, f.time_received AS time_received, 'dst' AS matched_by
     FROM flows AS f
     WHERE f.dst_addr = {address:IPv6} AND f.dst_port = {port:UInt16} AND NOT (f.src_addr = {address:IPv6} AND f.src_port = {port:UInt16})
         AND f.time_received >= {received_from:DateTime64(3, 'UTC')} AND f.time_received < {received_to:DateTime64(3, 'UTC')}
         AND ((f.time_end >= {from:DateTime64(3, 'UTC')} AND f.time_start < {to:DateTime64(3, 'UTC')}) OR (f.time_received >= {from:DateTime64(3, 'UTC')} AND f.time_received < {to:DateTime64(3, 'UTC')}))
         AND f.exporter_address BETWEEN {first:IPv6} AND {last:IPv6}
     UNION ALL
-    SELECT f.time_start AS time_start, toInt64(dateDiff('millisecond', f.time_start, f.time_end)) AS duration_ms, f.src_addr AS src_addr, f.src_port AS src_port, f.dst_addr AS dst_addr, f.dst_port AS dst_port, f.protocol AS protocol, f.bytes * greatest(f.sampling_rate, 1) AS bytes, f.packets * greatest(f.sampling_rate, 1) AS packets, f.exporter_address AS exporter_address, f.exporter_name AS exporter_name, f.in_if AS in_if, f.out_if AS out_if, f.tcp_flags AS tcp_flags, f.sampling_rate AS sampling_rate, f.post_nat_src_addr AS post_nat_src_addr, f.post_nat_src_port AS post_nat_src_port, f.post_nat_dst_addr AS post_nat_dst_addr, f.post_nat_dst_port AS post_nat_dst_port, f.flags AS flags, f.time_received AS time_received, 'post_nat_src' AS matched_by
+    SELECT f.time_start AS time_start, toInt64(dateDiff('millisecond', f.time_start, f.time_end)) AS duration_ms, f.src_addr AS src_addr, f.src_port AS src_port, f.dst_addr AS dst_addr, f.dst_port AS dst_port, f.protocol AS protocol, toUInt64(least(toUInt128(f.bytes) * greatest(f.sampling_rate, 1), 18446744073709551615)) AS bytes, toUInt64(least(toUInt128(f.packets) * greatest(f.sampling_rate, 1), 18446744073709551615)) AS packets, f.exporter_address AS exporter_address, f.exporter_name AS exporter_name, f.in_if AS in_if, f.out_if AS out_if, f.tcp_flags AS tcp_flags, f.sampling_rate AS sampling_rate, f.post_nat_src_addr AS post_nat_src_addr, f.post_nat_src_port AS post_nat_src_port, f.post_nat_dst_addr AS post_nat_dst_addr, f.post_nat_dst_port AS post_nat_dst_port, f.flags AS flags, f.time_received AS time_received, 'post_nat_src' AS matched_by
     FROM flows AS f
     WHERE f.post_nat_src_addr = {address:IPv6} AND if(f.post_nat_src_port = 0, f.src_port, f.post_nat_src_port) = {port:UInt16} AND NOT (f.src_addr = {address:IPv6} AND f.src_port = {port:UInt16}) AND NOT (f.dst_addr = {address:IPv6} AND f.dst_port = {port:UInt16})
         AND f.time_received >= {received_from:DateTime64(3, 'UTC')} AND f.time_received < {received_to:DateTime64(3, 'UTC')}
         AND ((f.time_end >= {from:DateTime64(3, 'UTC')} AND f.time_start < {to:DateTime64(3, 'UTC')}) OR (f.time_received >= {from:DateTime64(3, 'UTC')} AND f.time_received < {to:DateTime64(3, 'UTC')}))
         AND f.exporter_address BETWEEN {first:IPv6} AND {last:IPv6}
     UNION ALL
-    SELECT f.time_start AS time_start, toInt64(dateDiff('millisecond', f.time_start, f.time_end)) AS duration_ms, f.src_addr AS src_addr, f.src_port AS src_port, f.dst_addr AS dst_addr, f.dst_port AS dst_port, f.protocol AS protocol, f.bytes * greatest(f.sampling_rate, 1) AS bytes, f.packets * greatest(f.sampling_rate, 1) AS packets, f.exporter_address AS exporter_address, f.exporter_name AS exporter_name, f.in_if AS in_if, f.out_if AS out_if, f.tcp_flags AS tcp_flags, f.sampling_rate AS sampling_rate, f.post_nat_src_addr AS post_nat_src_addr, f.post_nat_src_port AS post_nat_src_port, f.post_nat_dst_addr AS post_nat_dst_addr, f.post_nat_dst_port AS post_nat_dst_port, f.flags AS flags, f.time_received AS time_received, 'post_nat_dst' AS matched_by
+    SELECT f.time_start AS time_start, toInt64(dateDiff('millisecond', f.time_start, f.time_end)) AS duration_ms, f.src_addr AS src_addr, f.src_port AS src_port, f.dst_addr AS dst_addr, f.dst_port AS dst_port, f.protocol AS protocol, toUInt64(least(toUInt128(f.bytes) * greatest(f.sampling_rate, 1), 18446744073709551615)) AS bytes, toUInt64(least(toUInt128(f.packets) * greatest(f.sampling_rate, 1), 18446744073709551615)) AS packets, f.exporter_address AS exporter_address, f.exporter_name AS exporter_name, f.in_if AS in_if, f.out_if AS out_if, f.tcp_flags AS tcp_flags, f.sampling_rate AS sampling_rate, f.post_nat_src_addr AS post_nat_src_addr, f.post_nat_src_port AS post_nat_src_port, f.post_nat_dst_addr AS post_nat_dst_addr, f.post_nat_dst_port AS post_nat_dst_port, f.flags AS flags, f.time_received AS time_received, 'post_nat_dst' AS matched_by
     FROM flows AS f
     WHERE f.post_nat_dst_addr = {address:IPv6} AND if(f.post_nat_dst_port = 0, f.dst_port, f.post_nat_dst_port) = {port:UInt16} AND NOT (f.src_addr = {address:IPv6} AND f.src_port = {port:UInt16}) AND NOT (f.dst_addr = {address:IPv6} AND f.dst_port = {port:UInt16}) AND NOT (f.post_nat_src_addr = {address:IPv6} AND if(f.post_nat_src_port = 0, f.src_port, f.post_nat_src_port) = {port:UInt16})
         AND f.time_received >= {received_from:DateTime64(3, 'UTC')} AND f.time_received < {received_to:DateTime64(3, 'UTC')}
@@ -439,7 +439,7 @@ SELECT
     if(all_bytes = 0, 0, toFloat64(bytes) * 100 / all_bytes) AS percent
 FROM
 (
-    SELECT src_as, dst_as, sum(t.bytes) AS bytes, sum(t.packets) AS packets, sum(t.flows) AS flows, sum(sum(t.bytes)) OVER () AS all_bytes
+    SELECT src_as, dst_as, toUInt64(least(sum(toUInt128(t.bytes)), 18446744073709551615)) AS bytes, toUInt64(least(sum(toUInt128(t.packets)), 18446744073709551615)) AS packets, toUInt64(least(sum(toUInt128(t.flows)), 18446744073709551615)) AS flows, sum(toFloat64(sum(toUInt128(t.bytes)))) OVER () AS all_bytes
     FROM as_5m AS t
     WHERE t.time >= {from:DateTime('UTC')} AND t.time < {to:DateTime('UTC')} AND t.src_as = {as:UInt32}
     GROUP BY src_as, dst_as
@@ -471,7 +471,7 @@ SELECT
     if(all_bytes = 0, 0, toFloat64(bytes) * 100 / all_bytes) AS percent
 FROM
 (
-    SELECT src_as, dst_as, sum(t.bytes) AS bytes, sum(t.packets) AS packets, sum(t.flows) AS flows, sum(sum(t.bytes)) OVER () AS all_bytes
+    SELECT src_as, dst_as, toUInt64(least(sum(toUInt128(t.bytes)), 18446744073709551615)) AS bytes, toUInt64(least(sum(toUInt128(t.packets)), 18446744073709551615)) AS packets, toUInt64(least(sum(toUInt128(t.flows)), 18446744073709551615)) AS flows, sum(toFloat64(sum(toUInt128(t.bytes)))) OVER () AS all_bytes
     FROM (
     SELECT
         src_as, dst_as,
@@ -483,8 +483,8 @@ FROM
         SELECT
             if(f.src_as = 0, f.src_geo_as, f.src_as) AS src_as,
             if(f.dst_as = 0, f.dst_geo_as, f.dst_as) AS dst_as,
-            f.bytes * greatest(f.sampling_rate, 1) AS all_bytes,
-            f.packets * greatest(f.sampling_rate, 1) AS all_packets,
+            toUInt64(least(toUInt128(f.bytes) * greatest(f.sampling_rate, 1), 18446744073709551615)) AS all_bytes,
+            toUInt64(least(toUInt128(f.packets) * greatest(f.sampling_rate, 1), 18446744073709551615)) AS all_packets,
             toUnixTimestamp64Milli(f.time_received) AS received_ms,
             toUnixTimestamp64Milli(f.time_end) AS told_ms,
             greatest(if(bitAnd(f.flags, 4) = 0 AND abs(told_ms - received_ms) <= 86400000, told_ms, received_ms), 0) AS end_ms,
@@ -521,7 +521,7 @@ SELECT
     if(all_bytes = 0, 0, toFloat64(bytes) * 100 / all_bytes) AS percent
 FROM
 (
-    SELECT dst_country, sum(t.bytes) AS bytes, sum(t.packets) AS packets, sum(t.flows) AS flows, sum(sum(t.bytes)) OVER () AS all_bytes
+    SELECT dst_country, toUInt64(least(sum(toUInt128(t.bytes)), 18446744073709551615)) AS bytes, toUInt64(least(sum(toUInt128(t.packets)), 18446744073709551615)) AS packets, toUInt64(least(sum(toUInt128(t.flows)), 18446744073709551615)) AS flows, sum(toFloat64(sum(toUInt128(t.bytes)))) OVER () AS all_bytes
     FROM country_5m AS t
     WHERE t.time >= {from:DateTime('UTC')} AND t.time < {to:DateTime('UTC')} AND (t.src_country = {name:String} OR t.dst_country = {name:String})
     GROUP BY dst_country
@@ -550,7 +550,7 @@ SELECT
     if(all_bytes = 0, 0, toFloat64(bytes) * 100 / all_bytes) AS percent
 FROM
 (
-    SELECT dst_country, sum(t.bytes) AS bytes, sum(t.packets) AS packets, sum(t.flows) AS flows, sum(sum(t.bytes)) OVER () AS all_bytes
+    SELECT dst_country, toUInt64(least(sum(toUInt128(t.bytes)), 18446744073709551615)) AS bytes, toUInt64(least(sum(toUInt128(t.packets)), 18446744073709551615)) AS packets, toUInt64(least(sum(toUInt128(t.flows)), 18446744073709551615)) AS flows, sum(toFloat64(sum(toUInt128(t.bytes)))) OVER () AS all_bytes
     FROM (
     SELECT
         dst_country,
@@ -561,8 +561,8 @@ FROM
     (
         SELECT
             f.dst_country AS dst_country,
-            f.bytes * greatest(f.sampling_rate, 1) AS all_bytes,
-            f.packets * greatest(f.sampling_rate, 1) AS all_packets,
+            toUInt64(least(toUInt128(f.bytes) * greatest(f.sampling_rate, 1), 18446744073709551615)) AS all_bytes,
+            toUInt64(least(toUInt128(f.packets) * greatest(f.sampling_rate, 1), 18446744073709551615)) AS all_packets,
             toUnixTimestamp64Milli(f.time_received) AS received_ms,
             toUnixTimestamp64Milli(f.time_end) AS told_ms,
             greatest(if(bitAnd(f.flags, 4) = 0 AND abs(told_ms - received_ms) <= 86400000, told_ms, received_ms), 0) AS end_ms,
@@ -602,7 +602,7 @@ SELECT
     if(all_bytes = 0, 0, toFloat64(bytes) * 100 / all_bytes) AS percent
 FROM
 (
-    SELECT protocol, port, sum(t.bytes) AS bytes, sum(t.packets) AS packets, sum(t.flows) AS flows, sum(sum(t.bytes)) OVER () AS all_bytes
+    SELECT protocol, port, toUInt64(least(sum(toUInt128(t.bytes)), 18446744073709551615)) AS bytes, toUInt64(least(sum(toUInt128(t.packets)), 18446744073709551615)) AS packets, toUInt64(least(sum(toUInt128(t.flows)), 18446744073709551615)) AS flows, sum(toFloat64(sum(toUInt128(t.bytes)))) OVER () AS all_bytes
     FROM service_5m AS t
     WHERE t.time >= {from:DateTime('UTC')} AND t.time < {to:DateTime('UTC')} AND t.protocol = {protocol:UInt8}
     GROUP BY protocol, port
@@ -634,7 +634,7 @@ SELECT
     if(all_bytes = 0, 0, toFloat64(bytes) * 100 / all_bytes) AS percent
 FROM
 (
-    SELECT protocol, port, sum(t.bytes) AS bytes, sum(t.packets) AS packets, sum(t.flows) AS flows, sum(sum(t.bytes)) OVER () AS all_bytes
+    SELECT protocol, port, toUInt64(least(sum(toUInt128(t.bytes)), 18446744073709551615)) AS bytes, toUInt64(least(sum(toUInt128(t.packets)), 18446744073709551615)) AS packets, toUInt64(least(sum(toUInt128(t.flows)), 18446744073709551615)) AS flows, sum(toFloat64(sum(toUInt128(t.bytes)))) OVER () AS all_bytes
     FROM (
     SELECT
         protocol, port,
@@ -646,8 +646,8 @@ FROM
         SELECT
             f.protocol AS protocol,
             if(f.protocol IN (6, 17, 33, 132, 136), if(least(f.src_port, f.dst_port) = 0, greatest(f.src_port, f.dst_port), least(f.src_port, f.dst_port)), 0) AS port,
-            f.bytes * greatest(f.sampling_rate, 1) AS all_bytes,
-            f.packets * greatest(f.sampling_rate, 1) AS all_packets,
+            toUInt64(least(toUInt128(f.bytes) * greatest(f.sampling_rate, 1), 18446744073709551615)) AS all_bytes,
+            toUInt64(least(toUInt128(f.packets) * greatest(f.sampling_rate, 1), 18446744073709551615)) AS all_packets,
             toUnixTimestamp64Milli(f.time_received) AS received_ms,
             toUnixTimestamp64Milli(f.time_end) AS told_ms,
             greatest(if(bitAnd(f.flags, 4) = 0 AND abs(told_ms - received_ms) <= 86400000, told_ms, received_ms), 0) AS end_ms,
@@ -686,7 +686,7 @@ SELECT
     if(all_bytes = 0, 0, toFloat64(bytes) * 100 / all_bytes) AS percent
 FROM
 (
-    SELECT src_customer, src_network, dst_customer, dst_network, sum(t.bytes) AS bytes, sum(t.packets) AS packets, sum(t.flows) AS flows, sum(sum(t.bytes)) OVER () AS all_bytes
+    SELECT src_customer, src_network, dst_customer, dst_network, toUInt64(least(sum(toUInt128(t.bytes)), 18446744073709551615)) AS bytes, toUInt64(least(sum(toUInt128(t.packets)), 18446744073709551615)) AS packets, toUInt64(least(sum(toUInt128(t.flows)), 18446744073709551615)) AS flows, sum(toFloat64(sum(toUInt128(t.bytes)))) OVER () AS all_bytes
     FROM network_5m AS t
     WHERE t.time >= {from:DateTime('UTC')} AND t.time < {to:DateTime('UTC')}
     GROUP BY src_customer, src_network, dst_customer, dst_network
@@ -717,7 +717,7 @@ SELECT
     if(all_bytes = 0, 0, toFloat64(bytes) * 100 / all_bytes) AS percent
 FROM
 (
-    SELECT src_customer, src_network, dst_customer, dst_network, sum(t.bytes) AS bytes, sum(t.packets) AS packets, sum(t.flows) AS flows, sum(sum(t.bytes)) OVER () AS all_bytes
+    SELECT src_customer, src_network, dst_customer, dst_network, toUInt64(least(sum(toUInt128(t.bytes)), 18446744073709551615)) AS bytes, toUInt64(least(sum(toUInt128(t.packets)), 18446744073709551615)) AS packets, toUInt64(least(sum(toUInt128(t.flows)), 18446744073709551615)) AS flows, sum(toFloat64(sum(toUInt128(t.bytes)))) OVER () AS all_bytes
     FROM (
     SELECT
         src_customer, src_network, dst_customer, dst_network,
@@ -731,8 +731,8 @@ FROM
             f.src_network AS src_network,
             f.dst_customer AS dst_customer,
             f.dst_network AS dst_network,
-            f.bytes * greatest(f.sampling_rate, 1) AS all_bytes,
-            f.packets * greatest(f.sampling_rate, 1) AS all_packets,
+            toUInt64(least(toUInt128(f.bytes) * greatest(f.sampling_rate, 1), 18446744073709551615)) AS all_bytes,
+            toUInt64(least(toUInt128(f.packets) * greatest(f.sampling_rate, 1), 18446744073709551615)) AS all_packets,
             toUnixTimestamp64Milli(f.time_received) AS received_ms,
             toUnixTimestamp64Milli(f.time_end) AS told_ms,
             greatest(if(bitAnd(f.flags, 4) = 0 AND abs(told_ms - received_ms) <= 86400000, told_ms, received_ms), 0) AS end_ms,
@@ -766,7 +766,7 @@ SELECT exporter_address, dictGet('exporters_dictionary', 'name', exporter_addres
     datagrams, rows_stored, rows_lost, if(last = 0, NULL, toDateTime(last, 'UTC')) AS last_seen
 FROM
 (
-    SELECT s.exporter_address AS exporter_address, sum(s.bytes) AS bytes, sum(s.packets) AS packets, sum(s.flows) AS flows,
+    SELECT s.exporter_address AS exporter_address, toUInt64(least(sum(toUInt128(s.bytes)), 18446744073709551615)) AS bytes, toUInt64(least(sum(toUInt128(s.packets)), 18446744073709551615)) AS packets, toUInt64(least(sum(toUInt128(s.flows)), 18446744073709551615)) AS flows,
         sum(s.datagrams) AS datagrams, sum(s.rows_stored) AS rows_stored, sum(s.rows_lost) AS rows_lost, max(s.last) AS last
     FROM
     (
@@ -804,7 +804,7 @@ SELECT exporter_address, dictGet('exporters_dictionary', 'name', exporter_addres
     datagrams, rows_stored, rows_lost, if(last = 0, NULL, toDateTime(last, 'UTC')) AS last_seen
 FROM
 (
-    SELECT s.exporter_address AS exporter_address, sum(s.bytes) AS bytes, sum(s.packets) AS packets, sum(s.flows) AS flows,
+    SELECT s.exporter_address AS exporter_address, toUInt64(least(sum(toUInt128(s.bytes)), 18446744073709551615)) AS bytes, toUInt64(least(sum(toUInt128(s.packets)), 18446744073709551615)) AS packets, toUInt64(least(sum(toUInt128(s.flows)), 18446744073709551615)) AS flows,
         sum(s.datagrams) AS datagrams, sum(s.rows_stored) AS rows_stored, sum(s.rows_lost) AS rows_lost, max(s.last) AS last
     FROM
     (
@@ -820,8 +820,8 @@ FROM
     (
         SELECT
             f.exporter_address AS exporter_address,
-            f.bytes * greatest(f.sampling_rate, 1) AS all_bytes,
-            f.packets * greatest(f.sampling_rate, 1) AS all_packets,
+            toUInt64(least(toUInt128(f.bytes) * greatest(f.sampling_rate, 1), 18446744073709551615)) AS all_bytes,
+            toUInt64(least(toUInt128(f.packets) * greatest(f.sampling_rate, 1), 18446744073709551615)) AS all_packets,
             toUnixTimestamp64Milli(f.time_received) AS received_ms,
             toUnixTimestamp64Milli(f.time_end) AS told_ms,
             greatest(if(bitAnd(f.flags, 4) = 0 AND abs(told_ms - received_ms) <= 86400000, told_ms, received_ms), 0) AS end_ms,

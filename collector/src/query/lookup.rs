@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use super::choice::Choice;
 use super::filter::Filter;
+use super::flows::estimate;
 use super::names::Names;
 use super::question::{Request, Span};
 use super::statement::{Column, Kind, Parameters, Statement, seconds};
@@ -22,8 +23,8 @@ const FLOW: [(&str, &str, Kind); 21] = [
     ("f.dst_addr", "dst_addr", Kind::Address),
     ("f.dst_port", "dst_port", Kind::Number),
     ("f.protocol", "protocol", Kind::Number),
-    ("f.bytes * greatest(f.sampling_rate, 1)", "bytes", Kind::Bytes),
-    ("f.packets * greatest(f.sampling_rate, 1)", "packets", Kind::Count),
+    ("f.bytes", "bytes", Kind::Bytes),
+    ("f.packets", "packets", Kind::Count),
     ("f.exporter_address", "exporter_address", Kind::Address),
     ("f.exporter_name", "exporter_name", Kind::Text),
     ("f.in_if", "in_if", Kind::Number),
@@ -72,7 +73,13 @@ pub(super) fn host(request: &Request, choice: &Choice, names: Names, address: Ip
         "f.time_received >= {received_from} AND f.time_received < {received_to}\n        \
          AND ((f.time_end >= {from} AND f.time_start < {to}) OR (f.time_received >= {from} AND f.time_received < {to})){conditions}"
     );
-    let columns: Vec<String> = FLOW.iter().map(|(expression, name, _)| format!("{expression} AS {name}")).collect();
+    let columns: Vec<String> = FLOW
+        .iter()
+        .map(|(expression, name, _)| match *name {
+            "bytes" | "packets" => format!("{} AS {name}", estimate(expression)),
+            _ => format!("{expression} AS {name}"),
+        })
+        .collect();
     let columns = columns.join(", ");
     let limit = parameters.put("limit", "UInt64", request.limit);
     let selects: Vec<String> = ends

@@ -3,7 +3,7 @@
 use super::choice::Choice;
 use super::dimension::Dimension;
 use super::filter::Filter;
-use super::flows::{SUMS, Shares};
+use super::flows::{SUMS, Shares, sum, sum_if};
 use super::names::Names;
 use super::question::{Grouping, Question, Request, Span};
 use super::statement::{Column, Kind, Parameters, Statement, whole_seconds};
@@ -15,11 +15,18 @@ pub(super) fn statement(request: &Request, choice: &Choice, names: Names) -> Sta
     let by_interface = request.question == Question::Interfaces;
     let from = source(request, choice, &dimensions, &mut parameters);
     let keys: Vec<&str> = dimensions.iter().map(|dimension| key(*dimension, choice)).collect();
-    let sums =
-        if by_interface { interface_sums() } else { SUMS.map(|sum| format!("sum(t.{sum}) AS {sum}")).join(", ") };
+    let sums = if by_interface {
+        interface_sums()
+    } else {
+        SUMS.map(|name| format!("{} AS {name}", sum(&format!("t.{name}")))).join(", ")
+    };
     let measure = request.measure.column();
     let order = if by_interface { format!("(in_{measure} + out_{measure})") } else { measure.to_owned() };
-    let share = if by_interface { String::new() } else { format!(", sum(sum(t.{measure})) OVER () AS all_{measure}") };
+    // For percents alone: a sum over all groups need not be exact, but must not begin again at 0.
+    let share = match by_interface {
+        true => String::new(),
+        false => format!(", sum(toFloat64(sum(toUInt128(t.{measure})))) OVER () AS all_{measure}"),
+    };
     let any = if by_interface {
         "in_bytes != 0 OR in_flows != 0 OR out_bytes != 0 OR out_flows != 0".to_owned()
     } else {
@@ -101,7 +108,8 @@ fn key(dimension: Dimension, choice: &Choice) -> &'static str {
 fn interface_sums() -> String {
     let mut sums = vec!["anyIf(t.if_name, t.if_name != '') AS announced_name".to_owned()];
     for direction in ["in", "out"] {
-        sums.extend(SUMS.map(|sum| format!("sumIf(t.{sum}, t.direction = '{direction}') AS {direction}_{sum}")));
+        let is_direction = format!("t.direction = '{direction}'");
+        sums.extend(SUMS.map(|sum| format!("{} AS {direction}_{sum}", sum_if(&format!("t.{sum}"), &is_direction))));
     }
     sums.join(", ")
 }

@@ -2,7 +2,7 @@
 
 use super::choice::Choice;
 use super::dimension::Dimension;
-use super::flows::Shares;
+use super::flows::{Shares, sum_if};
 use super::question::{MINUTE_MS, Request, Span};
 use super::ranking;
 use super::statement::{Column, Kind, Parameters, Statement};
@@ -51,7 +51,10 @@ pub(super) fn statement(request: &Request, choice: &Choice, if_index: u32) -> St
             choice.table.name
         )
     };
-    let sum = |sum: &str, direction: &str| format!("sumIf(t.{sum}, t.direction = '{direction}') AS {direction}_{sum}");
+    let sum = |sum: &str, direction: &str| {
+        let all = sum_if(&format!("t.{sum}"), &format!("t.direction = '{direction}'"));
+        format!("{all} AS {direction}_{sum}")
+    };
     let length = format!("(least({to}, time_ms + {interval}) - time_ms)");
     let sql = format!(
         "SELECT\n    fromUnixTimestamp64Milli(time_ms, 'UTC') AS time,\n    \

@@ -5,8 +5,8 @@
 //!
 //! * A flow counts in the buckets it lived in, see [`life`]: bytes and packets in proportion to time, the flow itself in the first.
 //!   So the sums over a rollup are the sums over its flows; only when traffic was is told by bucket, not by row.
-//! * Bytes and packets are multiplied by the sampling rate (0 counts as 1), beside the raw counts. All sums are modulo 2^64, as
-//!   ClickHouse's own.
+//! * Bytes and packets are multiplied by the sampling rate (0 counts as 1), beside the raw counts. A product or a sum of
+//!   a block that does not fit 64 bits is the largest number that does. ClickHouse adds the rows of blocks modulo 2^64 when it merges them.
 //! * Every flow record makes rows: reverse directions and a firewall's events without octets too.
 //! * `interface_1m`: a flow counts once under its input interface (`in`) and once under its output interface (`out`).
 //! * `as_5m`: the AS that the exporter says, or GeoIP's where it says 0. `country_5m`: GeoIP's. `network_5m`: the configured networks.

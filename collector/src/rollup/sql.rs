@@ -32,7 +32,8 @@ pub fn sql(table: &Table, source: &str, condition: &str) -> Option<String> {
     let sums = ["bytes", "packets", "raw_bytes", "raw_packets"].map(|sum| {
         // What falls before the end of the bucket, less what falls before its start.
         let before = |moment| format!("intDiv(value_{sum} * {moment}, lived)");
-        format!("sum(toUInt64({} - {})) AS {sum}", before("elapsed_at_end"), before("elapsed_at_start"))
+        let all = format!("sum({} - {})", before("elapsed_at_end"), before("elapsed_at_start"));
+        format!("toUInt64(least({all}, {})) AS {sum}", u64::MAX)
     });
     let elapsed = |moment| format!("toUInt128(greatest(least({moment}, ended), began) - began)");
     let at_start = elapsed(format!("toInt64(bucket) * {bucket_ms}"));
@@ -49,12 +50,15 @@ pub fn sql(table: &Table, source: &str, condition: &str) -> Option<String> {
          arrayJoin(range(first_bucket, toUInt32(intDiv(ended - 1, {bucket_ms})) + 1)) AS bucket, \
          {at_start} AS elapsed_at_start, {at_end} AS elapsed_at_end, \
          bytes AS value_raw_bytes, packets AS value_raw_packets, \
-         bytes * greatest(sampling_rate, 1) AS value_bytes, packets * greatest(sampling_rate, 1) AS value_packets\n\
+         least(toUInt128(bytes) * greatest(sampling_rate, 1), {}) AS value_bytes, \
+         least(toUInt128(packets) * greatest(sampling_rate, 1), {}) AS value_packets\n\
          FROM {source} {join}WHERE {condition})\n\
          GROUP BY bucket, exporter_address{grouped}\n\
          HAVING bytes != 0 OR packets != 0 OR raw_bytes != 0 OR raw_packets != 0 OR flows != 0",
         bucket_ms / 1000,
-        sums.join(", ")
+        sums.join(", "),
+        u64::MAX,
+        u64::MAX,
     ))
 }
 

@@ -1,6 +1,6 @@
 //! What a rollup sums up.
 
-/// Sums of flows, modulo 2^64: as ClickHouse multiplies and sums, so that both always agree.
+/// Sums of flows. What does not fit 64 bits is the largest number that does: it is never a small one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Sums {
     /// Octets, multiplied by the sampling rate.
@@ -20,8 +20,8 @@ impl Sums {
     pub(super) fn of(bytes: u64, packets: u64, sampling_rate: u64) -> Self {
         let rate = sampling_rate.max(1);
         Self {
-            bytes: bytes.wrapping_mul(rate),
-            packets: packets.wrapping_mul(rate),
+            bytes: bytes.saturating_mul(rate),
+            packets: packets.saturating_mul(rate),
             raw_bytes: bytes,
             raw_packets: packets,
             flows: 1,
@@ -35,10 +35,23 @@ impl Sums {
 
     #[inline]
     pub(super) fn add(&mut self, other: &Self) {
-        self.bytes = self.bytes.wrapping_add(other.bytes);
-        self.packets = self.packets.wrapping_add(other.packets);
-        self.raw_bytes = self.raw_bytes.wrapping_add(other.raw_bytes);
-        self.raw_packets = self.raw_packets.wrapping_add(other.raw_packets);
-        self.flows = self.flows.wrapping_add(other.flows);
+        self.bytes = self.bytes.saturating_add(other.bytes);
+        self.packets = self.packets.saturating_add(other.packets);
+        self.raw_bytes = self.raw_bytes.saturating_add(other.raw_bytes);
+        self.raw_packets = self.raw_packets.saturating_add(other.raw_packets);
+        self.flows = self.flows.saturating_add(other.flows);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_the_most_that_does() {
+        let mut sums = Sums::of(1 << 40, 1 << 20, 1 << 30);
+        assert_eq!((sums.bytes, sums.packets, sums.raw_bytes), (u64::MAX, 1 << 50, 1 << 40));
+        sums.add(&Sums::of(u64::MAX, u64::MAX, 1));
+        assert_eq!((sums.bytes, sums.packets, sums.raw_bytes, sums.flows), (u64::MAX, u64::MAX, u64::MAX, 2));
     }
 }

@@ -295,6 +295,38 @@ fn lower_bounds_are_asked_for_or_said() {
 }
 
 #[test]
+fn what_is_more_than_64_bits_is_the_most_that_they_hold() {
+    let Some(engine) = Engine::start() else { return };
+    let client = engine.client(&engine.settings("query_most"));
+    block_on(async {
+        let mut flows: Vec<Flow> = flows().into_iter().take(4).collect();
+        for (flow, host) in flows.iter_mut().zip(1..) {
+            flow.end_ms = BEGIN_MS + 40 * MINUTE_MS;
+            (flow.start_ms, flow.received_ms) = (flow.end_ms, flow.end_ms);
+            (flow.src, flow.dst) = ([10, 1, 0, host % 2].into(), [10, 2, 0, host].into());
+            (flow.src_as, flow.dst_as) = (64_500, 64_501);
+            // A product that does not fit, and sums that do not, though their parts do.
+            flow.count(
+                [1 << 40, u64::MAX / 3 * 2][usize::from(host % 2)],
+                1 << 60,
+                [1 << 30, 1][usize::from(host % 2)],
+            );
+        }
+        store(&client, &flows).await;
+        for asked in [request(Question::Top(Grouping::Src), vec![]), request(Question::As(Grouping::Both), vec![])] {
+            let (_, found) = answer(&client, &odd(asked)).await;
+            let bytes: Vec<u64> = found.rows.iter().map(|row| whole(&found, row, "bytes")).collect();
+            assert!(!bytes.is_empty() && bytes.iter().all(|bytes| *bytes == u64::MAX), "{bytes:?}");
+        }
+        let mut asked = request(Question::Host { address: "10.1.0.0".parse().unwrap(), port: None }, vec![]);
+        asked.span = Span { from_ms: BEGIN_MS, to_ms: BEGIN_MS + LENGTH_MS };
+        let (_, found) = answer(&client, &asked).await;
+        assert_eq!(found.rows.len(), 2);
+        assert!(found.rows.iter().all(|row| whole(&found, row, "bytes") == u64::MAX), "{:?}", found.rows);
+    });
+}
+
+#[test]
 fn hostile_texts_are_values_and_nothing_else() {
     let Some(engine) = Engine::start() else { return };
     let client = engine.client(&engine.settings("query_hostile"));

@@ -56,6 +56,11 @@ impl Flow {
         [share(self.bytes), share(self.packets), u64::from((from_ms..to_ms).contains(&began))]
     }
 
+    /// Sets what it counts, and one packet in how many was looked at.
+    pub(crate) fn count(&mut self, bytes: u64, packets: u64, rate: u64) {
+        (self.bytes, self.packets, self.rate) = (bytes, packets, rate);
+    }
+
     fn values(&self) -> String {
         let Self { exporter, src, dst, src_port, dst_port, protocol, in_if, out_if, .. } = self;
         let [src_country, dst_country] = self.countries;
