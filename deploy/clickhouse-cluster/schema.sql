@@ -711,11 +711,11 @@ INSERT INTO schema_version_local (version, binary_version) VALUES (9, '0.1.0');
 
 ALTER TABLE collector.flows_local ON CLUSTER `flows`
     ADD COLUMN IF NOT EXISTS `clock_skew` Int64 COMMENT 'Seconds taken off both times, as the exporter\'s clock is so far ahead; negative: behind. Told were time_start + clock_skew and time_end + clock_skew' CODEC(T64, ZSTD(1)) AFTER `time_end`,
-    COMMENT COLUMN `flags` 'Bits: 1 start clamped, 2 end clamped, 4 exporter clock off and not steady: times as told, counted at the receipt, 8 reverse direction, 16 waited for its template, 64 times corrected by clock_skew';
+    COMMENT COLUMN `flags` 'Bits: 1 start clamped, 2 end clamped, 4 exporter clock off and not steady: times as told, counted at the receipt, 8 reverse direction, 16 waited for its template, 32 running totals of which it is not known what is new, 64 times corrected by clock_skew';
 
 ALTER TABLE collector.flows ON CLUSTER `flows`
     ADD COLUMN IF NOT EXISTS `clock_skew` Int64 COMMENT 'Seconds taken off both times, as the exporter\'s clock is so far ahead; negative: behind. Told were time_start + clock_skew and time_end + clock_skew' CODEC(T64, ZSTD(1)) AFTER `time_end`,
-    COMMENT COLUMN `flags` 'Bits: 1 start clamped, 2 end clamped, 4 exporter clock off and not steady: times as told, counted at the receipt, 8 reverse direction, 16 waited for its template, 64 times corrected by clock_skew';
+    COMMENT COLUMN `flags` 'Bits: 1 start clamped, 2 end clamped, 4 exporter clock off and not steady: times as told, counted at the receipt, 8 reverse direction, 16 waited for its template, 32 running totals of which it is not known what is new, 64 times corrected by clock_skew';
 
 ALTER TABLE collector.nat_events_local ON CLUSTER `flows`
     ADD COLUMN IF NOT EXISTS `clock_skew` Int64 COMMENT 'Seconds taken off time_event, as the exporter\'s clock is so far ahead; negative: behind. Told was time_event + clock_skew' CODEC(T64, ZSTD(1)) AFTER `time_event`;

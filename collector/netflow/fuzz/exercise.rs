@@ -1,7 +1,8 @@
 //! What the fuzz targets, and the test that replays their seeds, do with bytes.
 
 use netflow::neutral::{Names, fields, sample_fields, sample_flow};
-use netflow::{Datagram, MapStore, Record, Report, Sample, Tables, Visit, decode, dissect};
+use netflow::totals::{Bounds, Room, Totals};
+use netflow::{Datagram, MapStore, Record, Report, Sample, Store, Tables, Visit, decode, dissect};
 
 /// Makes names and values of everything.
 struct Showing;
@@ -20,19 +21,31 @@ impl Visit for Showing {
     }
 }
 
+/// Puts a copy of what flows have reported so far in the place of it.
+fn save_totals(store: &mut MapStore, received_ms: i64) {
+    let Some(totals) = store.totals(&[1; 16], received_ms) else { return };
+    let Ok(mut totals) = totals.lock() else { return };
+    *totals = Totals::put_back(&totals.state(), Bounds::default(), &Room::new(Bounds::default().total));
+}
+
 /// Decodes the datagrams both ways and compares what came of them.
 pub(crate) fn datagrams<'a>(payloads: impl Iterator<Item = &'a [u8]>) {
-    let (mut row_store, mut column_store) = (MapStore::default(), MapStore::default());
+    let (mut row_store, mut column_store, mut saved_store) =
+        (MapStore::default(), MapStore::default(), MapStore::default());
     let (mut row_report, mut column_report) = (Report::default(), Report::default());
-    let mut columns = Tables::default();
+    let (mut columns, mut again) = (Tables::default(), Tables::default());
     columns.flows.raw.keep = true;
     for payload in payloads {
         let datagram = Datagram { payload, exporter: [1; 16], received_ms: 1_700_000_000_000 };
         dissect(&datagram, &mut row_store, &mut row_report, &mut Showing);
         decode(&datagram, &mut column_store, &mut columns, &mut column_report);
         assert_eq!(column_report.without_rows(), row_report.without_rows(), "columns and rows agree");
+        decode(&datagram, &mut saved_store, &mut again, &mut Report::default());
+        save_totals(&mut saved_store, datagram.received_ms);
     }
     let columns = columns.flows;
+    assert_eq!(columns.bytes, again.flows.bytes, "what was saved in between goes on as it was");
+    assert_eq!(columns.packets, again.flows.packets);
     let rows = columns.len();
     assert_eq!(
         u64::try_from(rows),

@@ -44,6 +44,8 @@ pub mod flags {
     pub const HELD: u8 = 1 << 4;
     /// The times are those told less the exporter's steady clock skew.
     pub const CLOCK_CORRECTED: u8 = 1 << 6;
+    /// Its counts are a running total of the flow: how much of it the flow had reported before is not known.
+    pub const TOTAL: u8 = 1 << 5;
 }
 
 /// A column of arrays of MPLS label stack entries, top first (label in the upper 20 of 24 bits, RFC 3032 without TTL).
@@ -68,6 +70,8 @@ pub(crate) struct Scratch {
     pub(crate) unopened: Vec<Event>,
     /// Rows that have another direction.
     pub(crate) rows: Vec<usize>,
+    /// When flows whose counts are totals began and ended, as told.
+    pub(crate) told_times: Vec<(i64, i64)>,
 }
 
 impl Scratch {
@@ -88,6 +92,7 @@ impl Scratch {
         }
         self.frames.clear();
         self.rows.clear();
+        self.told_times.clear();
     }
 }
 

@@ -13,6 +13,8 @@ pub(crate) struct Counts {
     pub(crate) translations: u64,
     /// Rows with a time that cannot be.
     pub(crate) times_clamped: u64,
+    /// Records whose counts are totals, what of them is new being unknown.
+    pub(crate) totals_unknown: u64,
     /// Records with a sampling rate of zero.
     pub(crate) rates_zero: u64,
     /// Rows of interface counters.
@@ -32,6 +34,7 @@ impl Counts {
             (Event::NatEvent, self.nat_events),
             (Event::Translation, self.translations),
             (Event::TimeClamped, self.times_clamped),
+            (Event::TotalUnknown, self.totals_unknown),
             (Event::RecordRateZero, self.rates_zero),
             (Event::InterfaceCounters, self.interface_counters),
             (Event::CountersTooShort, self.counters_short),

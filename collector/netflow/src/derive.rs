@@ -1,6 +1,7 @@
 //! What a flow record says only together with its message, its exporter's options, or its other fields: row by row, after
 //! the fields are in their columns.
 
+mod deltas;
 mod names;
 mod sampling;
 mod times;
@@ -41,6 +42,9 @@ pub(crate) fn complete(
     out.template_id.fill_to(rows, set.template_id.unwrap_or(0));
     let row_flags = if header.skew == ClockSkew::Unsteady { flags::CLOCK_OFF } else { 0 };
     out.flags.fill_to(rows, row_flags);
+    if let Some(totalled) = &plan.totalled {
+        deltas::keep_times(totalled, first_row..rows, out);
+    }
     times::complete(plan, set, options, first_row..rows, out);
     counts.times_clamped = counts.times_clamped.wrapping_add(times::clamp(header, first_row..rows, out));
     sampling::complete(set, options, first_row..rows, out, counts);
@@ -68,6 +72,9 @@ pub(crate) fn complete(
     }
     if plan.is_by_initiator && plan.has_slot(Slot::BiflowDirection) {
         reverse::turn(plan, first_row, out);
+    }
+    if let Some(totalled) = &plan.totalled {
+        deltas::complete(set, totalled, first_row, records, out, counts);
     }
     let is_kept = translate::append(plan, header, first_row, records, tables, counts);
     if is_kept && plan.is_biflow() {

@@ -43,6 +43,8 @@ pub mod tables;
 pub mod template;
 /// A dictionary-encoded column of strings.
 pub mod text;
+/// What flows have reported so far.
+pub mod totals;
 
 mod ahead;
 mod announce;

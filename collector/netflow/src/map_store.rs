@@ -1,13 +1,15 @@
 //! A plain store: for tests, and for programs that decode a capture from one end to the other.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use crate::columns::Address;
 use crate::header::Header;
 use crate::options::{OptionValue, Options};
 use crate::skew::{ClockSkew, Clocks};
 use crate::store::{DomainKey, Held, Learned, Store, TemplateKey};
 use crate::template::{Kind, Template};
+use crate::totals::{Bounds, Room, Totals};
 
 /// Most templates kept for one observation domain.
 pub const TEMPLATE_LIMIT: usize = 4096;
@@ -22,9 +24,12 @@ const CLOCK_LIMIT: usize = 65_536;
 /// Templates and options in maps, bounded for each observation domain; they do not age. Data sets are held for their
 /// template within a bound, the oldest given up first; they do not age either, since the datagrams of a capture may have been
 /// put together from days far apart.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct MapStore {
     domains: HashMap<DomainKey, Domain>,
+    /// What flows have reported so far, by exporter.
+    totals: HashMap<Address, Arc<Mutex<Totals>>>,
+    room: Arc<Room>,
     /// Those that wait for each template, by number, in the order in which they came.
     waiting: HashMap<TemplateKey, VecDeque<(u64, Held)>>,
     /// The numbers of all, in the order in which they came; some may be of sets that wait no longer.
@@ -35,6 +40,23 @@ pub struct MapStore {
     held_bytes: usize,
     given_up: u64,
     clocks: Clocks,
+}
+
+impl Default for MapStore {
+    fn default() -> Self {
+        Self {
+            domains: HashMap::new(),
+            totals: HashMap::new(),
+            room: Room::new(Bounds::default().total),
+            waiting: HashMap::new(),
+            order: VecDeque::new(),
+            next: 0,
+            held: 0,
+            held_bytes: 0,
+            given_up: 0,
+            clocks: Clocks::default(),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -149,6 +171,11 @@ impl Store for MapStore {
 
     fn clock_skew(&mut self, domain: &DomainKey, skew_ms: i64, received_ms: i64) -> ClockSkew {
         self.clocks.measure(domain, skew_ms, received_ms, CLOCK_LIMIT)
+    }
+
+    fn totals(&mut self, exporter: &Address, received_ms: i64) -> Option<Arc<Mutex<Totals>>> {
+        let new = || Arc::new(Mutex::new(Totals::new(received_ms, Bounds::default(), &self.room)));
+        Some(Arc::clone(self.totals.entry(*exporter).or_insert_with(new)))
     }
 
     fn hold(&mut self, key: &TemplateKey, header: &Header, set: &[u8]) -> bool {

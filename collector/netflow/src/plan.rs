@@ -1,15 +1,18 @@
 //! Plans: which bytes of a record go into which column. Made once for a template, executed for each of its data sets.
 //!
 //! Of the elements that say the same thing the first class present is taken; elements of one class (the IPv4 and the IPv6
-//! form of an address) complete each other: a later one fills the cells that are still empty. An element that is repeated
+//! form of an address) complete each other: a later one fills the cells that are still empty. So do counts of what came in and of
+//! the same after the metering point (OUT_BYTES): where a flow has none of the one, it has the other. An element that is repeated
 //! counts where it stands first. A field whose length makes no sense for its column is left out, as if it were not there.
 
 mod rules;
 mod target;
+mod totalled;
 
 use crate::template::{FieldSpecifier, VARIABLE};
 
 pub(crate) use target::{Addr, Clock, Name, Number, SLOTS, Slot, Target};
+pub(crate) use totalled::Totalled;
 
 /// Where one field of a record goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,14 +59,16 @@ pub(crate) enum Nat {
 /// How to decode the data sets of one template.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Plan {
-    /// In wire order.
+    /// In wire order, but for those that complete others, which come behind them.
     pub(crate) ops: Box<[Op]>,
     /// From the top of the stack down.
     pub(crate) labels: Box<[LabelOp]>,
     /// Which fields no column takes, by their place in the template; fill bytes are not among them.
     pub(crate) unused: Box<[usize]>,
     /// Bit n is set if the template writes slot n.
-    slots: u32,
+    slots: u64,
+    /// How counts are told that are totals of a flow, if there are any.
+    pub(crate) totalled: Option<Totalled>,
     /// The clock that gives the start of the flow.
     pub(crate) start: Option<Clock>,
     /// The clock that gives the end of the flow.
@@ -98,6 +103,7 @@ const RESPONDER_OCTETS: u16 = 232;
 const INITIATOR_PACKETS: u16 = 298;
 const RESPONDER_PACKETS: u16 = 299;
 const FIREWALL_EVENT: Target = Target::Number(Number::FirewallEvent);
+const FLOW_ID: Target = Target::Slot(Slot::FlowId);
 /// Nokia's enterprise number and its subscriber string, which every one of its NAT records has.
 const NOKIA_SUBSCRIBER: (u32, u16) = (637, 93);
 
@@ -109,6 +115,20 @@ struct Candidate {
     element: u16,
     class: u8,
     op: Op,
+}
+
+/// The candidate whose class is taken for a column.
+fn best(candidates: &[Candidate], column: Target) -> Option<&Candidate> {
+    let of_column = candidates.iter().filter(|candidate| candidate.op.target.column() == column);
+    of_column.min_by_key(|candidate| candidate.class)
+}
+
+impl Candidate {
+    /// Whether it counts after the metering point what another counts before it.
+    fn completes(&self, other: &Self) -> bool {
+        let pairs = [(1, 23), (85, 171), (352, 417), (353, 420), (2, 24), (86, 172)];
+        self.enterprise == other.enterprise && pairs.contains(&(other.element, self.element))
+    }
 }
 
 impl Plan {
@@ -154,15 +174,19 @@ impl Plan {
     /// Keeps the best class for each column.
     fn choose(candidates: &[Candidate], labels: Vec<LabelOp>, mut unused: Vec<usize>) -> Self {
         let mut ops: Vec<Op> = Vec::new();
-        for candidate in candidates {
+        let best_of = |target: Target| best(candidates, target.column());
+        let is_best = |one: &&Candidate| best_of(one.op.target).is_none_or(|best| best.class == one.class);
+        let completes = |one: &&Candidate| best_of(one.op.target).is_some_and(|best| one.completes(best));
+        for candidate in candidates.iter().filter(is_best).chain(candidates.iter().filter(completes)) {
             let column = candidate.op.target.column();
-            let rivals = || candidates.iter().filter(move |rival| rival.op.target.column() == column);
-            if rivals().any(|rival| rival.class < candidate.class) {
-                continue;
-            }
             let is_fill = ops.iter().any(|op| op.target.column() == column);
             ops.push(Op { is_fill, ..candidate.op });
-            unused.retain(|field| *field != candidate.field);
+            // What tells flows apart may be wanted by itself.
+            unused.retain(|field| *field != candidate.field || column == FLOW_ID);
+        }
+        let totalled = Totalled::of(candidates, &ops);
+        if totalled.is_none() {
+            ops.retain(|op| op.target != FLOW_ID);
         }
         let has = |target: Target| ops.iter().any(|op| op.target.column() == target);
         let clock =
@@ -175,6 +199,7 @@ impl Plan {
             reverse_start: clock(Target::Slot(Slot::ReverseStart)),
             reverse_end: clock(Target::Slot(Slot::ReverseEnd)),
             nat: Nat::Silent,
+            totalled,
             is_icmp_in_port: has_ports && !has(Target::Number(Number::IcmpType)),
             has_sampling_rate: has(Target::Number(Number::SamplingRate)),
             is_by_initiator: by_initiator(RESPONDER_OCTETS) || by_initiator(RESPONDER_PACKETS),
@@ -263,10 +288,8 @@ fn label_level(field: &FieldSpecifier) -> Option<usize> {
 /// initiator's (Huawei sends them beside counters of the flow itself), the rest of the other direction without any counter,
 /// an event's time without event, a frame's length without frame.
 fn drop_pointless(candidates: &mut Vec<Candidate>) {
-    let is_best = |all: &[Candidate], column: Target, element: u16| {
-        let of_column = all.iter().filter(|candidate| candidate.op.target.column() == column);
-        of_column.min_by_key(|candidate| candidate.class).is_some_and(|best| best.element == element)
-    };
+    let is_best =
+        |all: &[Candidate], column: Target, element: u16| best(all, column).is_some_and(|best| best.element == element);
     let octets_by_initiator = is_best(candidates, Target::Number(Number::Bytes), INITIATOR_OCTETS);
     let packets_by_initiator = is_best(candidates, Target::Number(Number::Packets), INITIATOR_PACKETS);
     candidates.retain(|candidate| match (candidate.enterprise, candidate.element) {

@@ -1,10 +1,11 @@
 //! Records of a data set as they came: boundaries, and each field's bytes. The row path; columns are filled elsewhere, from
 //! records that are taken apart while their ends are found.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::header::Header;
 use crate::template::{FieldSpecifier, Kind, Template, VARIABLE};
+use crate::totals::Totals;
 use crate::wire::variable_at;
 
 /// One data record or options data record.
@@ -166,6 +167,8 @@ pub(crate) struct DataSet<'a> {
     pub(crate) bytes: &'a [u8],
     /// Templates for structured data in its records.
     pub(crate) sub_templates: SubTemplates<'a>,
+    /// What the exporter's flows have reported so far, where the template has totals.
+    pub(crate) totals: Option<&'a Mutex<Totals>>,
 }
 
 impl<'a> DataSet<'a> {

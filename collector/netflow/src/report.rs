@@ -114,6 +114,9 @@ events! {
     RecordRateZero "record_sampling_rate_zero" Noted;
     /// A row whose start or end cannot be; it was moved, and the row says so in its flags.
     TimeClamped "time_clamped" Noted;
+    /// A record whose counts are totals of a flow of which it is not known what it reported before; it counts whole, and its row says so
+    /// in its flags.
+    TotalUnknown "total_unknown" Noted;
     /// A list in a data record (RFC 6313) whose lengths do not fit each other, or nested too deep; the record was decoded.
     ListBroken "list_broken" Noted;
     /// A withdrawal of a template that is not known.
@@ -236,13 +239,14 @@ events! {
 const EVENTS: usize = Event::ALL.len();
 
 /// What happens only while columns are made.
-const OF_ROWS: [Event; 7] = [
+const OF_ROWS: [Event; 8] = [
     Event::ReverseRow,
     Event::NatEvent,
     Event::Translation,
     Event::InterfaceCounters,
     Event::RecordRateZero,
     Event::TimeClamped,
+    Event::TotalUnknown,
     Event::CountersTooShort,
 ];
 

@@ -3,7 +3,7 @@
 //! The decoder keeps nothing between datagrams. The keeper (lock-free and shared in the collector, a plain map in tests and
 //! in `collector decode`) decides about bounds, ageing and snapshots.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::columns::Address;
 use crate::header::Header;
@@ -11,6 +11,7 @@ use crate::options::{OptionKey, OptionValue, Options};
 use crate::sflow::Sample;
 use crate::skew::ClockSkew;
 use crate::template::{Kind, Template};
+use crate::totals::Totals;
 
 /// One stream of templates: an exporter's observation domain in one protocol version.
 ///
@@ -95,6 +96,11 @@ pub trait Store {
     /// A store that keeps no clocks knows of none that is steady.
     fn clock_skew(&mut self, _domain: &DomainKey, _skew_ms: i64, _received_ms: i64) -> ClockSkew {
         ClockSkew::Unsteady
+    }
+    /// What the flows of an exporter have reported so far, for records that tell totals received at `received_ms` (milliseconds since
+    /// 1970). `None` where nobody keeps that or there is no room: such records count whole, and their rows say so.
+    fn totals(&mut self, _exporter: &Address, _received_ms: i64) -> Option<Arc<Mutex<Totals>>> {
+        None
     }
     /// Hears of a sample of sFlow, of any kind.
     fn sampled(&mut self, _sample: &Sample<'_>) {}

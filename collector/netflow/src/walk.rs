@@ -145,7 +145,7 @@ impl<S: Store, K: Sink> Walk<'_, S, K> {
             self.report.count(Event::TrailingBytes);
         }
         let sub_templates = SubTemplates::default();
-        let set = DataSet { header, template_id: None, template, bytes: records.bytes, sub_templates };
+        let set = DataSet { header, template_id: None, template, bytes: records.bytes, sub_templates, totals: None };
         let taken = self.sink.data_set(&set, None);
         self.count(template.kind(), taken);
     }
@@ -198,8 +198,16 @@ impl<S: Store, K: Sink> Walk<'_, S, K> {
     /// Hands a data set to the sink, and takes up what it announces.
     fn take(&mut self, key: &TemplateKey, template: &Template, header: &Header, bytes: &[u8], to: To<K>) -> Taken {
         let options = self.store.options(&key.domain);
-        let set =
-            DataSet { header, template_id: Some(key.id), template, bytes, sub_templates: SubTemplates::default() };
+        let has_totals = template.plan().totalled.is_some();
+        let totals = if has_totals { self.store.totals(&key.domain.exporter, header.received_ms) } else { None };
+        let set = DataSet {
+            header,
+            template_id: Some(key.id),
+            template,
+            bytes,
+            sub_templates: SubTemplates::default(),
+            totals: totals.as_deref(),
+        };
         let store = RefCell::new(&mut *self.store);
         let find = |id| store.borrow_mut().template(&TemplateKey { id, ..*key });
         let with_lists = DataSet { sub_templates: SubTemplates(Some(&find)), ..set };

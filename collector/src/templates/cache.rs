@@ -3,14 +3,16 @@
 //! A cached answer holds as long as the generation of its exporter's shard stands. That a template is missing is not cached,
 //! so learning a new one invalidates nothing; that a domain announced nothing is, since nearly every data set asks for it.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 
+use netflow::columns::Address;
 use netflow::header::Header;
 use netflow::options::{OptionKey, OptionValue, Options};
 use netflow::skew::ClockSkew;
 use netflow::store::{DomainKey, Held, Learned, Store, TemplateKey};
 use netflow::template::{Kind, Template};
+use netflow::totals::Totals;
 
 use super::announced::Announced;
 use super::{Entry, Shared, touch};
@@ -120,6 +122,10 @@ impl Store for Cache {
 
     fn release(&mut self, key: &TemplateKey) -> Vec<Held> {
         self.shared.held.release(key, self.now)
+    }
+
+    fn totals(&mut self, exporter: &Address, received_ms: i64) -> Option<Arc<Mutex<Totals>>> {
+        self.shared.totals.of(exporter, received_ms)
     }
 
     fn decoded(&mut self, key: &TemplateKey, _: &Header, records: usize, _: bool) {

@@ -30,6 +30,8 @@ mod saved;
 pub mod snapshot;
 /// What the store has of each exporter.
 mod summary;
+/// What flows have reported so far.
+mod totals;
 /// Elements that no table names.
 mod unknown;
 
@@ -56,6 +58,8 @@ pub use room::Bounds;
 use room::{Exporters, Room};
 pub use snapshot::{SavedPosition, Snapshot};
 pub use summary::{OfDomain, OfExporter};
+use totals::Accounts;
+pub use totals::Bounds as TotalsBounds;
 pub use unknown::UnknownElement;
 
 /// Generation counters: exporters are spread over these, so that one exporter's changes leave most others' cache entries valid.
@@ -77,6 +81,8 @@ pub struct Settings {
     pub idle_expiry: Option<Duration>,
     /// How much of data sets without a template is held.
     pub held: HeldBounds,
+    /// How many flows are remembered for what they have reported so far.
+    pub totals: TotalsBounds,
 }
 
 impl Default for Settings {
@@ -86,6 +92,7 @@ impl Default for Settings {
             total: Bounds { templates: 131_072, fields: 4_194_304, option_values: 524_288 },
             idle_expiry: Some(Duration::from_secs(24 * 60 * 60)),
             held: HeldBounds::default(),
+            totals: TotalsBounds::default(),
         }
     }
 }
@@ -125,6 +132,7 @@ struct Shared {
     counters: Counters,
     changes: Changes,
     held: Held,
+    totals: Accounts,
     /// What templates that are gone counted of elements that no table names.
     past: unknown::Past,
 }
@@ -154,6 +162,7 @@ impl Templates {
             counters: Counters::default(),
             changes: Changes::default(),
             held: Held::new(settings.held),
+            totals: Accounts::new(settings.totals),
             past: unknown::Past::default(),
         }))
     }
@@ -187,6 +196,7 @@ impl Templates {
         self.0.counters.write(out);
         self.0.room.write(out);
         self.0.held.write(out);
+        self.0.totals.write(out);
         unknown::write(self.unknown_elements(), out);
     }
 
@@ -213,6 +223,7 @@ impl Templates {
 
     /// Forgets what has been idle for longer than the settings allow, as of `now` (seconds since 1970); how much that was.
     pub fn expire(&self, now: u64) -> usize {
+        self.0.totals.expire(now);
         self.0.expire(now)
     }
 

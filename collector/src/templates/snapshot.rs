@@ -2,7 +2,7 @@
 //!
 //! A file is a header of 32 bytes and an rkyv archive of [`Snapshot`] (little-endian, 32-bit relative pointers). Header, all
 //! little-endian: magic (8 bytes), format version (u32), CRC-32C of the body (u32), body length in bytes (u64), zeros (8 bytes).
-//! Of version 3, which knew no journal, the templates and option values are taken; a file of any other version is not converted:
+//! Of versions 3 and 4, which knew no journal and no running totals, what they have is taken; a file of any other version is not converted:
 //! exporters repeat their templates anyway. Compiled plans are not stored, a template is compiled again when it is put back.
 
 use std::collections::HashMap;
@@ -21,16 +21,18 @@ use rkyv::rancor::BoxedError;
 use rkyv::util::AlignedVec;
 
 use super::announced::Announced;
-use super::saved::SnapshotOf3;
 pub use super::saved::{
-    SavedClock, SavedDomain, SavedField, SavedOptions, SavedPosition, SavedSampling, SavedScope, SavedSet,
-    SavedTemplate, Snapshot,
+    SavedClock, SavedDomain, SavedField, SavedFlow, SavedOptions, SavedPosition, SavedSampling, SavedScope, SavedSet,
+    SavedTemplate, SavedTotals, Snapshot,
 };
+use super::saved::{SnapshotOf3, SnapshotOf4};
 use super::{Entry, Restored, Shared};
 
 const MAGIC: [u8; 8] = *b"nftmplts";
 /// Raised whenever [`Snapshot`] or anything in it changes.
 const FORMAT_VERSION: u32 = 5;
+/// The version before clocks and running totals were kept.
+const FORMAT_VERSION_4: u32 = 4;
 /// The version before there was a journal.
 const FORMAT_VERSION_3: u32 = 3;
 /// A multiple of 16, so that the body is as aligned as the buffer.
@@ -117,6 +119,7 @@ pub fn read(path: &Path) -> Result<Snapshot, Error> {
         return Err(unusable(Damage::Checksum));
     }
     let read = match version {
+        FORMAT_VERSION_4 => rkyv::from_bytes::<SnapshotOf4, BoxedError>(&body).map(Snapshot::from),
         FORMAT_VERSION_3 => rkyv::from_bytes::<SnapshotOf3, BoxedError>(&body).map(Snapshot::from),
         _ => rkyv::from_bytes::<Snapshot, BoxedError>(&body),
     };
@@ -169,7 +172,15 @@ pub(super) fn take(shared: &Shared, now: u64) -> Snapshot {
         shared.options.pin().iter().map(|(domain, announced)| save_options(*domain, announced)).collect();
     options.sort_unstable_by_key(|options| options.domain);
     let clocks = shared.clocks().iter().map(SavedClock::from).collect();
-    Snapshot { taken_at: now, templates, options, held: shared.held.all(), clocks, journals: Vec::new() }
+    Snapshot {
+        taken_at: now,
+        templates,
+        options,
+        held: shared.held.all(),
+        clocks,
+        totals: shared.totals.all(),
+        journals: Vec::new(),
+    }
 }
 
 /// Puts what the store lacks back into it, within its bounds.
@@ -223,6 +234,7 @@ pub(super) fn put_back(shared: &Shared, snapshot: &Snapshot) -> Restored {
         let domain = DomainKey::from(saved.domain);
         shared.shard(&domain.exporter).clocks().put_back(domain, saved.clock());
     }
+    shared.totals.put_back(&snapshot.totals);
     restored
 }
 
@@ -232,7 +244,7 @@ fn check_header(header: &[u8; HEADER_BYTES], file_bytes: u64) -> Result<(u32, u3
     if header[..8] != MAGIC {
         return Err(Damage::Magic);
     }
-    if !matches!(word(8), FORMAT_VERSION | FORMAT_VERSION_3) {
+    if !matches!(word(8), FORMAT_VERSION | FORMAT_VERSION_4 | FORMAT_VERSION_3) {
         return Err(Damage::Version { found: word(8) });
     }
     let body_bytes = u64::from(word(16)) | u64::from(word(20)) << 32;

@@ -1,13 +1,15 @@
 //! The worker's keeper of templates, which notes on the way what the ledger and the directory of exporters want to know.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use netflow::columns::Address;
 use netflow::header::Header;
 use netflow::options::{OptionKey, OptionValue, Options};
 use netflow::sflow::Sample;
 use netflow::skew::ClockSkew;
 use netflow::store::{DomainKey, Held, Learned, Store, TemplateKey};
 use netflow::template::{Kind, Template};
+use netflow::totals::Totals;
 
 use crate::exporters::Heard;
 use crate::ledger::{Book, Cell, Key, minute_of};
@@ -93,6 +95,10 @@ impl Store for Noted<'_> {
 
     fn release(&mut self, key: &TemplateKey) -> Vec<Held> {
         self.templates.release(key)
+    }
+
+    fn totals(&mut self, exporter: &Address, received_ms: i64) -> Option<Arc<Mutex<Totals>>> {
+        self.templates.totals(exporter, received_ms)
     }
 
     fn decoded(&mut self, key: &TemplateKey, header: &Header, records: usize, is_late: bool) {

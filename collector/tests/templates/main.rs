@@ -8,6 +8,8 @@ mod held;
 mod model;
 /// Several threads at once.
 mod threads;
+/// Running totals.
+mod totals;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -146,17 +146,19 @@ pub(crate) enum Slot {
     PoolName,
     /// When a NAT event happened, milliseconds since 1970.
     EventTime,
+    /// flowId (148), where counts are totals of a flow.
+    FlowId,
 }
 
 impl Slot {
     /// One bit for each slot.
-    pub(crate) const fn bit(self) -> u32 {
+    pub(crate) const fn bit(self) -> u64 {
         1 << (self as u32)
     }
 }
 
 /// Number of [`Slot`]s.
-pub(crate) const SLOTS: usize = 31;
+pub(crate) const SLOTS: usize = 32;
 
 /// Where a field goes, and how it is turned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

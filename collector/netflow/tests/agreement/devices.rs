@@ -42,7 +42,7 @@ fn check(name: &str, device: Device, sampling: u32, faults: Faults) {
     let mut decoded = Decoded::default();
     let mut flows = Vec::new();
     let mut knows_templates = device.protocol().is_none();
-    let mut refused = 0;
+    let (mut refused, mut repeated) = (0, 0);
     let mut deliver = |exported: &perf::Exported| {
         knows_templates |= exported.has_templates;
         decoded.feed(EXPORTER, &exported.payload);
@@ -61,10 +61,15 @@ fn check(name: &str, device: Device, sampling: u32, faults: Faults) {
     for (row, (found, expected)) in decoded.flows().iter().zip(&flows).enumerate() {
         // A rate that the record repeats is told of in the column of rates, which is compared below.
         let found = Flow { sampling_rate: expected.sampling_rate, ..found.clone() };
+        // The end of a connection that comes twice has nothing new.
+        let is_repeated = device == Device::AsaNsel && found.octets == 0 && faults.duplicate_per_mille > 0;
+        repeated += u64::from(is_repeated && expected.octets > 0);
+        let found = Flow { octets: if is_repeated { expected.octets } else { found.octets }, ..found };
         assert_eq!(found, *expected, "{name}, row {row}");
     }
     let columns = &decoded.tables.flows;
     assert_eq!(columns.len(), flows.len(), "{name}");
+    assert!(repeated <= path.account().duplicate_flows, "{name}: {repeated}");
     let has_rate = matches!(device, Device::NetFlow1 | Device::NetFlow7);
     let rate = if has_rate { 1 } else { u64::from(sampling) };
     assert!(columns.sampling_rate.iter().all(|found| *found == rate), "{name}: {:?}", columns.sampling_rate);

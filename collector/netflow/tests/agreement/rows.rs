@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use netflow::FlowColumns;
 use netflow::columns::{Address, SamplingSource};
-use perf::{Direction, Flow};
+use perf::{Direction, Flow, Template};
 
 /// One row. Its sampling rate is told if it came from the record.
 pub(crate) fn flow(columns: &FlowColumns, row: usize) -> Flow {
@@ -67,6 +67,16 @@ pub(crate) fn told(flow: &Flow, received_ms: i64) -> Flow {
     // An end in whole seconds may be cut off to before its start.
     let end_ms = if (0..1000).contains(&(start_ms - end_ms)) { start_ms } else { end_ms };
     Flow { start_ms: Some(start_ms.min(end_ms)), end_ms: Some(end_ms), sampler: 0, ..flow.clone() }
+}
+
+/// A flow without its counts where they are totals, what of them is new depending on the reports before.
+pub(crate) fn without_totals(template: &Template, flow: Flow) -> Flow {
+    let is_total = |total: u16| template.fields.iter().any(|field| (field.enterprise, field.element) == (0, total));
+    Flow {
+        octets: if is_total(85) { 0 } else { flow.octets },
+        packets: if is_total(86) { 0 } else { flow.packets },
+        ..flow
+    }
 }
 
 /// Unspecified addresses of both versions are none.

@@ -18,7 +18,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::generate::{flows, template};
-use crate::rows::told;
+use crate::rows::{told, without_totals};
 use crate::{Decoded, EXPORT_MS, RECEIVED_MS, config};
 
 const CLOCK: Clock = Clock { export_ms: EXPORT_MS, uptime_ms: 10_000_000 };
@@ -84,6 +84,7 @@ fn datagrams() -> impl Strategy<Value = Vec<(Stream, Vec<Action>)>> {
 #[derive(Default)]
 struct Model {
     templates: BTreeMap<(Stream, u16), Template>,
+    templates_of_rows: Vec<Template>,
     /// The first byte of a record's exporter stands for it.
     rows: Vec<(Address, u32, u16, Flow)>,
     records: Vec<Vec<Vec<u8>>>,
@@ -115,7 +116,9 @@ impl Model {
                 for flow in flows(*seed, *count, CLOCK) {
                     let flow = carried(protocol, template, &flow);
                     let values = values(protocol, template, CLOCK, &flow, &mut random);
-                    self.rows.push((address(stream.0), stream.2, *id, told(&flow, RECEIVED_MS)));
+                    let row = without_totals(template, told(&flow, RECEIVED_MS));
+                    self.rows.push((address(stream.0), stream.2, *id, row));
+                    self.templates_of_rows.push(template.clone());
                     self.records.push(values.iter().map(|value| value.bytes.clone()).collect());
                     records.push(values);
                 }
@@ -167,7 +170,8 @@ proptest! {
         let found: Vec<_> = (0..columns.len())
             .map(|row| (columns.exporter[row], columns.domain[row], columns.template_id[row]))
             .zip(decoded.flows())
-            .map(|((exporter, domain, id), flow)| (exporter, domain, id, flow))
+            .zip(&model.templates_of_rows)
+            .map(|(((exporter, domain, id), flow), template)| (exporter, domain, id, without_totals(template, flow)))
             .collect();
         prop_assert_eq!(found, model.rows);
         prop_assert_eq!(records, model.records);

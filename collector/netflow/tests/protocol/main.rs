@@ -9,8 +9,10 @@ mod encoder;
 mod decoded;
 
 mod agents;
+mod any_order;
 mod clocks;
 mod columns;
+mod connections;
 mod directions;
 mod firewall;
 mod kept;
@@ -20,6 +22,7 @@ mod sampling;
 mod sections;
 mod templates;
 mod times;
+mod totals;
 mod translations;
 
 use netflow::columns::Address;
