@@ -130,6 +130,19 @@ impl<T> PrefixMap<T> {
         self.lengths.iter().find_map(|length| length.values.get(&(address & mask(length.bits))))
     }
 
+    /// The value of the longest prefix that holds one of two addresses; of two as long, that of the first.
+    #[must_use]
+    pub fn get_of_either(&self, first: &Address, second: &Address) -> Option<&T> {
+        if first == second {
+            return self.get(first);
+        }
+        let [first, second] = [first, second].map(|address| u128::from(Ipv6Addr::from(*address)));
+        self.lengths.iter().find_map(|length| {
+            let get = |address: u128| length.values.get(&(address & mask(length.bits)));
+            get(first).or_else(|| get(second))
+        })
+    }
+
     /// The value of the longest prefix that holds all of `prefix`, which may be that one itself.
     #[must_use]
     pub fn covering(&self, prefix: Prefix) -> Option<&T> {

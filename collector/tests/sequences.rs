@@ -2,7 +2,7 @@
 //! the model knows to be so.
 
 use collector::exporters::Unit;
-use collector::exporters::sequence::{Change, Heard, Stream};
+use collector::exporters::sequence::{Change, Heard, Place, Stream};
 use netflow::{Datagram, MapStore, Report, Tables};
 use perf::faults::Sent;
 use perf::{Device, Exported, Exporter, Fate, Faults, Path, Settings};
@@ -58,11 +58,13 @@ impl Follower {
         };
         let unit = Unit::of_version(message.version).expect("a version with sequence numbers");
         let found = &mut self.found;
-        self.stream.get_or_insert_with(|| Stream::new(unit)).take(&heard, 0, &mut |_, change, count| match change {
-            Change::Missing(_) => found.missing += count,
-            Change::Reordered => found.reordered += count,
-            Change::Duplicate => found.duplicates += count,
-            Change::Restart => found.restarts += count,
+        self.stream.get_or_insert_with(|| Stream::new(unit)).take(&heard, Place::default(), &mut |_, change, count| {
+            match change {
+                Change::Missing(_) => found.missing += count,
+                Change::Reordered => found.reordered += count,
+                Change::Duplicate => found.duplicates += count,
+                Change::Restart => found.restarts += count,
+            }
         });
     }
 }
@@ -156,7 +158,7 @@ fn a_sequence_that_counts_something_else_is_recognised() {
                 uptime_ms: Some(number * 1000),
                 received_ms: START_MS,
             };
-            stream.take(&heard, 0, &mut |_, _, count| sum += count.abs() * i64::from(number > 40));
+            stream.take(&heard, Place::default(), &mut |_, _, count| sum += count.abs() * i64::from(number > 40));
         }
         assert_eq!(stream.unit(), (unit, unit == standard), "{name}");
         assert_eq!(sum, 0, "{name}: nothing is amiss once it is recognised");
@@ -177,7 +179,8 @@ fn what_cannot_be_counted_is_not_missing() {
             uptime_ms: None,
             received_ms: START_MS,
         };
-        stream.take(&heard, 3, &mut |minute, change, count| found.push((minute, change, count)));
+        let place = Place { minute: 3, by: 1 };
+        stream.take(&heard, place, &mut |place, change, count| found.push((place.minute, change, count)));
     }
     assert_eq!(found, [(3, Change::Missing(Unit::Records), 10)]);
 }
@@ -199,7 +202,7 @@ fn datagrams_from_before_the_first_are_late() {
             uptime_ms: None,
             received_ms: START_MS + after_ms,
         };
-        stream.take(&heard, 0, &mut |_, change, count| match change {
+        stream.take(&heard, Place::default(), &mut |_, change, count| match change {
             Change::Missing(_) => found.missing += count,
             Change::Reordered => found.reordered += count,
             Change::Duplicate => found.duplicates += count,

@@ -34,7 +34,7 @@ impl Case for Booked {
         for number in 0..DATAGRAMS {
             let exporter = self.exporters[number / TRAIN % self.exporters.len()];
             self.book.received(Arrival::Ring, exporter, 1400, NOW_MS);
-            self.book.decoded(exporter, NOW_MS, std::hint::black_box(&outcome));
+            self.book.decoded(exporter, exporter, NOW_MS, std::hint::black_box(&outcome));
         }
         self.account.take_received(0, &mut self.book, NOW_MS, RingDrops::default());
         DATAGRAMS

@@ -168,12 +168,15 @@ impl Rows for Block {
 
     fn provenance(&self, table: usize) -> Option<Provenance<'_>> {
         let Tables { flows, nat_events, interface_counters } = &self.decoded;
-        let (exporters, domains) = match table {
-            0 => (&flows.exporter[..], &flows.domain[..]),
-            1 => (&nat_events.exporter[..], &nat_events.domain[..]),
-            _ => (&interface_counters.exporter[..], &interface_counters.domain[..]),
+        let (exporters, agents, domains) = match table {
+            0 => (&flows.exporter[..], flows.agents(), &flows.domain[..]),
+            1 => (&nat_events.exporter[..], &nat_events.agent[..], &nat_events.domain[..]),
+            _ => {
+                let counters = interface_counters;
+                (&counters.exporter[..], &counters.agent[..], &counters.domain[..])
+            }
         };
-        Some(Provenance { exporters, domains, received_ms: self.received_ms(table)? })
+        Some(Provenance { exporters, agents, domains, received_ms: self.received_ms(table)? })
     }
 }
 

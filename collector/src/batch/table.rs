@@ -67,6 +67,8 @@ pub trait Rows: fmt::Debug + Send + Sync {
 pub struct Provenance<'a> {
     /// Exporter address.
     pub exporters: &'a [Address],
+    /// Address of the device; the same slice where every device is its own exporter.
+    pub agents: &'a [Address],
     /// Observation domain.
     pub domains: &'a [u32],
     /// When the datagram was received, milliseconds since 1970.

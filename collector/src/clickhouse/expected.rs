@@ -18,7 +18,8 @@ pub(super) struct Expected {
 struct Table {
     engine: String,
     partition_key: String,
-    sorting_key: String,
+    /// The keys it had, oldest first.
+    sorting_keys: Vec<String>,
     /// Name and the types it had, oldest first.
     columns: Vec<(String, Vec<String>)>,
 }
@@ -53,13 +54,15 @@ impl Expected {
                     table.partition_key = key.to_owned();
                 }
                 if let Some(key) = line.strip_prefix("ORDER BY ") {
-                    let inside = key.strip_prefix('(').and_then(|key| key.strip_suffix(')'));
-                    table.sorting_key = inside.unwrap_or(key).to_owned();
+                    table.sorting_keys = vec![inside(key)];
                 }
             }
         }
         let Some(table) = name_after("ALTER TABLE ").and_then(|name| self.tables.get_mut(name)) else { return };
         for line in statement.lines().map(str::trim) {
+            if let Some(key) = line.strip_prefix("MODIFY ORDER BY ") {
+                table.sorting_keys.push(inside(key));
+            }
             if let Some((column, kind)) = line.strip_prefix("ADD COLUMN IF NOT EXISTS ").and_then(column) {
                 table.columns.push((column, vec![kind]));
             }
@@ -96,13 +99,13 @@ impl Table {
     fn is_begun(&self, found: &Found) -> bool {
         let fits =
             |(name, kinds): &(String, Vec<String>)| found.columns.get(name).is_none_or(|kind| kinds.contains(kind));
-        self.engine_difference(found).is_none()
+        self.engine_difference(self, found).is_none()
             && self.columns.iter().all(fits)
             && self.columns.first().is_some_and(|(name, _)| found.columns.contains_key(name))
     }
 
     fn difference(&self, last: &Self, found: &Found) -> Option<String> {
-        if let Some(difference) = self.engine_difference(found) {
+        if let Some(difference) = self.engine_difference(last, found) {
             return Some(difference);
         }
         for (index, (name, kinds)) in last.columns.iter().enumerate() {
@@ -121,20 +124,30 @@ impl Table {
         None
     }
 
-    fn engine_difference(&self, found: &Found) -> Option<String> {
+    fn engine_difference(&self, last: &Self, found: &Found) -> Option<String> {
         // A distributed table has the keys of none; a replicated one has those of its kind.
         if found.engine == "Distributed" {
             return None;
         }
         let engine = found.engine.trim_start_matches("Replicated").trim_start_matches("Shared");
+        let from = self.sorting_keys.len().saturating_sub(1);
+        let allowed = last.sorting_keys.get(from..).unwrap_or(&self.sorting_keys);
+        let none = String::new();
+        let sorting_key = allowed.iter().find(|key| **key == found.sorting_key).or(allowed.first()).unwrap_or(&none);
         let pairs = [
             ("engine", engine, &self.engine),
             ("partition key", &found.partition_key, &self.partition_key),
-            ("sorting key", &found.sorting_key, &self.sorting_key),
+            ("sorting key", &found.sorting_key, sorting_key),
         ];
         let (what, is, must) = pairs.into_iter().find(|(_, is, must)| is != must)?;
         Some(format!("its {what} is {is}, not {must}"))
     }
+}
+
+/// A key without its parentheses.
+fn inside(key: &str) -> String {
+    let key = key.trim_end_matches([',', ';']);
+    key.strip_prefix('(').and_then(|key| key.strip_suffix(')')).unwrap_or(key).to_owned()
 }
 
 /// Name and type of a column's definition.

@@ -29,7 +29,7 @@ pub struct ExportersArgs {
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub metrics: Option<SocketAddr>,
 
-    /// Only the exporters of this address or prefix
+    /// Only the exporters that send from this address or prefix, or that call themselves by it
     #[arg(long, value_name = "PREFIX")]
     pub exporter: Option<Prefix>,
 
@@ -44,6 +44,10 @@ Examples:
   collector exporters --exporter 192.0.2.0/24
   collector exporters --json | jq '.exporters[] | select(.loss_per_mille > 1)'
 
+A line for each device: behind a relay or address translation several share the
+address that they send from, and AGENT is what a device calls itself. A relay's
+own line counts all that it sends.
+
 Columns: LOSS in per mille of what was sent, by sequence numbers over the last
 quarter of an hour; CLOCK the exporter's clock less the collector's.";
 
@@ -57,7 +61,7 @@ pub(super) fn run(args: &ExportersArgs, cli: &Cli) -> anyhow::Result<()> {
     };
     let mut report = ask(address)?;
     if let Some(prefix) = &args.exporter {
-        report.exporters.retain(|status| prefix.holds(status.exporter));
+        report.exporters.retain(|status| prefix.holds(status.exporter) || prefix.holds(status.agent));
     }
     let mut out = Output::new();
     if args.json {
@@ -108,6 +112,7 @@ fn print(report: &Report, out: &mut impl std::io::Write) -> std::io::Result<()> 
     }
     let head = [
         "EXPORTER",
+        "AGENT",
         "NAME",
         "VERSION",
         "DATAGRAMS/S",
@@ -152,7 +157,7 @@ fn print_remedy(remedy: &Remedy, out: &mut impl std::io::Write) -> std::io::Resu
     }
 }
 
-fn row(status: &Status, now_ms: i64) -> [String; 10] {
+fn row(status: &Status, now_ms: i64) -> [String; 11] {
     let mut versions: Vec<&str> = status.domains.iter().map(|domain| domain.version.as_str()).collect();
     versions.sort_unstable();
     versions.dedup();
@@ -160,6 +165,7 @@ fn row(status: &Status, now_ms: i64) -> [String; 10] {
     let or_none = |text: String| if text.is_empty() { "-".to_owned() } else { text };
     [
         status.exporter.to_string(),
+        if status.agent == status.exporter { "-".to_owned() } else { status.agent.to_string() },
         or_none(printable(&status.name)),
         or_none(versions.join(", ")),
         format!("{:.1}", status.datagrams_per_second),

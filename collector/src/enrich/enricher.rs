@@ -1,7 +1,7 @@
 //! Fills a block's columns that the exporter did not: one worker's part of enrichment, column by column.
 
-use netflow::Text;
 use netflow::columns::Address;
+use netflow::{Tables, Text};
 
 use super::geo::Geo;
 use super::interner;
@@ -93,9 +93,11 @@ impl Enricher {
         }
         let [of_flows, of_nat_events, of_counters] = &mut self.exporters;
         let Block { decoded, exporter_name, nat_exporter_name, counters_exporter_name, .. } = block;
-        fill_names(&decoded.flows.exporter, names, of_flows, exporter_name);
-        fill_names(&decoded.nat_events.exporter, names, of_nat_events, nat_exporter_name);
-        fill_names(&decoded.interface_counters.exporter, names, of_counters, counters_exporter_name);
+        let Tables { flows, nat_events, interface_counters } = &*decoded;
+        fill_names((&flows.exporter, flows.agents()), names, of_flows, exporter_name);
+        fill_names((&nat_events.exporter, &nat_events.agent), names, of_nat_events, nat_exporter_name);
+        let of = (&interface_counters.exporter[..], &interface_counters.agent[..]);
+        fill_names(of, names, of_counters, counters_exporter_name);
         self.rates.load().apply(&mut block.decoded.flows, done[0]);
         let first = done[0].min(rows[0]);
         let flows = &block.decoded.flows;
@@ -136,18 +138,26 @@ impl Dictionaries {
     }
 }
 
-/// Names the exporters that come after those which are named already.
-fn fill_names(exporters: &[Address], names: &Names, memo: &mut ExporterMemo, column: &mut Text) {
+/// Names the exporters, each a sender and a device, that come after those which are named already.
+fn fill_names(
+    (exporters, agents): (&[Address], &[Address]),
+    names: &Names,
+    memo: &mut ExporterMemo,
+    column: &mut Text,
+) {
     let done = column.keys().len();
     column.resize(exporters.len().max(done));
     if names.is_empty() {
         return;
     }
+    let are_told = !std::ptr::eq(exporters, agents);
     let mut row = done;
-    while let Some(exporter) = exporters.get(row) {
+    while let (Some(exporter), Some(agent)) = (exporters.get(row), agents.get(row)) {
         // An exporter's records come some dozens at a time.
-        let run = exporters[row..].iter().take_while(|other| *other == exporter).count();
-        let key = memo.get(exporter, || column.key(names.get(exporter)));
+        let rest = exporters[row..].iter().zip(&agents[row..]);
+        let is_same = |(sender, of): &(&Address, &Address)| *sender == exporter && (!are_told || *of == agent);
+        let run = rest.take_while(is_same).count();
+        let key = memo.get((exporter, agent), || column.key(names.of_exporter(exporter, agent)));
         if key != 0 {
             column.keys_mut()[row..row + run].fill(key);
         }

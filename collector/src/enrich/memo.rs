@@ -36,9 +36,12 @@ pub(super) struct NetworkKeys {
 #[derive(Debug, Default)]
 pub(super) struct NetworkMemo(Vec<Option<NetworkKeys>>);
 
-/// The keys of exporters' names in this block.
+/// The keys of exporters' names in this block, by sender and device.
 #[derive(Debug)]
-pub(super) struct ExporterMemo(Box<[Option<(Address, u32)>]>);
+pub(super) struct ExporterMemo(Box<[Option<Named>]>);
+
+/// A sender and a device, and the key of their name.
+type Named = ([Address; 2], u32);
 
 impl Default for PlaceKeys {
     fn default() -> Self {
@@ -121,14 +124,14 @@ impl ExporterMemo {
 
     /// The key of an exporter's name, made by `make` if it is not known.
     #[inline]
-    pub(super) fn get(&mut self, exporter: &Address, make: impl FnOnce() -> u32) -> u32 {
-        let folded = u128::from_be_bytes(*exporter);
+    pub(super) fn get(&mut self, (sender, agent): (&Address, &Address), make: impl FnOnce() -> u32) -> u32 {
+        let folded = u128::from_be_bytes(*agent);
         let folded = (folded >> 64) as u64 ^ folded as u64;
         let hash = (folded ^ folded >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let slot = &mut self.0[(hash >> 32) as usize % EXPORTER_SLOTS];
         match slot {
-            Some((known, key)) if known == exporter => *key,
-            other => other.insert((*exporter, make())).1,
+            Some(([known_sender, known_agent], key)) if known_sender == sender && known_agent == agent => *key,
+            other => other.insert(([*sender, *agent], make())).1,
         }
     }
 

@@ -1,4 +1,5 @@
-//! Names of exporters, from the configuration: by address or by prefix, the longest prefix wins.
+//! Names of exporters, from the configuration: by address or by prefix, the longest prefix wins. It may hold the device's own address
+//! or that which its datagrams come from; of two as long, the device's counts.
 
 use netflow::columns::Address;
 
@@ -22,10 +23,10 @@ impl Names {
         self.0.is_empty()
     }
 
-    /// The name of an exporter; empty where none is configured.
+    /// The name of the exporter that sends from `sender` and calls itself `agent`; empty where none is configured.
     #[must_use]
-    pub fn get(&self, exporter: &Address) -> &str {
-        self.0.get(exporter).map_or("", |name| name)
+    pub fn of_exporter(&self, sender: &Address, agent: &Address) -> &str {
+        self.0.get_of_either(agent, sender).map_or("", |name| name)
     }
 }
 
@@ -38,8 +39,24 @@ mod tests {
         let prefix = |text: &str| text.parse::<Prefix>().expect("a prefix");
         let names = Names::new([(prefix("192.0.2.0/24"), "lab".to_owned()), (prefix("192.0.2.9"), "edge".to_owned())]);
         for (exporter, name) in [("192.0.2.9", "edge"), ("192.0.2.8", "lab"), ("192.0.3.8", ""), ("::1", "")] {
-            assert_eq!(names.get(&prefix(exporter).first()), name, "{exporter}");
+            let exporter = prefix(exporter).first();
+            assert_eq!(names.of_exporter(&exporter, &exporter), name, "{exporter:?}");
         }
-        assert_eq!(Names::default().get(&[0; 16]), "");
+        assert_eq!(Names::default().of_exporter(&[0; 16], &[1; 16]), "");
+    }
+
+    #[test]
+    fn the_longer_prefix_of_sender_and_device_counts() {
+        let prefix = |text: &str| text.parse::<Prefix>().expect("a prefix");
+        let names = [("0.0.0.0/0", "any"), ("203.0.113.9", "gateway"), ("10.1.0.0/16", "site"), ("10.1.0.7", "switch")];
+        let names = Names::new(names.map(|(address, name)| (prefix(address), name.to_owned())));
+        for (sender, agent, name) in [
+            ("203.0.113.9", "10.1.0.7", "switch"),
+            ("203.0.113.9", "10.1.0.8", "gateway"),
+            ("203.0.113.8", "10.1.0.8", "site"),
+            ("203.0.113.8", "198.51.100.1", "any"),
+        ] {
+            assert_eq!(names.of_exporter(&prefix(sender).first(), &prefix(agent).first()), name, "{sender} {agent}");
+        }
     }
 }

@@ -33,8 +33,8 @@ impl Sampling {
     }
 }
 
-/// The configured sampling of all exporters; made once, never changed. The longest prefix that holds an exporter's address
-/// wins, also for interfaces it does not name.
+/// The configured sampling of all exporters; made once, never changed. The longest prefix that holds the device's own address or
+/// that which its datagrams come from wins, also for interfaces it does not name; of two as long, the device's.
 #[derive(Debug, Clone, Default)]
 pub struct SamplingRates(PrefixMap<Sampling>);
 
@@ -50,13 +50,13 @@ impl SamplingRates {
         if self.0.is_empty() {
             return;
         }
-        let mut run: Option<(Address, Option<&Sampling>)> = None;
+        let mut run: Option<([Address; 2], Option<&Sampling>)> = None;
         for row in from..flows.len() {
             // An exporter's records come some dozens at a time.
-            let exporter = flows.exporter[row];
+            let [exporter, agent] = [flows.exporter[row], flows.agents()[row]];
             let sampling = match run {
-                Some((known, sampling)) if known == exporter => sampling,
-                _ => run.insert((exporter, self.0.get(&exporter))).1,
+                Some((known, sampling)) if known == [exporter, agent] => sampling,
+                _ => run.insert(([exporter, agent], self.0.get_of_either(&agent, &exporter))).1,
             };
             let Some(sampling) = sampling else { continue };
             if !sampling.overrides && flows.sampling_source[row] != SamplingSource::None as u8 {

@@ -64,7 +64,7 @@ pub fn advice(status: &Status, now_ms: i64) -> Vec<Advice> {
     if status.flow_records > 0 && !status.sampling.is_empty() && status.sampling.iter().all(|one| one.source == "none")
     {
         let question = "tells no sampling rate: 1 is assumed, which is right if it counts every packet".to_owned();
-        say(Weight::Question, question, remedies::sampling(exporter));
+        say(Weight::Question, question, remedies::sampling(status.agent));
     }
     let is_recent = |last_ms: Option<i64>| last_ms.is_some_and(|last_ms| now_ms - last_ms < RECENT_MS);
     let refuses = is_recent(status.last_refused_ms);
@@ -109,6 +109,13 @@ pub fn advice(status: &Status, now_ms: i64) -> Vec<Advice> {
         let more = if status.unknown_elements.len() > 5 { ", ..." } else { "" };
         let fault = format!("sends elements that no column takes: {}{more}", names.join(", "));
         say(Weight::Question, fault, remedies::elements());
+    }
+    if status.agents_refused > 0 && is_recent(status.last_agents_refused_ms) {
+        let fault = format!(
+            "speaks for too many devices: {} times what it told to be of another was taken as its own",
+            status.agents_refused
+        );
+        say(Weight::Fault, fault, remedies::agents());
     }
     if now_ms - status.last_seen_ms >= SILENT_MS {
         say(
@@ -186,6 +193,9 @@ mod tests {
     fn healthy() -> Status {
         Status {
             exporter: std::net::Ipv4Addr::new(192, 0, 2, 1).into(),
+            agent: std::net::Ipv4Addr::new(192, 0, 2, 1).into(),
+            agents_refused: 0,
+            last_agents_refused_ms: None,
             name: String::new(),
             first_seen_ms: NOW - 1_000_000,
             last_seen_ms: NOW,
@@ -289,6 +299,10 @@ mod tests {
                 Box::new(|status| status.unknown_elements = vec![Element { enterprise: 9, element: 1, records: 5 }]),
                 "9/1",
             ),
+            (
+                Box::new(|status| (status.agents_refused, status.last_agents_refused_ms) = (8, Some(NOW))),
+                "too many devices: 8 times",
+            ),
             (Box::new(|status| status.last_seen_ms = NOW - 900_000), "silent for 15 min"),
         ]
     }
@@ -328,7 +342,7 @@ mod tests {
         for address in ["192.0.2.1", "2001:db8::7"] {
             for (spoil, expected) in spoiled() {
                 let mut status = healthy();
-                status.exporter = address.parse().unwrap();
+                (status.exporter, status.agent) = (address.parse().unwrap(), address.parse().unwrap());
                 spoil(&mut status);
                 for remedy in advice(&status, NOW).into_iter().flat_map(|found| found.remedies) {
                     let Remedy::Configuration(_, text) = remedy else { continue };

@@ -9,7 +9,10 @@ use foldhash::fast::RandomState;
 use netflow::columns::Address;
 
 use super::exporter::Exporter;
+use super::identity::Identity;
+use super::routes::Routes;
 use crate::front_door::Refusal;
+use crate::ledger::Agents;
 use crate::metrics::{Counter, Exposition};
 
 /// Parts with a lock each, so that workers seldom meet.
@@ -29,6 +32,8 @@ pub struct Directory(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
+    agents: Agents,
+    routes: Routes,
     shards: [Mutex<Shard>; SHARDS],
     hasher: RandomState,
     evicted: Counter,
@@ -38,10 +43,10 @@ struct Inner {
 
 #[derive(Debug, Default)]
 struct Shard {
-    entries: HashMap<Address, Arc<Entry>, RandomState>,
+    entries: HashMap<Identity, Arc<Entry>, RandomState>,
     established: usize,
     /// Strangers in the order in which they came; some have become established since.
-    strangers: VecDeque<Address>,
+    strangers: VecDeque<Identity>,
     /// When idle exporters may be looked for again: it is a walk through all of them.
     look_again_ms: i64,
 }
@@ -70,8 +75,22 @@ impl Entry {
 }
 
 impl Directory {
+    /// An empty directory of exporters, which speak for these devices.
+    #[must_use]
+    pub fn new(agents: Agents) -> Self {
+        Self(Arc::new(Inner { agents, ..Inner::default() }))
+    }
+
+    pub(super) fn agents(&self) -> &Agents {
+        &self.0.agents
+    }
+
+    pub(super) fn routes(&self) -> &Routes {
+        &self.0.routes
+    }
+
     /// The entry of an exporter, made where there is none.
-    pub(super) fn entry(&self, exporter: &Address) -> Arc<Entry> {
+    pub(super) fn entry(&self, exporter: &Identity) -> Arc<Entry> {
         let mut shard = self.shard(exporter);
         if let Some(entry) = shard.entries.get(exporter) {
             return Arc::clone(entry);
@@ -88,7 +107,7 @@ impl Directory {
     }
 
     /// The exporter has sent something that decodes: it keeps its place. `now_ms` is the time, milliseconds since 1970.
-    pub(super) fn establish(&self, exporter: &Address, now_ms: i64) {
+    pub(super) fn establish(&self, exporter: &Identity, now_ms: i64) {
         let mut shard = self.shard(exporter);
         if shard.established >= ESTABLISHED_MAX && now_ms >= shard.look_again_ms {
             shard.look_again_ms = now_ms + LOOK_INTERVAL_MS;
@@ -108,7 +127,7 @@ impl Directory {
     /// Datagrams that the front door refused in the kernel.
     pub fn refused(&self, exporter: &Address, refusal: Refusal, count: u64, now_ms: i64) {
         if count > 0 && *exporter != crate::ledger::NOBODY {
-            self.entry(exporter).lock().refused(refusal, count, now_ms);
+            self.entry(&Identity::of_sender(*exporter)).lock().refused(refusal, count, now_ms);
         }
     }
 
@@ -116,15 +135,13 @@ impl Directory {
         self.0.sampling_changes.add(changes);
     }
 
-    /// All exporters, by address.
-    pub(super) fn all(&self) -> Vec<(Address, Arc<Entry>)> {
+    /// All exporters, by sender and device.
+    pub(super) fn all(&self) -> Vec<(Identity, Arc<Entry>)> {
         let shards = self.0.shards.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner));
         let mut all: Vec<_> = shards
-            .flat_map(|shard| {
-                shard.entries.iter().map(|(address, entry)| (*address, Arc::clone(entry))).collect::<Vec<_>>()
-            })
+            .flat_map(|shard| shard.entries.iter().map(|(of, entry)| (*of, Arc::clone(entry))).collect::<Vec<_>>())
             .collect();
-        all.sort_unstable_by_key(|(address, _)| *address);
+        all.sort_unstable_by_key(|(of, _)| *of);
         all
     }
 
@@ -147,34 +164,33 @@ impl Directory {
         out.counter("collector_sampling_changes_total", help, &[], self.0.sampling_changes.get());
     }
 
-    fn shard(&self, exporter: &Address) -> MutexGuard<'_, Shard> {
-        let number = self.0.hasher.hash_one(exporter) as usize % SHARDS;
+    fn shard(&self, exporter: &Identity) -> MutexGuard<'_, Shard> {
+        let number = self.0.hasher.hash_one(exporter.sender) as usize % SHARDS;
         self.0.shards[number].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Shard {
-    fn remove_stranger(&mut self, address: &Address) -> bool {
-        if self.entries.get(address).is_none_or(|entry| entry.is_established()) {
+    fn remove_stranger(&mut self, of: &Identity) -> bool {
+        if self.entries.get(of).is_none_or(|entry| entry.is_established()) {
             return false;
         }
-        self.remove(address);
+        self.remove(of);
         true
     }
 
     fn remove_idle(&mut self, oldest_ms: i64) -> u64 {
         let is_idle = |entry: &Entry| entry.is_established() && entry.lock().last_ms < oldest_ms;
-        let idle: Vec<Address> =
-            self.entries.iter().filter(|(_, entry)| is_idle(entry)).map(|(address, _)| *address).collect();
-        for address in &idle {
-            self.remove(address);
+        let idle: Vec<Identity> = self.entries.iter().filter(|(_, entry)| is_idle(entry)).map(|(of, _)| *of).collect();
+        for of in &idle {
+            self.remove(of);
         }
         self.established -= idle.len();
         idle.len() as u64
     }
 
-    fn remove(&mut self, address: &Address) {
-        if let Some(entry) = self.entries.remove(address) {
+    fn remove(&mut self, of: &Identity) {
+        if let Some(entry) = self.entries.remove(of) {
             entry.is_gone.store(true, Ordering::Relaxed);
         }
     }
@@ -184,10 +200,10 @@ impl Shard {
 mod tests {
     use super::*;
 
-    fn address(number: u32) -> Address {
+    fn address(number: u32) -> Identity {
         let mut address = [0xfd; 16];
         address[..4].copy_from_slice(&number.to_be_bytes());
-        address
+        Identity::of_sender(address)
     }
 
     #[test]

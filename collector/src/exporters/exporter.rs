@@ -1,23 +1,23 @@
 //! One exporter: what it sends, how its sequences go, what its data sets wait for.
 
-use std::collections::HashMap;
-
+use netflow::columns::Address;
 use netflow::skew::{ClockSkew, TOLERANCE_MS};
 use netflow::store::TemplateKey;
-use netflow::{Event, Outcome};
+use netflow::{Event, Message, Outcome};
 
+use super::identity::Identity;
+use super::line::{Note, SourceKey, cell};
 use super::news::Told;
 use super::rate::{Loss, Rate};
+use super::routes::{Routes, Shared, SubAgent, lock};
 use super::sampling::Rates;
-use super::sequence::{self, Change, Stream};
+use super::sequence::{self, Change, Place, Stream};
 use super::unit::Unit;
 use crate::front_door::Refusal;
-use crate::ledger::{Cell, minute_of};
+use crate::ledger::minute_of;
 
 /// Streams of datagrams that are followed for one exporter: one for each version and observation domain.
 const STREAMS_MAX: usize = 64;
-/// sFlow data sources that are followed for one exporter.
-const SOURCES_MAX: usize = 256;
 /// Missing templates that are named for one exporter.
 const WAITING_MAX: usize = 16;
 /// After so long without a data set of a template nobody waits for it any more.
@@ -43,8 +43,7 @@ pub(super) struct Waiting {
 /// A sample of sFlow, as far as its sequence goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SampleHeard {
-    /// Sub-agent, kind of sample, type and index of the data source.
-    pub(super) source: (u32, u8, u32, u32),
+    pub(super) source: SourceKey,
     pub(super) sequence: u32,
     /// Samples that the exporter lost itself, a total.
     pub(super) drops: Option<u32>,
@@ -55,7 +54,7 @@ pub(super) struct SampleHeard {
 pub(super) struct Followed {
     pub(super) version: u8,
     pub(super) domain: u32,
-    pub(super) stream: Option<Stream>,
+    pub(super) sequence: Sequence,
     pub(super) last_ms: i64,
     /// What is done about its clock.
     pub(super) clock: ClockSkew,
@@ -63,10 +62,26 @@ pub(super) struct Followed {
     skew_ms: Option<f64>,
 }
 
+/// The sequence numbers of a stream.
 #[derive(Debug, Clone)]
-struct Source {
-    stream: Stream,
-    drops: Option<u32>,
+pub(super) enum Sequence {
+    /// There are none.
+    None,
+    /// Those of an observation domain.
+    Own(Stream),
+    /// Those of a sub-agent, which others may carry datagrams of too; nothing before its first datagram is taken.
+    Shared(Option<Shared>),
+}
+
+/// A datagram and what came of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Datagram<'a> {
+    pub(super) of: Identity,
+    pub(super) bytes: usize,
+    pub(super) received_ms: i64,
+    pub(super) outcome: &'a Outcome,
+    /// Its samples, of sFlow.
+    pub(super) samples: &'a [SampleHeard],
 }
 
 /// What is known of an exporter.
@@ -87,13 +102,12 @@ pub(super) struct Exporter {
     pub(super) rate_limited: u64,
     pub(super) last_refused_ms: Option<i64>,
     pub(super) rate: Rate,
-    pub(super) loss: Loss,
-    pub(super) restarts: i64,
+    loss: Loss,
+    restarts: i64,
     pub(super) uptime_ms: Option<u32>,
     pub(super) streams: Vec<Followed>,
     /// Datagrams of streams beyond the bound, whose sequences nobody follows.
     pub(super) unfollowed: u64,
-    sources: HashMap<(u32, u8, u32, u32), Source, foldhash::fast::RandomState>,
     pub(super) sampling: Rates,
     pub(super) waiting: Vec<Waiting>,
     /// What the log said of it.
@@ -101,18 +115,10 @@ pub(super) struct Exporter {
 }
 
 impl Exporter {
-    /// Takes one datagram; `book` takes what its sequence tells: minute, cell, count.
-    pub(super) fn heard(
-        &mut self,
-        bytes: usize,
-        received_ms: i64,
-        outcome: &Outcome,
-        book: &mut impl FnMut(u32, Cell, i64),
-    ) {
-        if self.first_ms == 0 {
-            self.first_ms = received_ms;
-        }
-        self.last_ms = self.last_ms.max(received_ms);
+    /// Takes one datagram; `note` takes what its sequence tells.
+    pub(super) fn heard(&mut self, datagram: &Datagram<'_>, routes: &Routes, note: Note<'_>) {
+        let Datagram { bytes, received_ms, outcome, .. } = *datagram;
+        self.seen(received_ms);
         self.datagrams += 1;
         self.bytes += bytes as u64;
         self.flow_records += u64::from(outcome.flow_records);
@@ -129,8 +135,9 @@ impl Exporter {
         }
         let Some(message) = outcome.message else { return };
         self.uptime_ms = message.uptime_ms.or(self.uptime_ms);
-        let Some(followed) = self.stream(message.version, message.domain) else {
-            self.unfollowed += 1;
+        let Self { streams, loss, restarts, unfollowed, .. } = self;
+        let Some(followed) = stream(streams, message.version, message.domain) else {
+            *unfollowed += 1;
             return;
         };
         followed.last_ms = received_ms;
@@ -147,69 +154,41 @@ impl Exporter {
             uptime_ms: message.uptime_ms,
             received_ms,
         };
-        self.follow(message.version, message.domain, &heard, book);
+        match &mut followed.sequence {
+            Sequence::None => {}
+            Sequence::Own(stream) => follow(stream, &datagram.of.sender, &heard, (loss, restarts), note),
+            Sequence::Shared(line) => follow_shared(line, datagram, &message, &heard, routes, note),
+        }
     }
 
-    fn follow(&mut self, version: u8, domain: u32, heard: &sequence::Heard, book: &mut impl FnMut(u32, Cell, i64)) {
-        let Self { streams, loss, restarts, .. } = self;
-        let found = streams.iter_mut().find(|followed| followed.version == version && followed.domain == domain);
-        let Some(stream) = found.and_then(|followed| followed.stream.as_mut()) else { return };
-        let now = minute_of(heard.received_ms);
-        let units = stream.take(heard, now, &mut |minute, change, count| {
-            match change {
-                Change::Missing(_) => loss.add(minute, 0, count),
-                Change::Restart => *restarts += count,
-                Change::Reordered | Change::Duplicate => {}
+    /// Takes rows that a record tells to be of this device, in datagrams of another.
+    pub(super) fn relayed(&mut self, version: u8, domain: u32, rows: u64, received_ms: i64) {
+        self.seen(received_ms);
+        self.flow_records += rows;
+        self.rate.add(received_ms, 0, rows);
+        if let Some(followed) = stream(&mut self.streams, version, domain) {
+            followed.last_ms = received_ms;
+        }
+    }
+
+    fn seen(&mut self, now_ms: i64) {
+        if self.first_ms == 0 {
+            self.first_ms = now_ms;
+        }
+        self.last_ms = self.last_ms.max(now_ms);
+    }
+
+    /// What came and what did not, and how often a sequence began anew, by all its sequence numbers.
+    pub(super) fn losses(&self) -> (Loss, i64) {
+        let mut all = (self.loss, self.restarts);
+        for followed in &self.streams {
+            if let Sequence::Shared(Some(line)) = &followed.sequence {
+                let line = lock(line);
+                all.0.merge(&line.loss);
+                all.1 += line.restarts;
             }
-            book(minute, cell(change), count);
-        });
-        loss.add(now, i64::from(units), 0);
-    }
-
-    fn stream(&mut self, version: u8, domain: u32) -> Option<&mut Followed> {
-        let found = self.streams.iter().position(|one| one.version == version && one.domain == domain);
-        if let Some(index) = found {
-            return self.streams.get_mut(index);
         }
-        if self.streams.len() >= STREAMS_MAX {
-            return None;
-        }
-        let stream = Unit::of_version(version).map(Stream::new);
-        self.streams.push(Followed { version, domain, stream, last_ms: 0, clock: ClockSkew::Small, skew_ms: None });
-        self.streams.last_mut()
-    }
-
-    /// Takes one sFlow sample of a datagram. Reordering and duplicates are those of its datagram.
-    pub(super) fn sampled(&mut self, sample: &SampleHeard, received_ms: i64, book: &mut impl FnMut(u32, Cell, i64)) {
-        if self.sources.len() >= SOURCES_MAX && !self.sources.contains_key(&sample.source) {
-            return;
-        }
-        let new = || Source { stream: Stream::new(Unit::Samples), drops: None };
-        let source = self.sources.entry(sample.source).or_insert_with(new);
-        let heard = sequence::Heard {
-            sequence: sample.sequence,
-            records: 1,
-            flow_records: 1,
-            is_complete: true,
-            export_ms: None,
-            uptime_ms: None,
-            received_ms,
-        };
-        let minute = minute_of(received_ms);
-        source.stream.take(&heard, minute, &mut |minute, change, count| {
-            if matches!(change, Change::Missing(_)) {
-                book(minute, Cell::MissingSamples, count);
-            }
-        });
-        let Some(drops) = sample.drops else { return };
-        let more = source.drops.map_or(0, |before| drops.wrapping_sub(before).cast_signed());
-        if more >= 0 {
-            source.drops = Some(drops);
-            book(minute, Cell::ExporterDrops, i64::from(more));
-        } else if source.drops.is_some_and(|before| drops < before / 2) {
-            // The exporter restarted, and so did its count.
-            source.drops = Some(drops);
-        }
+        all
     }
 
     pub(super) fn refused(&mut self, refusal: Refusal, count: u64, now_ms: i64) {
@@ -218,10 +197,7 @@ impl Exporter {
             Refusal::RateLimited => self.rate_limited += count,
         }
         self.last_refused_ms = Some(now_ms);
-        self.last_ms = self.last_ms.max(now_ms);
-        if self.first_ms == 0 {
-            self.first_ms = now_ms;
-        }
+        self.seen(now_ms);
     }
 
     /// A data set waits for a template, or was given up for want of it.
@@ -262,14 +238,66 @@ impl Followed {
     }
 }
 
-/// The cell of the ledger that a change is counted in.
-fn cell(change: Change) -> Cell {
-    match change {
-        Change::Missing(Unit::Datagrams) => Cell::MissingDatagrams,
-        Change::Missing(Unit::Samples) => Cell::MissingSamples,
-        Change::Missing(Unit::Records | Unit::FlowRecords | Unit::Nothing) => Cell::MissingRecords,
-        Change::Reordered => Cell::Reordered,
-        Change::Duplicate => Cell::Duplicates,
-        Change::Restart => Cell::Restarts,
+/// Follows a datagram in its sender's own sequence.
+fn follow(
+    stream: &mut Stream,
+    sender: &Address,
+    heard: &sequence::Heard,
+    (loss, restarts): (&mut Loss, &mut i64),
+    note: Note<'_>,
+) {
+    let now = Place { minute: minute_of(heard.received_ms), by: 0 };
+    let units = stream.take(heard, now, &mut |place, change, count| {
+        match change {
+            Change::Missing(_) => loss.add(place.minute, 0, count),
+            Change::Restart => *restarts += count,
+            Change::Reordered | Change::Duplicate => {}
+        }
+        note(*sender, place.minute, cell(change), count);
+    });
+    loss.add(now.minute, i64::from(units), 0);
+}
+
+/// Follows a datagram, and its samples, in the sequence of its sub-agent.
+fn follow_shared(
+    line: &mut Option<Shared>,
+    datagram: &Datagram<'_>,
+    message: &Message,
+    heard: &sequence::Heard,
+    routes: &Routes,
+    note: Note<'_>,
+) {
+    let Identity { sender, agent } = datagram.of;
+    let sub_agent = SubAgent { agent, version: message.version, number: message.domain };
+    let found = routes.line(&sub_agent, &sender, heard, line.as_ref(), note);
+    let mut followed = lock(&found);
+    followed.take(&sender, heard, note);
+    for sample in datagram.samples {
+        followed.sampled(&sender, sample, datagram.received_ms, note);
     }
+    drop(followed);
+    *line = Some(found);
+}
+
+/// The stream of a version and domain, made where there is none; nothing where there are too many.
+fn stream(streams: &mut Vec<Followed>, version: u8, domain: u32) -> Option<&mut Followed> {
+    let found = streams.iter().position(|one| one.version == version && one.domain == domain);
+    if let Some(index) = found {
+        return streams.get_mut(index);
+    }
+    if streams.len() >= STREAMS_MAX {
+        return None;
+    }
+    let sequence = match Unit::of_version(version) {
+        None => Sequence::None,
+        Some(_) if is_of_sub_agents(version) => Sequence::Shared(None),
+        Some(unit) => Sequence::Own(Stream::new(unit)),
+    };
+    streams.push(Followed { version, domain, sequence, last_ms: 0, clock: ClockSkew::Small, skew_ms: None });
+    streams.last_mut()
+}
+
+/// Whether a version is one of sFlow, whose datagrams tell whose they are.
+fn is_of_sub_agents(version: u8) -> bool {
+    version > 100
 }

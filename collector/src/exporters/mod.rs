@@ -1,6 +1,6 @@
 //! The exporters that send: what each is, how well it does, and what is wrong with it.
 //!
-//! A bounded directory that all workers write and `GET /exporters` reads. An exporter that has sent something that decodes
+//! An exporter is who sends, and the device that this is said to be of: see [`Identity`]. A bounded directory that all workers write and `GET /exporters` reads. An exporter that has sent something that decodes
 //! cannot be pushed out by newcomers, so a flood of forged addresses finds its own end. Not here: the account of datagrams
 //! (`crate::ledger`), templates, and what the front door lets through.
 
@@ -12,12 +12,18 @@ mod directory;
 mod exporter;
 /// Numbers that were passed over.
 mod gaps;
+/// Who an exporter is.
+mod identity;
+/// The sequence of a sub-agent, whoever carries it.
+mod line;
 /// What the log says of exporters.
 mod news;
 /// How often something happens, lately.
 mod rate;
 /// What an operator does about each fault.
 pub mod remedies;
+/// Which sequence a datagram is followed in.
+mod routes;
 /// Sampling rates in force.
 mod sampling;
 /// Sequence numbers.
@@ -30,6 +36,7 @@ mod unit;
 mod view;
 
 pub use directory::Directory;
+pub use identity::Identity;
 pub use news::News;
 pub use unit::Unit;
 pub use view::{Heard, View};

@@ -6,10 +6,9 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use netflow::columns::Address;
-
 use super::directory::Directory;
 use super::exporter::Exporter;
+use super::identity::Identity;
 use super::status::version_name;
 use crate::enrich::Names;
 
@@ -57,22 +56,25 @@ impl News {
                 "more was to be said of exporters than is logged: `collector exporters` shows all"
             );
         }
-        for (address, said) in self.gather(directory, now_ms) {
-            let exporter: IpAddr = Ipv6Addr::from(address).to_canonical();
-            let name = Some(names.get(&address)).filter(|name| !name.is_empty());
+        for (of, said) in self.gather(directory, now_ms) {
+            let exporter: IpAddr = Ipv6Addr::from(of.sender).to_canonical();
+            // Where it is another than the sender.
+            let agent =
+                (of.agent != of.sender).then(|| tracing::field::display(Ipv6Addr::from(of.agent).to_canonical()));
+            let name = Some(names.of_exporter(&of.sender, &of.agent)).filter(|name| !name.is_empty());
             match said {
                 Said::First { version } => {
-                    tracing::info!(%exporter, name, version, "an exporter sends for the first time since the start");
+                    tracing::info!(%exporter, agent, name, version, "an exporter sends for the first time since the start");
                 }
                 Said::Malformed { datagrams, fault } => {
-                    tracing::warn!(%exporter, name, datagrams, fault, "an exporter's datagrams break their protocol");
+                    tracing::warn!(%exporter, agent, name, datagrams, fault, "an exporter's datagrams break their protocol");
                 }
                 Said::Waiting { version, domain, template, sets } => tracing::warn!(
-                    %exporter, name, version, domain, template, sets,
+                    %exporter, agent, name, version, domain, template, sets,
                     "an exporter's data sets wait for a template that does not come"
                 ),
                 Said::Refused { datagrams, reason } => {
-                    tracing::warn!(%exporter, name, datagrams, reason, "an exporter's datagrams are refused");
+                    tracing::warn!(%exporter, agent, name, datagrams, reason, "an exporter's datagrams are refused");
                 }
             }
         }
@@ -88,15 +90,15 @@ impl News {
         Some(std::mem::take(&mut self.left_out)).filter(|left_out| *left_out > 0)
     }
 
-    fn gather(&mut self, directory: &Directory, now_ms: i64) -> Vec<(Address, Said)> {
+    fn gather(&mut self, directory: &Directory, now_ms: i64) -> Vec<(Identity, Said)> {
         let mut all = Vec::new();
-        for (address, entry) in directory.all() {
+        for (of, entry) in directory.all() {
             let class = usize::from(!entry.is_established());
             let mut locked = entry.lock();
             for said in news_of(&mut locked, class == 0, now_ms) {
                 if self.said[class] < LINES[class] {
                     self.said[class] += 1;
-                    all.push((address, said));
+                    all.push((of, said));
                 } else {
                     self.left_out += 1;
                 }
@@ -145,10 +147,10 @@ mod tests {
 
     const NOW: i64 = 1_700_000_000_000;
 
-    fn address(number: u32) -> Address {
+    fn address(number: u32) -> Identity {
         let mut address = [0; 16];
         address[12..].copy_from_slice(&number.to_be_bytes());
-        address
+        Identity::of_sender(address)
     }
 
     #[test]

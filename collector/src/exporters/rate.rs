@@ -65,6 +65,13 @@ impl Loss {
         }
     }
 
+    /// Adds what another counted.
+    pub(super) fn merge(&mut self, other: &Self) {
+        for (minute, received, missing) in other.minutes {
+            self.add(minute, received, missing);
+        }
+    }
+
     /// Units missing of a thousand sent; nothing where nothing was sent lately.
     pub(super) fn per_mille(&self, now: u32) -> Option<f64> {
         let recent = self.minutes.iter().filter(|(minute, ..)| now.saturating_sub(*minute) < LOSS_MINUTES as u32);

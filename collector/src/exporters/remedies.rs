@@ -112,6 +112,13 @@ pub(super) fn allow(exporter: IpAddr) -> Vec<Remedy> {
     vec![Configuration("if it is an exporter of yours, let it in", allowed)]
 }
 
+pub(super) fn agents() -> Vec<Remedy> {
+    lines(&[(
+        "exporter",
+        "a relay of very many devices: let them send from addresses of their own, or over several relays; of none: its datagrams are forged",
+    )])
+}
+
 pub(super) fn sequence() -> Vec<Remedy> {
     lines(&[("exporter", "a quirk of its firmware, and nothing to do: loss is measured in the unit that it counts")])
 }

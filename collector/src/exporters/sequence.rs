@@ -15,6 +15,8 @@ const RUN_RESTART: usize = 4;
 const STRAGGLERS_MAX: u8 = 4;
 /// How long after the first datagram of a stream earlier ones may come: they waited in a UDP socket when the rings were opened.
 const START_MS: i64 = 5_000;
+/// How far ahead another sender's number may be to go on.
+const NEARLY: i32 = 4_096;
 /// Changes that can be taken back if the sequence turns out to count something else.
 const PROBATION_MAX: usize = 64;
 
@@ -31,8 +33,39 @@ pub enum Change {
     Restart,
 }
 
-/// Takes a change: the minute (since 1970) it belongs to, what, and how many; fewer than none where it is taken back.
-pub type Note<'a> = &'a mut dyn FnMut(u32, Change, i64);
+/// Where something is counted, so that it can be taken back there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The minute of the receipt of what told it, since 1970.
+    pub minute: u32,
+    /// Which of several senders sent that, by a number of the caller's.
+    pub by: u8,
+}
+
+/// Takes a change: where it belongs to, what, and how many; fewer than none where it is taken back.
+pub type Note<'a> = &'a mut dyn FnMut(Place, Change, i64);
+
+/// How a number stands to those that came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It is the next, or one that was missing.
+    Exact,
+    /// Others before it are missing.
+    Ahead,
+    /// It is behind those that came.
+    Behind,
+    /// The counter begins anew, or it is another one.
+    Breaks,
+}
+
+/// How another sender's number goes on in a sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GoesOn {
+    /// It is the next, or one that is missing.
+    Exactly,
+    /// A little ahead.
+    Nearly,
+}
 
 /// What a datagram or sample says about its stream.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +86,14 @@ pub struct Heard {
     pub received_ms: i64,
 }
 
+impl Heard {
+    /// A sample of a data source.
+    #[must_use]
+    pub fn of_sample(sequence: u32, received_ms: i64) -> Self {
+        Self { sequence, records: 1, flow_records: 1, is_complete: true, export_ms: None, uptime_ms: None, received_ms }
+    }
+}
+
 /// One counter of an exporter.
 #[derive(Debug, Clone)]
 pub struct Stream {
@@ -68,13 +109,13 @@ pub struct Stream {
     gaps: Gaps,
     newest_export_ms: i64,
     boot_ms: Option<u32>,
-    /// Datagrams behind all that came: where the next of them would go on, and the minutes they were counted in.
+    /// Datagrams behind all that came: where the next of them would go on, and where they were counted.
     run_next: u32,
-    run: Vec<u32>,
+    run: Vec<Place>,
     stragglers: u8,
     last: Option<(u32, [u32; Unit::COUNT])>,
     votes: Votes,
-    probation: Vec<(u32, Change, i64)>,
+    probation: Vec<(Place, Change, i64)>,
 }
 
 impl Stream {
@@ -106,17 +147,17 @@ impl Stream {
         (self.unit, self.unit == self.standard)
     }
 
-    /// Follows one datagram; `minute` is that of its receipt. Returns how many units it brought.
-    pub fn take(&mut self, heard: &Heard, minute: u32, note: Note<'_>) -> u32 {
+    /// Follows one datagram, which is counted at `place`. Returns how many units it brought.
+    pub fn take(&mut self, heard: &Heard, place: Place, note: Note<'_>) -> u32 {
         self.recognise(heard, note);
         let units = self.unit.of(heard);
         if self.unit == Unit::Nothing {
             return units;
         }
         let mut kept = Vec::new();
-        self.follow(heard, units, minute, &mut |minute, change, count| {
-            kept.push((minute, change, count));
-            note(minute, change, count);
+        self.follow(heard, units, place, &mut |place, change, count| {
+            kept.push((place, change, count));
+            note(place, change, count);
         });
         if !self.votes.is_settled() && self.probation.len() < PROBATION_MAX {
             self.probation.append(&mut kept);
@@ -124,7 +165,7 @@ impl Stream {
         units
     }
 
-    fn follow(&mut self, heard: &Heard, units: u32, minute: u32, note: Note<'_>) {
+    fn follow(&mut self, heard: &Heard, units: u32, place: Place, note: Note<'_>) {
         if !self.is_started {
             self.first.get_or_insert((heard.sequence, heard.received_ms));
             return self.begin(heard, units);
@@ -136,16 +177,16 @@ impl Stream {
         let boot = self.boot_moved(heard);
         if boot < -BOOT_JITTER_MS && self.stragglers < STRAGGLERS_MAX {
             self.stragglers += 1;
-            return note(minute, Change::Reordered, 1);
+            return note(place, Change::Reordered, 1);
         }
         let (back_max, ahead_max) = self.unit.jumps();
         if boot > BOOT_JITTER_MS || ahead < -back_max || ahead > ahead_max {
-            return self.restart(heard, units, minute, note);
+            return self.restart(heard, units, place, note);
         }
         if ahead > 0 {
             if !self.is_loose {
-                self.gaps.push(self.next, ahead.cast_unsigned(), minute);
-                note(minute, Change::Missing(self.unit), i64::from(ahead));
+                self.gaps.push(self.next, ahead.cast_unsigned(), place);
+                note(place, Change::Missing(self.unit), i64::from(ahead));
             }
             return self.advance(heard, units);
         }
@@ -155,29 +196,65 @@ impl Stream {
         let is_exact = heard.is_complete || self.unit == Unit::Datagrams;
         if let Some((counted_in, filled)) = self.gaps.fill(heard.sequence, is_exact.then_some(units)) {
             note(counted_in, Change::Missing(self.unit), -i64::from(filled));
-            return note(minute, Change::Reordered, 1);
+            return note(place, Change::Reordered, 1);
         }
-        self.fall_behind(heard, units, minute, note);
+        self.fall_behind(heard, units, place, note);
     }
 
     /// A number that came before: once more, or from a counter that began anew.
-    fn fall_behind(&mut self, heard: &Heard, units: u32, minute: u32, note: Note<'_>) {
+    fn fall_behind(&mut self, heard: &Heard, units: u32, place: Place, note: Note<'_>) {
         let is_later = heard.export_ms.is_some_and(|export_ms| export_ms > self.newest_export_ms);
         if !is_later && self.is_before_first(heard) {
-            return note(minute, Change::Reordered, 1);
+            return note(place, Change::Reordered, 1);
         }
         if heard.sequence != self.run_next {
             self.run.clear();
         }
         self.run_next = heard.sequence.wrapping_add(units);
         if !is_later && self.run.len() + 1 < RUN_RESTART {
-            self.run.push(minute);
-            return note(minute, Change::Duplicate, 1);
+            self.run.push(place);
+            return note(place, Change::Duplicate, 1);
         }
-        for counted_in in std::mem::take(&mut self.run) {
-            note(counted_in, Change::Duplicate, -1);
+        self.take_back_run(note);
+        self.restart(heard, units, place, note);
+    }
+
+    /// What looked like datagrams that came twice was not.
+    pub fn take_back_run(&mut self, note: Note<'_>) {
+        for counted_at in std::mem::take(&mut self.run) {
+            note(counted_at, Change::Duplicate, -1);
         }
-        self.restart(heard, units, minute, note);
+    }
+
+    /// How a number stands to those that came, which [`Stream::take`] takes as what this says.
+    #[must_use]
+    pub fn standing(&self, heard: &Heard) -> Standing {
+        let ahead = heard.sequence.wrapping_sub(self.next).cast_signed();
+        if !self.is_started || self.unit == Unit::Nothing || ahead == 0 {
+            return Standing::Exact;
+        }
+        let boot = self.boot_moved(heard);
+        let (back_max, ahead_max) = self.unit.jumps();
+        match ahead {
+            _ if boot < -BOOT_JITTER_MS && self.stragglers < STRAGGLERS_MAX => Standing::Behind,
+            _ if boot > BOOT_JITTER_MS || ahead < -back_max || ahead > ahead_max => Standing::Breaks,
+            1.. => Standing::Ahead,
+            _ if self.gaps.holds(heard.sequence) => Standing::Exact,
+            _ if heard.sequence == self.run_next && self.run.len() + 1 >= RUN_RESTART => Standing::Breaks,
+            _ => Standing::Behind,
+        }
+    }
+
+    /// Whether a number of another sender goes on here: of the same start of the exporter, and where numbers are awaited.
+    #[must_use]
+    pub fn goes_on(&self, heard: &Heard) -> Option<GoesOn> {
+        let ahead = heard.sequence.wrapping_sub(self.next).cast_signed();
+        let is_same_start = self.boot_moved(heard).abs() <= BOOT_JITTER_MS;
+        if !self.is_started || !is_same_start || ahead > NEARLY {
+            return None;
+        }
+        let is_exact = ahead == 0 || ahead < 0 && self.gaps.holds(heard.sequence);
+        if is_exact { Some(GoesOn::Exactly) } else { (ahead > 0).then_some(GoesOn::Nearly) }
     }
 
     /// Whether the stream began a moment ago, with a datagram that is later than this one.
@@ -187,8 +264,8 @@ impl Stream {
         })
     }
 
-    fn restart(&mut self, heard: &Heard, units: u32, minute: u32, note: Note<'_>) {
-        note(minute, Change::Restart, 1);
+    fn restart(&mut self, heard: &Heard, units: u32, place: Place, note: Note<'_>) {
+        note(place, Change::Restart, 1);
         self.first = None;
         self.begin(heard, units);
     }
@@ -231,8 +308,8 @@ impl Stream {
             }
             return;
         };
-        for (minute, change, count) in self.probation.drain(..) {
-            note(minute, change, -count);
+        for (place, change, count) in self.probation.drain(..) {
+            note(place, change, -count);
         }
         self.unit = unit;
         self.is_started = false;

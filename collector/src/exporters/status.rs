@@ -2,13 +2,13 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use netflow::columns::Address;
 use netflow::skew::ClockSkew;
 use serde::{Deserialize, Serialize};
 
 use super::directory::Directory;
-use super::exporter::{Exporter, Followed};
-use super::sequence::Stream;
+use super::exporter::{Exporter, Followed, Sequence};
+use super::identity::Identity;
+use super::routes::lock;
 use crate::ledger::minute_of;
 
 /// All exporters at one moment.
@@ -16,7 +16,7 @@ use crate::ledger::minute_of;
 pub struct Report {
     /// When this was told, milliseconds since 1970.
     pub now_ms: i64,
-    /// Sorted by address.
+    /// Sorted by sender and device.
     pub exporters: Vec<Status>,
     /// Interfaces at which datagrams to our ports only pass by.
     #[serde(default)]
@@ -61,6 +61,14 @@ impl PassingBy {
 pub struct Status {
     /// Address that its datagrams come from.
     pub exporter: IpAddr,
+    /// The device that they are of: what it calls itself, else the same address.
+    pub agent: IpAddr,
+    /// How often something counted as its own because it speaks for too many devices.
+    #[serde(default)]
+    pub agents_refused: u64,
+    /// When that last happened, milliseconds since 1970.
+    #[serde(default)]
+    pub last_agents_refused_ms: Option<i64>,
     /// Its name in the configuration; empty where there is none.
     pub name: String,
     /// When its first datagram came, milliseconds since 1970.
@@ -175,18 +183,26 @@ impl Directory {
     /// What is known of all exporters. What others keep (names, templates, unknown elements) is left empty.
     #[must_use]
     pub fn report(&self, now_ms: i64) -> Report {
-        let exporters = self.all().into_iter().filter_map(|(address, entry)| {
+        let exporters = self.all().into_iter().filter_map(|(of, entry)| {
             let exporter = entry.lock().clone();
-            (exporter.first_ms > 0).then(|| status(&address, &exporter, now_ms))
+            (exporter.first_ms > 0).then(|| {
+                let refused = self.agents().refused(&of.sender).filter(|_| of.sender == of.agent);
+                let (agents_refused, last_agents_refused_ms) = refused.map_or((0, None), |(n, ms)| (n, Some(ms)));
+                Status { agents_refused, last_agents_refused_ms, ..status(&of, &exporter, now_ms) }
+            })
         });
         Report { now_ms, exporters: exporters.collect(), passing_by: Vec::new() }
     }
 }
 
-fn status(address: &Address, exporter: &Exporter, now_ms: i64) -> Status {
+fn status(of: &Identity, exporter: &Exporter, now_ms: i64) -> Status {
+    let (loss, restarts) = exporter.losses();
     let (datagrams_per_second, flows_per_second) = exporter.rate.per_second(now_ms);
     Status {
-        exporter: Ipv6Addr::from(*address).to_canonical(),
+        exporter: Ipv6Addr::from(of.sender).to_canonical(),
+        agent: Ipv6Addr::from(of.agent).to_canonical(),
+        agents_refused: 0,
+        last_agents_refused_ms: None,
         name: String::new(),
         first_seen_ms: exporter.first_ms,
         last_seen_ms: exporter.last_ms,
@@ -199,8 +215,8 @@ fn status(address: &Address, exporter: &Exporter, now_ms: i64) -> Status {
         templates: 0,
         sampling: sampling(exporter),
         sampling_changes: exporter.sampling.changes,
-        loss_per_mille: exporter.loss.per_mille(minute_of(now_ms)),
-        restarts: exporter.restarts,
+        loss_per_mille: loss.per_mille(minute_of(now_ms)),
+        restarts,
         clock_skew_ms: exporter.streams.iter().filter_map(Followed::skew_ms).max_by_key(|skew_ms| skew_ms.abs()),
         uptime_ms: exporter.uptime_ms,
         waiting: waiting(exporter),
@@ -217,7 +233,11 @@ fn status(address: &Address, exporter: &Exporter, now_ms: i64) -> Status {
 }
 
 fn domain(followed: &Followed) -> Domain {
-    let unit = followed.stream.as_ref().map(Stream::unit);
+    let unit = match &followed.sequence {
+        Sequence::None | Sequence::Shared(None) => None,
+        Sequence::Own(stream) => Some(stream.unit()),
+        Sequence::Shared(Some(line)) => Some(lock(line).unit()),
+    };
     Domain {
         version: version_name(followed.version).to_owned(),
         domain: followed.domain,

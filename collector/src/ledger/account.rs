@@ -15,7 +15,7 @@ use super::rings::RingDrops;
 use super::rows::{Run, runs};
 use super::settle::{Quantity, Sides, settle};
 use super::sums::{Changes, Sums};
-use super::{Key, NOBODY, minute_of};
+use super::{Agents, Key, MINUTE_MS, NOBODY, minute_of};
 use crate::batch::Provenance;
 
 /// What the XDP program counted for an exporter in a minute that is over.
@@ -39,6 +39,7 @@ pub struct Account(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
+    agents: Agents,
     state: Mutex<State>,
     sums: Mutex<Sums>,
 }
@@ -67,7 +68,13 @@ impl Account {
             drops: RingDrops::default(),
             drops_read: vec![RingDrops::default(); workers],
         };
-        Self(Arc::new(Shared { state: Mutex::new(state), sums: Mutex::default() }))
+        Self(Arc::new(Shared { agents: Agents::default(), state: Mutex::new(state), sums: Mutex::default() }))
+    }
+
+    /// The devices that have rows of their own.
+    #[must_use]
+    pub fn agents(&self) -> &Agents {
+        &self.0.agents
     }
 
     /// Takes over what a worker received. Every frame of its rings that was received before `horizon_ms` is in it; `drops` is
@@ -106,7 +113,7 @@ impl Account {
         let mut cells = Cells::default();
         cells.add(Cell::SeenUdp, datagrams.cast_signed());
         cells.add(cell, datagrams.cast_signed());
-        self.lock().fresh.count(Key { exporter: NOBODY, domain: 0, minute: minute_of(now_ms) }, &cells);
+        self.lock().fresh.count(Key::of_sender(NOBODY, 0, minute_of(now_ms)), &cells);
     }
 
     /// Counts every row of a table in `cell`, which says what became of it. A row counts as decoded when that is known: until then
@@ -128,6 +135,8 @@ impl Account {
             if let Some(cell) = became {
                 cells.add(cell, rows.cast_signed());
             }
+            let agent = self.0.agents.of(&key.exporter, &key.agent, i64::from(key.minute) * MINUTE_MS);
+            let key = Key { agent, ..key };
             state.fresh.count(key, &cells);
         });
     }
@@ -145,7 +154,7 @@ impl Account {
                 cells.add(bytes_cell, refused.bytes.cast_signed());
                 cells.see_xdp(refused);
             }
-            state.fresh.count(Key { exporter: counted.exporter, domain: 0, minute: counted.minute }, &cells);
+            state.fresh.count(Key::of_sender(counted.exporter, 0, counted.minute), &cells);
             let sides = state.rings.entry(counted.minute).or_default().entry(counted.exporter).or_default();
             sides.steered.datagrams += counted.steered.datagrams;
             sides.steered.bytes += counted.steered.bytes;
@@ -216,7 +225,7 @@ impl State {
             let mut seen = Cells::default();
             seen.add(Cell::SeenUdp, datagrams);
             seen.add(Cell::SeenUdpBytes, bytes);
-            self.fresh.count(Key { domain: 0, ..key }, &seen);
+            self.fresh.count(Key::of_sender(key.exporter, 0, key.minute), &seen);
         }
         let received = Quantity {
             datagrams: cells.get(Cell::ReceivedXdp).cast_unsigned(),
@@ -243,7 +252,7 @@ impl State {
         let later = self.rings.split_off(&end_minute);
         for (minute, exporters) in std::mem::replace(&mut self.rings, later) {
             for (exporter, cells) in settle(exporters.into_iter().collect(), &mut self.drops) {
-                self.fresh.count(Key { exporter, domain: 0, minute }, &cells);
+                self.fresh.count(Key::of_sender(exporter, 0, minute), &cells);
             }
         }
     }
@@ -276,7 +285,7 @@ mod tests {
 
     fn hear(book: &mut Book, arrival: Arrival, exporter: Address, received_ms: i64, outcome: &Outcome) {
         book.received(arrival, exporter, 100, received_ms);
-        book.decoded(exporter, received_ms, outcome);
+        book.decoded(exporter, exporter, received_ms, outcome);
     }
 
     fn minute(exporter: Address, steered: u64, not_allowed: u64) -> KernelMinute {

@@ -46,15 +46,15 @@ impl Book {
             Arrival::Ring => (Cell::ReceivedXdp, Cell::ReceivedXdpBytes),
             Arrival::Socket => (Cell::ReceivedUdp, Cell::ReceivedUdpBytes),
         };
-        let cells = self.row(Key { exporter, domain: 0, minute: minute_of(received_ms) });
+        let cells = self.row(Key::of_sender(exporter, 0, minute_of(received_ms)));
         cells.add(received, 1);
         cells.add(received_bytes, bytes as i64);
     }
 
-    /// Counts a datagram that was decoded, as well as it could be.
-    pub fn decoded(&mut self, exporter: Address, received_ms: i64, outcome: &Outcome) {
+    /// Counts a datagram of a device that was decoded, as well as it could be.
+    pub fn decoded(&mut self, exporter: Address, agent: Address, received_ms: i64, outcome: &Outcome) {
         let domain = outcome.message.map_or(0, |message| message.domain);
-        let cells = self.row(Key { exporter, domain, minute: minute_of(received_ms) });
+        let cells = self.row(Key { exporter, agent, domain, minute: minute_of(received_ms) });
         match outcome.fault {
             None => cells.add(Cell::Decoded, 1),
             Some(fault) => cells.malformed(fault),
@@ -66,7 +66,7 @@ impl Book {
 
     /// Counts a datagram of a UDP socket that the front door refuses: `cell` is its count, `bytes_cell` that of its bytes.
     pub fn refused(&mut self, exporter: Address, bytes: usize, received_ms: i64, cell: Cell, bytes_cell: Cell) {
-        let cells = self.row(Key { exporter, domain: 0, minute: minute_of(received_ms) });
+        let cells = self.row(Key::of_sender(exporter, 0, minute_of(received_ms)));
         cells.add(Cell::SeenUdp, 1);
         cells.add(Cell::SeenUdpBytes, bytes as i64);
         cells.add(cell, 1);
@@ -132,7 +132,7 @@ mod tests {
     fn past_the_bound_counts_stand_under_nobody() {
         let mut book = Book { keys_max: 2, ..Book::default() };
         for number in [1, 2, 3, 4, 1, 3] {
-            book.decoded([number; 16], 60_000, &Outcome::default());
+            book.decoded([number; 16], [number; 16], 60_000, &Outcome::default());
         }
         assert_eq!(book.take_folded(), 3);
         let rows: Vec<_> =

@@ -21,6 +21,7 @@ impl Account {
             let help = "Malformed datagrams by the first fault in them.";
             out.counter("collector_ledger_faults_total", help, &[("fault", fault.label())], *count);
         }
+        self.agents().write(out);
         let help = "Times that something was counted under the exporter :: because too many exporters came at once.";
         out.counter("collector_ledger_folded_total", help, &[], folded);
         for (exporter, cells) in self.of_exporters(EXPORTERS_SHOWN) {

@@ -1,4 +1,4 @@
-//! The ledger: what became of every datagram, per exporter, observation domain and minute of receipt (UTC).
+//! The ledger: what became of every datagram, per exporter, device, observation domain and minute of receipt (UTC).
 //!
 //! Two equations hold for each exporter and minute once the minute is settled and its rows are stored or lost:
 //!
@@ -10,7 +10,8 @@
 //! So does `sets_held` = `sets_decoded_late` + `sets_expired` + `sets_evicted`, once none waits any more.
 //!
 //! What happens before a datagram is read has no observation domain and stands under domain 0, and so do datagrams without a
-//! readable header. Every count stands in one row alone, so sums over domains and sums over exporters are both right. What
+//! readable header; and it stands under the sender itself, whatever device it is of, as all does where no device is told. What is told
+//! of devices is a claim: see [`Agents`]. Every count stands in one row alone, so sums over domains and sums over exporters are both right. What
 //! cannot be put to one exporter (a socket's overflow, exporters past a bound) stands under the exporter `::`, as seen and as
 //! what became of it.
 //!
@@ -18,6 +19,8 @@
 
 /// The account of all workers.
 mod account;
+/// Which devices each sender speaks for.
+mod agents;
 /// A worker's account in plain integers.
 mod book;
 /// What is counted, by name.
@@ -36,6 +39,7 @@ mod sums;
 pub mod table;
 
 pub use account::{Account, KernelMinute};
+pub use agents::Agents;
 pub use book::{Arrival, Book};
 pub use cell::{Cell, Cells};
 pub use rings::RingDrops;
@@ -60,8 +64,10 @@ pub fn minute_of(ms: i64) -> u32 {
 /// One row's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key {
-    /// Exporter address.
+    /// Exporter address: source of the datagrams.
     pub exporter: Address,
+    /// The device that they are of; the exporter itself where none is told.
+    pub agent: Address,
     /// Observation domain; 0 for what has none.
     pub domain: u32,
     /// Minute of receipt, in minutes since 1970.
@@ -69,9 +75,15 @@ pub struct Key {
 }
 
 impl Key {
+    /// The row of what is the sender's own.
+    #[must_use]
+    pub fn of_sender(exporter: Address, domain: u32, minute: u32) -> Self {
+        Self { exporter, agent: exporter, domain, minute }
+    }
+
     /// The row that this is counted in where the exporter's own has no room.
     #[must_use]
     pub fn of_nobody(self) -> Self {
-        Self { exporter: NOBODY, domain: 0, ..self }
+        Self::of_sender(NOBODY, 0, self.minute)
     }
 }

@@ -1,4 +1,4 @@
-//! Rows by exporter, domain and minute: a table's columns are looked through for runs of the same.
+//! Rows by exporter, device, domain and minute: a table's columns are looked through for runs of the same.
 
 use netflow::columns::flags;
 
@@ -19,21 +19,27 @@ pub struct Run {
 /// Shows `take` the rows of a table by whose datagrams gave them; `flags` are those of flow records, if there are any. Rows of one
 /// datagram stand together, so there are few runs.
 pub fn runs(provenance: Provenance<'_>, flags: &[u8], take: &mut impl FnMut(Run)) {
-    let Provenance { exporters, domains, received_ms } = provenance;
+    let Provenance { exporters, agents, domains, received_ms } = provenance;
+    // Mostly nobody tells of another device: then these are the same cells, which need no second look.
+    let are_told = !std::ptr::eq(agents, exporters);
     let mut start = 0;
-    while let (Some(exporter), Some(domain), Some(received)) =
-        (exporters.get(start), domains.get(start), received_ms.get(start))
+    while let (Some(exporter), Some(agent), Some(domain), Some(received)) =
+        (exporters.get(start), agents.get(start), domains.get(start), received_ms.get(start))
     {
         let minute = minute_of(*received);
-        let rest = exporters[start..].iter().zip(&domains[start..]).zip(&received_ms[start..]);
+        let rest = exporters[start..].iter().zip(&agents[start..]).zip(&domains[start..]).zip(&received_ms[start..]);
         // A minute is divided out only where the time differs: the rows of a datagram share theirs.
         let length = rest
-            .take_while(|((other, other_domain), time)| {
-                *other == exporter && *other_domain == domain && (*time == received || minute_of(**time) == minute)
+            .take_while(|(((other, other_agent), other_domain), time)| {
+                *other == exporter
+                    && (!are_told || *other_agent == agent)
+                    && *other_domain == domain
+                    && (*time == received || minute_of(**time) == minute)
             })
             .count();
         let clamped = flags.iter().skip(start).take(length).filter(|flags| **flags & CLAMPED != 0).count() as u64;
-        take(Run { key: Key { exporter: *exporter, domain: *domain, minute }, rows: length as u64, clamped });
+        let key = Key { exporter: *exporter, agent: *agent, domain: *domain, minute };
+        take(Run { key, rows: length as u64, clamped });
         start += length;
     }
 }
@@ -44,6 +50,21 @@ const CLAMPED: u8 = flags::START_CLAMPED | flags::END_CLAMPED;
 mod tests {
     use super::*;
     use crate::batch::Block;
+
+    #[test]
+    fn runs_end_where_the_device_changes() {
+        let mut block = Block::default();
+        for (row, (exporter, agent)) in [(1, 7), (1, 7), (1, 8), (2, 8), (2, 2)].into_iter().enumerate() {
+            block.decoded.interface_counters.resize(row + 1);
+            block.decoded.interface_counters.exporter[row] = [exporter; 16];
+            block.decoded.interface_counters.agent[row] = [agent; 16];
+        }
+        let part = block.parts().nth(2).expect("counters");
+        let mut found = Vec::new();
+        let provenance = part.provenance().expect("counters come from datagrams");
+        runs(provenance, &[], &mut |run| found.push((run.key.exporter[0], run.key.agent[0], run.rows)));
+        assert_eq!(found, [(1, 7, 2), (1, 8, 1), (2, 8, 1), (2, 2, 1)]);
+    }
 
     #[test]
     fn runs_end_where_exporter_domain_or_minute_changes() {

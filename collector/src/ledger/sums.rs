@@ -67,7 +67,7 @@ impl Sums {
     /// The changes since this was last called, in the order of their keys.
     pub(super) fn take_pending(&mut self) -> Vec<(Key, Cells)> {
         let mut changes: Vec<(Key, Cells)> = std::mem::take(&mut self.pending.rows).into_iter().collect();
-        changes.sort_unstable_by_key(|(key, _)| (key.minute, key.exporter, key.domain));
+        changes.sort_unstable_by_key(|(key, _)| (key.minute, key.exporter, key.domain, key.agent));
         changes
     }
 
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn changes_are_summed_up_once_and_given_out_once() {
-        let key = |exporter, minute| Key { exporter: [exporter; 16], domain: 0, minute };
+        let key = |exporter, minute| Key::of_sender([exporter; 16], 0, minute);
         let mut sums = Sums::default();
         for exporter in [1, 2] {
             let mut fresh = std::mem::take(&mut sums.spare);
@@ -136,7 +136,7 @@ mod tests {
         let mut sums = Sums::default();
         let mut fresh = Changes::default();
         for exporter in 0..=EXPORTERS_MAX as u128 {
-            fresh.count(Key { exporter: (exporter + 1).to_be_bytes(), domain: 0, minute: 7 }, &one(Cell::SeenUdp));
+            fresh.count(Key::of_sender((exporter + 1).to_be_bytes(), 0, 7), &one(Cell::SeenUdp));
         }
         sums.take(fresh);
         assert_eq!(sums.of_exporters.len(), EXPORTERS_MAX + 1);

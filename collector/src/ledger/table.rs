@@ -11,7 +11,7 @@ use super::cell::{COLUMNS, Cell, Cells as Counts};
 use crate::batch::{Cells, Column, Rows, Table};
 
 /// Columns in front of the counts.
-const HEAD: usize = 4;
+const HEAD: usize = 5;
 /// Seconds in a minute.
 const MINUTE_SECONDS: u32 = 60;
 
@@ -29,11 +29,16 @@ const ALL: [Column; HEAD + Cell::ALL.len()] = {
         "Address the datagrams came from; :: where that is not known or too many sent",
     );
     all[2] = head(
+        "agent_address",
+        "IPv6",
+        "Address of the device: what it calls itself, else exporter_address; exporter_address before a datagram is read",
+    );
+    all[3] = head(
         "observation_domain",
         "UInt32",
         "Observation domain (IPFIX), source id (v9), engine (v5), sub-agent (sFlow); 0 before a datagram is read",
     );
-    all[3] =
+    all[4] =
         head("fault", "LowCardinality(String)", "What malformed datagrams break first; empty for all other counts");
     let mut index = 0;
     while index < COLUMNS.len() {
@@ -52,6 +57,7 @@ const fn head(name: &'static str, kind: &'static str, comment: &'static str) -> 
 pub struct LedgerRows {
     minutes: Vec<u32>,
     exporters: Vec<Address>,
+    agents: Vec<Address>,
     domains: Vec<u32>,
     faults: Text,
     counts: Vec<Vec<u64>>,
@@ -83,6 +89,7 @@ impl LedgerRows {
     fn push(&mut self, key: &Key, fault: &str, count: impl Fn(Cell) -> i64) {
         self.minutes.push(key.minute.saturating_mul(MINUTE_SECONDS));
         self.exporters.push(key.exporter);
+        self.agents.push(key.agent);
         self.domains.push(key.domain);
         let fault = self.faults.key(fault);
         self.faults.push(fault);
@@ -105,8 +112,9 @@ impl Rows for LedgerRows {
         match column {
             0 => Cells::Seconds(&self.minutes),
             1 => Cells::Addr(&self.exporters),
-            2 => Cells::U32(&self.domains),
-            3 => Cells::Text(&self.faults),
+            2 => Cells::Addr(&self.agents),
+            3 => Cells::U32(&self.domains),
+            4 => Cells::Text(&self.faults),
             _ => {
                 let counts = &self.counts[column - HEAD];
                 if Cell::ALL[column - HEAD].is_signed() {
@@ -126,7 +134,7 @@ mod tests {
 
     #[test]
     fn kinds_of_malformed_datagrams_have_rows_of_their_own() {
-        let key = Key { exporter: [1; 16], domain: 7, minute: 100 };
+        let key = Key::of_sender([1; 16], 7, 100);
         let mut counts = Counts::default();
         counts.add(Cell::MissingRecords, -3);
         counts.malformed(Event::SetTruncated);

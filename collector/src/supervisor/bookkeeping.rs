@@ -174,7 +174,7 @@ impl Bookkeeping {
                 Reason::Evicted => Cell::SetsEvicted,
             };
             let DomainKey { exporter, domain, .. } = given_up.domain;
-            let key = Key { exporter, domain, minute: minute_of(given_up.received_ms) };
+            let key = Key::of_sender(exporter, domain, minute_of(given_up.received_ms));
             self.account.add(key, cell, i64::from(given_up.sets));
         }
     }

@@ -146,13 +146,13 @@ impl Observed {
         }
         let names = self.names.load();
         for status in &mut report.exporters {
-            let address = match status.exporter {
-                IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
-                IpAddr::V6(address) => address.octets(),
-            };
-            status.name = names.get(&address).to_owned();
-            status.templates = templates.get(&address).copied().unwrap_or(0);
-            status.unknown_elements = unknown.remove(&address).unwrap_or_default();
+            let (sender, agent) = (mapped(status.exporter), mapped(status.agent));
+            status.name = names.of_exporter(&sender, &agent).to_owned();
+            // Templates are those of who sends them.
+            if sender == agent {
+                status.templates = templates.get(&sender).copied().unwrap_or(0);
+                status.unknown_elements = unknown.remove(&sender).unwrap_or_default();
+            }
         }
         report.passing_by = self.passing_by();
         serde_json::to_string(&report).unwrap_or_default()
@@ -181,5 +181,12 @@ impl Observed {
             sets_still_held = self.templates.held_sets(),
             "stopped"
         );
+    }
+}
+
+fn mapped(address: IpAddr) -> Address {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+        IpAddr::V6(address) => address.octets(),
     }
 }

@@ -114,7 +114,7 @@ impl Running {
         let blocks = (captured.sources.len() + config.clickhouse.inserters) * IDLE_BLOCKS_EACH;
         let pool = Arc::new(Pool::new(blocks, config.clickhouse.block_rows).keep_unknown(config.decode.keep_unknown));
         let account = Account::new(captured.sources.len());
-        let exporters = exporters::Directory::default();
+        let exporters = exporters::Directory::new(account.agents().clone());
         let rows_observer = Arc::new(RowsOfAccount(account.clone()));
         let sink = Sink::start(&client, &config.sink(), Arc::clone(&counters), Arc::clone(&pool), rows_observer)?;
         let stdout = match config.stdout {

@@ -83,7 +83,7 @@ impl Intake {
 
     /// Counts the datagrams that the journal gives up: they were received and never read.
     pub fn give_up(&mut self, entry: &Entry<'_>) {
-        let key = Key { exporter: entry.exporter, domain: 0, minute: minute_of(entry.received_ns / NANOSECONDS_IN_MS) };
+        let key = Key::of_sender(entry.exporter, 0, minute_of(entry.received_ns / NANOSECONDS_IN_MS));
         self.book.add(key, Cell::JournalGivenUp, 1);
         self.book.add(key, Cell::JournalGivenUpBytes, entry.payload.len() as i64);
         self.tally.journal.given_up += 1;
@@ -111,7 +111,7 @@ impl Intake {
         self.tally.datagram(path, bytes);
         self.book.received(arrival, entry.exporter, bytes, received_ms);
         let Err(refused) = journal.append(entry) else { return };
-        let key = Key { exporter: entry.exporter, domain: 0, minute: minute_of(received_ms) };
+        let key = Key::of_sender(entry.exporter, 0, minute_of(received_ms));
         self.book.add(key, Cell::JournalRefused, 1);
         self.book.add(key, Cell::JournalRefusedBytes, bytes as i64);
         self.tally.journal.refuse(refused);

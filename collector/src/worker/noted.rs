@@ -108,7 +108,7 @@ impl Store for Noted<'_> {
         }
         // Where it was held, there it is decoded: in the minute of its own receipt.
         let DomainKey { exporter, domain, .. } = key.domain;
-        let row = Key { exporter, domain, minute: minute_of(header.received_ms) };
+        let row = Key::of_sender(exporter, domain, minute_of(header.received_ms));
         self.book.add(row, Cell::SetsDecodedLate, 1);
         if self.templates.template(key).is_some_and(|template| template.kind() == Kind::Data) {
             self.book.add(row, Cell::FlowRecords, records as i64);

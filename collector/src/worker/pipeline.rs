@@ -249,14 +249,16 @@ impl Pipeline {
         let outcome = guarded(&mut self.block.decoded, |tables| decode_part(&datagram, &mut store, tables, report));
         match &outcome {
             Some(outcome) if self.mode.is_told() => {
-                book.decoded(exporter, received_ms, outcome);
-                exporters.datagram(exporter, payload.len(), received_ms, outcome, book);
+                let agent = outcome.message.map_or(exporter, |message| message.agent);
+                let of = exporters.identity(exporter, agent, received_ms);
+                book.decoded(exporter, of.agent, received_ms, outcome);
+                exporters.datagram(of, payload.len(), received_ms, outcome, book);
             }
             Some(_) => exporters.heard.clear(),
             None => {
                 exporters.heard.clear();
                 self.counts.panics += 1;
-                book.add(Key { exporter, domain: 0, minute: minute_of(received_ms) }, Cell::Malformed, 1);
+                book.add(Key::of_sender(exporter, 0, minute_of(received_ms)), Cell::Malformed, 1);
                 tracing::error!(
                     exporter = %Ipv6Addr::from(exporter).to_canonical(),
                     position = start.0,
@@ -365,7 +367,7 @@ impl Pipeline {
             bytes,
             "a part of the journal cannot be read: the datagrams there are lost, unless they were stored before"
         );
-        let key = Key { exporter: NOBODY, domain: 0, minute: minute_of(next.received_ns / NANOSECONDS_IN_MS) };
+        let key = Key::of_sender(NOBODY, 0, minute_of(next.received_ns / NANOSECONDS_IN_MS));
         // Not by the book, which is thrown away for what is decoded again.
         self.books.account.add(key, Cell::JournalCorrupt, 1);
         self.books.account.add(key, Cell::JournalCorruptBytes, bytes.cast_signed());
@@ -383,9 +385,11 @@ impl Books {
             let flows = &block.decoded.flows;
             let mut start = 0;
             runs(provenance, &flows.flags, &mut |Run { key, rows, clamped }| {
-                self.book.add(key, Cell::TimesClamped, clamped.cast_signed());
                 let end = start + rows as usize;
-                self.exporters.sampling(key.exporter, key.domain, flows, start, end);
+                let received_ms = flows.received_ms.get(start).copied().unwrap_or(0);
+                let of = self.exporters.identity(key.exporter, key.agent, received_ms);
+                self.book.add(Key { agent: of.agent, ..key }, Cell::TimesClamped, clamped.cast_signed());
+                self.exporters.rows(of, key.domain, flows, start..end, received_ms);
                 start = end;
             });
         }

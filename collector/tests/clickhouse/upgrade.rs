@@ -73,6 +73,12 @@ fn every_released_version_is_upgraded_with_its_rows() {
             for (_, _, question, answer) in there {
                 assert_eq!(client.query(question, "TSV").await.unwrap(), *answer, "from {from}: {question}");
             }
+            let agents = "SELECT DISTINCT agent_address FROM flows";
+            assert_eq!(
+                client.query(agents, "TSV").await.unwrap(),
+                "::ffff:192.0.2.1\n",
+                "rows of before have their exporter"
+            );
             let of_projection =
                 "SELECT bytes FROM flows WHERE dst_addr = '2001:db8::1' SETTINGS force_optimize_projection = 0";
             assert_eq!(client.query(of_projection, "TSV").await.unwrap(), "40\n", "parts of before and after");
