@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{demo, deny, ebpf, elements, fuzz, instructions, packages, programs, test, tidy};
+use crate::{demo, deny, ebpf, elements, fuzz, instructions, kernels, packages, programs, test, tidy};
 
 /// A name to show and what to do.
 type Step = (&'static str, fn() -> Result<()>);
@@ -21,6 +21,7 @@ const STEPS: &[Step] = &[
     ("dependencies", deny::run),
     ("ebpf", || ebpf::run(&ebpf::Args::check())),
     ("test", test::run),
+    ("kernels", || kernels::run(&kernels::Arguments::ci())),
     ("instructions", || instructions::run(&instructions::Arguments::default())),
     ("fuzz", || fuzz::run(&fuzz::Arguments::default())),
     ("demo", || demo::run(&demo::Arguments::once())),

@@ -12,6 +12,7 @@ mod ebpf;
 mod elements;
 mod fuzz;
 mod instructions;
+mod kernels;
 mod libchdb;
 mod machine;
 mod packages;
@@ -51,6 +52,8 @@ enum Command {
     Chaos(chaos::Arguments),
     /// Count the instructions of a flow, case by case, and compare with the committed figures.
     Instructions(instructions::Arguments),
+    /// Boot kernels that people run and try the XDP program on each.
+    Kernels(kernels::Arguments),
     /// Measure every claim about speed, beside peers, and keep the results.
     Bench(bench::Arguments),
     /// Check the rules of the source tree that no compiler checks.
@@ -58,6 +61,10 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    if kernels::is_guest() {
+        kernels::run_guest();
+        return ExitCode::SUCCESS;
+    }
     let outcome = match Arguments::parse().command {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Test => test::run(),
@@ -68,6 +75,7 @@ fn main() -> ExitCode {
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Chaos(arguments) => chaos::run(&arguments),
         Command::Instructions(arguments) => instructions::run(&arguments),
+        Command::Kernels(arguments) => kernels::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Tidy => tidy::run(),
     };

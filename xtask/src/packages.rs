@@ -51,6 +51,10 @@ const NFDUMP: Package = Package { name: "nfdump", program: "nfcapd", services: &
 /// Another reader of the captures that are written.
 const TSHARK: Package = package("tshark", "tshark");
 
+/// Boots kernels.
+const QEMU: Package = package("qemu-system-x86", "qemu-system-x86_64");
+/// Unpacks the drivers of newer kernels.
+const XZ: Package = package("xz-utils", "xz");
 /// Counts instructions.
 const VALGRIND: Package = package("valgrind", "valgrind");
 
@@ -62,9 +66,11 @@ pub const DEMO: &[Package] = &[COMPILER, IPROUTE2, PING, ETHTOOL, SOFTFLOWD, PMA
 pub const TEST: &[Package] = &[COMPILER, IPROUTE2, CURL, PING, ETHTOOL, SOFTFLOWD, PMACCT, FPROBE, NFDUMP, TSHARK];
 /// What `cargo xtask instructions` needs.
 pub const INSTRUCTIONS: &[Package] = &[COMPILER, VALGRIND];
+/// What `cargo xtask kernels` needs.
+pub const KERNELS: &[Package] = &[COMPILER, IPROUTE2, ETHTOOL, QEMU, XZ];
 /// What `cargo xtask ci` needs.
 pub const CI: &[Package] =
-    &[COMPILER, IPROUTE2, CURL, PING, ETHTOOL, SOFTFLOWD, PMACCT, FPROBE, NFDUMP, TSHARK, VALGRIND];
+    &[COMPILER, IPROUTE2, CURL, PING, ETHTOOL, SOFTFLOWD, PMACCT, FPROBE, NFDUMP, TSHARK, VALGRIND, QEMU, XZ];
 /// What `cargo xtask bench` needs.
 pub const BENCH: &[Package] = &[COMPILER, IPROUTE2, ETHTOOL, NFDUMP, PMACCT, VALGRIND];
 

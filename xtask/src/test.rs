@@ -3,7 +3,7 @@
 //! Tests that need root fail instead of skipping when `COLLECTOR_REQUIRE_PRIVILEGED` is set. A test that skips for another
 //! reason says `SKIPPED:`; such tests are counted, and the last line tells all counts.
 
-mod tally;
+pub mod tally;
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};

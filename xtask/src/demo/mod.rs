@@ -6,7 +6,7 @@
 mod account;
 mod exporters;
 mod folder;
-mod netns;
+pub mod netns;
 mod network;
 mod samples;
 mod screen;
