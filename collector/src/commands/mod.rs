@@ -185,7 +185,11 @@ fn serve_store(args: &StoreArgs, cli: &Cli) -> anyhow::Result<()> {
         false => (cli.written()?, password_of_environment()),
     };
     cli.start_log(&written.log)?;
-    let config = Config::resolve(written, password)?;
+    let mut config = Config::resolve(written, password)?;
+    let has_own_data = args.data_dir.is_none() && !args.until_stdin_closes;
+    if has_own_data && config.clickhouse.password.reveal().is_empty() {
+        config.clickhouse.password = Secret::new(store::credential::kept(&config.state_dir).unwrap_or_default());
+    }
     if let Some(server) = &config.clickhouse.url {
         tracing::warn!(%server, "the configuration names a ClickHouse server: `collector run` stores there, not in this store");
     }

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::{Cli, password_of_environment};
 use crate::config::{Attach, CaptureMode, Config, ConfigError, Secret, StdoutFormat, Written};
+use crate::store;
 
 /// Collect flows until told to stop
 ///
@@ -110,6 +111,9 @@ pub(super) fn run(args: &RunArgs, cli: &Cli) -> anyhow::Result<()> {
     let written = cli.written()?;
     cli.start_log(&written.log)?;
     let mut config = args.flags.resolve(written, password_of_environment())?;
+    if config.clickhouse.url.is_none() && !config.clickhouse.discard && config.clickhouse.password.reveal().is_empty() {
+        config.clickhouse.password = Secret::new(store::credential::kept_or_made(&config.state_dir)?);
+    }
     config.stdout = args.stdout;
     let reread = || args.flags.resolve(cli.written()?, password_of_environment());
     Ok(crate::supervisor::run(&config, &reread)?)
@@ -141,7 +145,8 @@ impl Flags {
 }
 
 impl ClickHouseFlags {
-    /// Puts these flags above what was written; returns the password of the environment, unless a flag stands above it.
+    /// Puts these flags above what was written; returns the password of the environment, unless a flag stands above it, and
+    /// where none is named anywhere the one that the embedded store has made for itself.
     pub(super) fn stand_above(&self, written: &mut Written, password: Option<Secret>) -> Option<Secret> {
         let settings = &mut written.clickhouse;
         replace(&mut settings.database, self.database.as_ref());
@@ -152,7 +157,10 @@ impl ClickHouseFlags {
             settings.shards.clear();
         }
         if self.password_file.is_none() {
-            return password;
+            let named = settings.password.is_some() || settings.password_file.is_some();
+            let is_embedded = settings.url.is_none() && settings.urls.is_empty() && settings.shards.is_empty();
+            let kept = (is_embedded && !named).then(|| store::credential::kept(&written.state_dir));
+            return password.or_else(|| kept.flatten().map(Secret::new));
         }
         settings.password_file.clone_from(&self.password_file);
         settings.password = None;

@@ -32,11 +32,11 @@ const PIECES_AHEAD: usize = 16;
 /// Between two attempts to stop the query of a client that has gone.
 const KILL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Who may ask.
+/// Who may ask. Web pages may not: a browser would ask in anyone's name, with the password that it was once given.
 #[derive(Debug, Clone)]
 pub(super) struct Access {
     pub(super) user: String,
-    /// Empty: none needed. Then requests of web pages are refused, for a browser would ask in anyone's name.
+    /// Empty: none needed.
     pub(super) password: String,
 }
 
@@ -53,7 +53,14 @@ pub(super) fn router(engine: Arc<Engine>, access: Access) -> Router {
         .route("/replicas_status", axum::routing::get(ok))
         .route("/", axum::routing::any(answer))
         .fallback(unknown)
+        .layer(axum::middleware::map_response(unsniffed))
         .with_state(Arc::new(Shared { engine, access }))
+}
+
+/// A browser takes an answer for nothing but what its content type says: text is never run as a script.
+async fn unsniffed(mut response: Response) -> Response {
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
 }
 
 async fn unknown(request: Request) -> Response {
@@ -145,12 +152,37 @@ impl Access {
             );
             return Err(Exception::new(AUTHENTICATION_FAILED, "AUTHENTICATION_FAILED", message));
         }
+        if is_of_another_site(headers) {
+            return Err(Exception::new(
+                ACCESS_DENIED,
+                "ACCESS_DENIED",
+                "Web pages of other sites may not ask this store",
+            ));
+        }
         if self.password.is_empty() && (headers.contains_key(header::ORIGIN) || !is_local_host(headers)) {
             let message = "Web pages may ask only a store that has a password";
             return Err(Exception::new(ACCESS_DENIED, "ACCESS_DENIED", message));
         }
+        if self.password.is_empty() && head.read_only && !head.query.is_empty() && !is_of_a_program(headers) {
+            let message = "A query by GET needs a header that a web page cannot send, for a store without a password: add \
+                           -H 'X-ClickHouse-User: default', or POST it";
+            return Err(Exception::new(ACCESS_DENIED, "ACCESS_DENIED", message));
+        }
         Ok(())
     }
+}
+
+/// Whether a browser says that a page of another origin asks: a script, an image, a frame, a form. What a person typed into the
+/// address bar is of none; older browsers and programs say nothing. <https://www.w3.org/TR/fetch-metadata/>.
+fn is_of_another_site(headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    site.is_some_and(|site| site != b"none" && site != b"same-origin")
+}
+
+/// Whether a header is there that no page can add to a script's, an image's or a form's request.
+fn is_of_a_program(headers: &HeaderMap) -> bool {
+    let added = ["x-clickhouse-user", "x-clickhouse-key", "x-clickhouse-database", "x-clickhouse-format"];
+    headers.contains_key(header::AUTHORIZATION) || added.iter().any(|name| headers.contains_key(*name))
 }
 
 /// Whether the Host header is an address or `localhost`: a name of somebody's zone that points here is an attack.

@@ -14,6 +14,8 @@ mod body;
 mod cage;
 /// The store as a supervised child process.
 mod child;
+/// The password that the store has of its own.
+pub mod credential;
 /// HTTP's content encodings.
 mod encodings;
 /// The engine in this process.
@@ -175,8 +177,8 @@ pub enum Error {
         /// The address.
         address: SocketAddr,
     },
-    /// A password file that cannot be read.
-    #[error("cannot read the password file {path}: {source}")]
+    /// A password file that cannot be read, or the store's own that cannot be made.
+    #[error("cannot use the password file {path}: {source}")]
     PasswordFile {
         /// The file.
         path: PathBuf,

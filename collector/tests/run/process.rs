@@ -102,7 +102,8 @@ impl<'n> Place<'n> {
 
     /// Asks the store at this place's address for it.
     pub(crate) fn sql(&self, query: &str) -> Option<String> {
-        self.http(self.store, "POST / HTTP/1.1\r\n", query)
+        let password = collector::store::credential::kept(&self.directory.join("state")).unwrap_or_default();
+        self.http(self.store, &format!("POST / HTTP/1.1\r\nX-ClickHouse-Key: {password}\r\n"), query)
     }
 
     /// The command with this place's configuration.

@@ -7,6 +7,9 @@ use crate::support::{Store, encoded, shared};
 
 type Headers = &'static [(&'static str, &'static str)];
 
+/// What tells a store without a password that no web page asks.
+const PROGRAM: (&str, &str) = ("X-ClickHouse-User", "default");
+
 #[test]
 fn health_checks_and_unknown_paths() {
     let Some(store) = shared() else { return };
@@ -28,10 +31,10 @@ fn health_checks_and_unknown_paths() {
 fn queries_come_in_url_and_body_with_formats_settings_and_parameters() {
     let Some(store) = shared() else { return };
     let cases: &[(&str, &str, Headers, &str, &str)] = &[
-        ("GET", "/?query=SELECT+1", &[], "", "1\n"),
+        ("GET", "/?query=SELECT+1", &[PROGRAM], "", "1\n"),
         ("POST", "/", &[], "SELECT 1", "1\n"),
         ("POST", "/?query=SELECT", &[], "2", "2\n"),
-        ("GET", "/?query=SELECT+1+AS+a&default_format=JSONEachRow", &[], "", "{\"a\":1}\n"),
+        ("GET", "/?query=SELECT+1+AS+a&default_format=JSONEachRow", &[PROGRAM], "", "{\"a\":1}\n"),
         ("POST", "/", &[("X-ClickHouse-Format", "CSV")], "SELECT 'a', 1", "\"a\",1\n"),
         ("POST", "/?default_format=CSV", &[], "SELECT 1 AS a FORMAT TSVWithNames", "a\n1\n"),
         ("POST", "/?param_x=it%27s%5C%5C", &[], "SELECT {x:String} FORMAT RawBLOB", "it's\\"),
@@ -116,7 +119,7 @@ fn errors_have_clickhouses_code_text_and_status() {
         let text = answer.text();
         assert!(text.starts_with(&format!("Code: {code}. DB::Exception: ")) && text.contains(name), "{text}");
     }
-    let read_only = store.request("GET", "/?query=CREATE+DATABASE+d", &[], b"");
+    let read_only = store.request("GET", "/?query=CREATE+DATABASE+d", &[PROGRAM], b"");
     assert_eq!(read_only.headers["x-clickhouse-exception-code"], "164");
     let unknown = store.request("POST", "/?database=nosuch&x=1", &[], b"SELECT 1");
     assert_eq!((unknown.status, unknown.headers["x-clickhouse-exception-code"].as_str()), (404, "115"));
@@ -206,9 +209,28 @@ fn a_password_is_asked_for_in_each_place() {
 #[test]
 fn web_pages_may_not_ask_a_store_without_a_password() {
     let Some(store) = shared() else { return };
-    for headers in [[("Origin", "http://elsewhere.example")], [("Authorization", "Basic ZGVmYXVsdDp4")]] {
+    for headers in [
+        [("Origin", "http://elsewhere.example")],
+        [("Authorization", "Basic ZGVmYXVsdDp4")],
+        [("Sec-Fetch-Site", "cross-site")],
+        [("Sec-Fetch-Site", "same-site")],
+    ] {
         assert_eq!(store.request("POST", "/", &headers, b"SELECT 1").status, 403, "{headers:?}");
     }
+    // As a script of any page asks: by GET, without a header of its own.
+    assert_eq!(store.request("GET", "/?query=SELECT+1", &[], b"").status, 403);
+    let answer = store.request("GET", "/?query=SELECT+1", &[PROGRAM], b"");
+    assert_eq!((answer.status, answer.text().as_str()), (200, "1\n"));
+    assert_eq!(answer.headers.get("x-content-type-options").map(String::as_str), Some("nosniff"));
+}
+
+#[test]
+fn a_page_has_no_use_of_the_password_that_its_browser_knows() {
+    let Some(store) = Store::start_with(|settings| settings.password = Some("p".to_owned())) else { return };
+    let known = ("X-ClickHouse-Key", "p");
+    assert_eq!(store.request("GET", "/?query=SELECT+1", &[known], b"").status, 200);
+    assert_eq!(store.request("GET", "/?query=SELECT+1", &[known, ("Sec-Fetch-Site", "none")], b"").status, 200);
+    assert_eq!(store.request("GET", "/?query=SELECT+1", &[known, ("Sec-Fetch-Site", "cross-site")], b"").status, 403);
 }
 
 #[test]
@@ -217,7 +239,8 @@ fn a_long_query_keeps_nobody_waiting_and_ends_with_its_client() {
     store.ok("CREATE TABLE t (a UInt32) ENGINE = MergeTree ORDER BY a");
     let sql = encoded("SELECT sum(sipHash64(number)) FROM numbers(1000000000000) SETTINGS max_threads = 1");
     let mut client = std::net::TcpStream::connect(store.url().trim_start_matches("http://")).expect("a connection");
-    write!(client, "GET /?query={sql} HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("sent");
+    write!(client, "GET /?query={sql} HTTP/1.1\r\nHost: localhost\r\nX-ClickHouse-User: default\r\n\r\n")
+        .expect("sent");
     // The only place for SELECTs is taken, or will be; INSERTs have their own.
     for number in 0..5 {
         assert_eq!(store.insert("INSERT INTO t FORMAT CSV", "", format!("{number}\n").as_bytes()).status, 200);

@@ -42,7 +42,7 @@ pub(crate) struct Run {
 pub(crate) struct Collector<'n> {
     namespace: &'n Namespace,
     child: Child,
-    _directory: Scratch,
+    directory: Scratch,
 }
 
 impl Run {
@@ -141,7 +141,7 @@ impl Run {
         let mut command = namespace.command(&self.program);
         command.current_dir(directory.path()).arg("--config").arg(&file).arg("run").args(&self.arguments);
         let child = Child::spawn("the collector", command, self.core)?;
-        let mut collector = Collector { namespace, child, _directory: directory };
+        let mut collector = Collector { namespace, child, directory };
         wait_for("the start of the collector", PATIENCE, || {
             collector.child.check()?;
             Ok(collector.metrics().ok())
@@ -184,7 +184,10 @@ impl Collector<'_> {
     ///
     /// When there is none, or it does not like the query.
     pub(crate) fn sql(&self, query: &str) -> Result<String> {
-        let answer = http(self.namespace, STORE, "/", query.as_bytes())?;
+        // The password that the store has made for itself at its start; collectors of before had none.
+        let file = self.directory.path().join("state/store.password");
+        let password = std::fs::read_to_string(file).unwrap_or_default();
+        let answer = http(self.namespace, STORE, &format!("/?password={}", password.trim()), query.as_bytes())?;
         Ok(String::from_utf8_lossy(&answer).into_owned())
     }
 

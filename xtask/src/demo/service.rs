@@ -46,6 +46,7 @@ pub struct Service<'a> {
     namespace: &'a Namespace,
     process: Process,
     log: PathBuf,
+    state: PathBuf,
 }
 
 impl<'a> Service<'a> {
@@ -59,10 +60,11 @@ impl<'a> Service<'a> {
         let file = File::create(&log).with_context(|| format!("cannot create {}", log.display()))?;
         let mut command = plan.namespace.command(plan.binary);
         command.args(["run", "--interface", plan.interface, "--port", "2055", "--capture", plan.capture]);
-        command.arg("--state-dir").arg(plan.folder.join("state"));
+        let state = plan.folder.join("state");
+        command.arg("--state-dir").arg(&state);
         command.env("COLLECTOR_LIBCHDB", plan.engine).stdout(file.try_clone()?).stderr(file);
         let process = Process::start("collector", &mut command)?;
-        let mut service = Self { namespace: plan.namespace, process, log };
+        let mut service = Self { namespace: plan.namespace, process, log, state };
         let start = Instant::now();
         while start.elapsed() < START_PATIENCE {
             service.check()?;
@@ -104,7 +106,12 @@ impl<'a> Service<'a> {
     ///
     /// When the store does not answer, or answers with an error.
     pub fn query(&self, sql: &str) -> Result<String> {
-        let request = format!("POST / HTTP/1.0\r\nHost: {STORE}\r\nContent-Length: {}\r\n\r\n{sql}", sql.len());
+        // The password that the store has made for itself at its start.
+        let password = fs::read_to_string(self.state.join("store.password")).unwrap_or_default();
+        let (password, length) = (password.trim(), sql.len());
+        let request = format!(
+            "POST / HTTP/1.0\r\nHost: {STORE}\r\nX-ClickHouse-Key: {password}\r\nContent-Length: {length}\r\n\r\n{sql}"
+        );
         self.request(STORE, request)
     }
 

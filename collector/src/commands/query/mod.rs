@@ -15,6 +15,8 @@ mod units;
 
 use std::io::Write as _;
 
+use std::path::Path;
+
 use anyhow::Context as _;
 
 use self::args::Format;
@@ -24,6 +26,7 @@ use super::{Cli, password_of_environment};
 use crate::clickhouse::{self, Client, client::Compression};
 use crate::config::Config;
 use crate::query::{self, Plan, Request};
+use crate::store;
 
 /// Asks and prints.
 pub(super) fn run(args: &QueryArgs, cli: &Cli) -> anyhow::Result<()> {
@@ -51,7 +54,7 @@ pub(super) fn run(args: &QueryArgs, cli: &Cli) -> anyhow::Result<()> {
         let answer = query::ask(&client, &plan.statement, limits).await?;
         Ok::<_, query::Error>((plan, Some(answer)))
     });
-    let (plan, answer) = answered.map_err(|error| helpful(error, is_embedded))?;
+    let (plan, answer) = answered.map_err(|error| helpful(error, is_embedded, &config.state_dir))?;
     let mut out = Output::new();
     match (&answer, common.format) {
         (None, _) => explain(&request, &plan, &mut out)?,
@@ -75,7 +78,15 @@ pub(super) fn run(args: &QueryArgs, cli: &Cli) -> anyhow::Result<()> {
 }
 
 /// The error with what is likely where no server was named.
-fn helpful(error: query::Error, is_embedded: bool) -> anyhow::Error {
+fn helpful(error: query::Error, is_embedded: bool, state_dir: &Path) -> anyhow::Error {
+    let is_denied = matches!(&error, query::Error::ClickHouse(cause) if cause.class == clickhouse::Class::Denied);
+    if is_embedded && is_denied {
+        return anyhow::anyhow!(
+            "{error}: the embedded store's password is in {}: ask as root or as the collector's user, or name another by \
+             --password-file",
+            store::credential::file(state_dir).display()
+        );
+    }
     let is_away = matches!(&error, query::Error::ClickHouse(cause) if cause.class == clickhouse::Class::Unreachable);
     if is_embedded && is_away {
         return anyhow::anyhow!(
