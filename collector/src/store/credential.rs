@@ -35,31 +35,34 @@ pub fn kept(state_dir: &Path) -> Option<String> {
 /// When the file can neither be read nor made.
 pub fn kept_or_made(state_dir: &Path) -> Result<String, Error> {
     let path = file(state_dir);
-    let made = make(&path).map_err(|source| Error::PasswordFile { path: path.clone(), source })?;
-    match made {
-        Some(password) => Ok(password),
-        None => kept(state_dir).ok_or_else(|| {
-            let source =
-                io::Error::new(ErrorKind::InvalidData, "unreadable or empty; remove it, and a new one is made");
-            Error::PasswordFile { path, source }
-        }),
+    if !path.exists() {
+        make(&path).map_err(|source| Error::PasswordUnmade { path: path.clone(), source })?;
     }
+    kept(state_dir).ok_or_else(|| {
+        let source = io::Error::new(ErrorKind::InvalidData, "unreadable or empty; remove it, and a new one is made");
+        Error::PasswordFile { path, source }
+    })
 }
 
-/// Makes the file; none where there is one.
-fn make(path: &Path) -> io::Result<Option<String>> {
+/// Makes the file. It is there whole or not at all, and of two that make it at once the first one's stays.
+fn make(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
-    let mut file = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(None),
-        Err(error) => return Err(error),
-    };
+    let draft = path.with_extension(format!("{}.tmp", std::process::id()));
+    let outcome = write(&draft).and_then(|()| match std::fs::hard_link(&draft, path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    });
+    let _ = std::fs::remove_file(&draft);
+    outcome
+}
+
+fn write(path: &Path) -> io::Result<()> {
     let mut random = [0; RANDOM_BYTES];
     File::open("/dev/urandom")?.read_exact(&mut random)?;
     let password: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     writeln!(file, "{password}")?;
-    file.sync_all()?;
-    Ok(Some(password))
+    file.sync_all()
 }
 
 #[cfg(test)]

@@ -188,6 +188,17 @@ pub enum Error {
     /// A child was told nothing by its collector.
     #[error("the store's process heard nothing from its collector on standard input: {0}; start it by `collector run`")]
     Lifeline(std::io::Error),
+    /// The store's own password cannot be made.
+    #[error(
+        "cannot write the store's password {path}: {source}; check that this user owns the state directory and that the disk has \
+         space, or choose another directory with --state-dir"
+    )]
+    PasswordUnmade {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// The threads of the server could not be made.
     #[error("cannot start the store's server: {0}")]
     Server(std::io::Error),

@@ -100,9 +100,9 @@ impl<'n> Place<'n> {
         (self.metrics, self.store)
     }
 
-    /// Asks the store at this place's address for it.
-    pub(crate) fn sql(&self, query: &str) -> Option<String> {
-        let password = collector::store::credential::kept(&self.directory.join("state")).unwrap_or_default();
+    /// Asks the store at this place's address, with the password that it has made for itself in this state directory.
+    fn sql_by(&self, state: &Path, query: &str) -> Option<String> {
+        let password = collector::store::credential::kept(state).unwrap_or_default();
         self.http(self.store, &format!("POST / HTTP/1.1\r\nX-ClickHouse-Key: {password}\r\n"), query)
     }
 
@@ -238,7 +238,9 @@ impl<'a> Collector<'a> {
 
     /// Asks the embedded store.
     pub(crate) fn sql(&self, query: &str) -> String {
-        self.place.sql(query).unwrap_or_else(|| panic!("no answer: {}", self.log()))
+        // As the collector sees it, which may have another file system there.
+        let state = format!("/proc/{}/root{}/state", self.id(), self.place.directory.display());
+        self.place.sql_by(Path::new(&state), query).unwrap_or_else(|| panic!("no answer: {}", self.log()))
     }
 
     /// What it logged.

@@ -82,7 +82,7 @@ fn what_another_program_holds_is_named() {
     let (metrics, store) = place.tcp_addresses();
     let udp = ["--capture", "udp"];
     let taken = TcpListener::bind(store).expect("a free port");
-    check(&place, "store's address", &udp, &["the store did not start", &store.to_string(), "in use", "[store]"]);
+    check(&place, "store's address", &udp, &["cannot listen on", &store.to_string(), "in use", "[store]"]);
     drop(taken);
     let taken = TcpListener::bind(metrics).expect("a free port");
     check(&place, "metrics' address", &udp, &[&metrics.to_string(), "in use", "--metrics"]);
