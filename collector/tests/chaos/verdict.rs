@@ -13,7 +13,8 @@ const SHOWN: usize = 20;
 
 /// Compares what was sent, what came into the journals and what is in ClickHouse.
 pub(crate) fn check(place: &Place<'_>, sent: &Sent, evidence: &Evidence) {
-    let answer = place.sql(
+    let answer = place.sql_by(
+        &place.directory().join("state"),
         "SELECT IPv6NumToString(exporter_address) AS exporter, intDiv(bytes - 1, 10) AS datagram, count(),
                 uniqExact(bytes), countIf(packets != 1 + (bytes - 1) % 7)
          FROM collector.flows GROUP BY exporter, datagram FORMAT TSV",
@@ -64,7 +65,7 @@ pub(crate) fn check(place: &Place<'_>, sent: &Sent, evidence: &Evidence) {
 fn check_rollups(place: &Place<'_>, damaged: usize) {
     let sums = |table: &str, columns: &str, filter: &str| -> [u64; 3] {
         let query = format!("SELECT {columns} FROM collector.{table} {filter} FORMAT TSV");
-        let answer = place.sql(&query).expect("the store answers");
+        let answer = place.sql_by(&place.directory().join("state"), &query).expect("the store answers");
         let numbers: Vec<u64> = answer.split_whitespace().filter_map(|number| number.parse().ok()).collect();
         numbers.try_into().unwrap_or_else(|_| panic!("{query}: {answer}"))
     };

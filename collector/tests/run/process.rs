@@ -101,7 +101,7 @@ impl<'n> Place<'n> {
     }
 
     /// Asks the store at this place's address, with the password that it has made for itself in this state directory.
-    fn sql_by(&self, state: &Path, query: &str) -> Option<String> {
+    pub(crate) fn sql_by(&self, state: &Path, query: &str) -> Option<String> {
         let password = collector::store::credential::kept(state).unwrap_or_default();
         self.http(self.store, &format!("POST / HTTP/1.1\r\nX-ClickHouse-Key: {password}\r\n"), query)
     }
