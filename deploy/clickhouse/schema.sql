@@ -678,3 +678,9 @@ ALTER TABLE flows
     COMMENT COLUMN `version` '1, 5, 7, 9: NetFlow; 10: IPFIX; 102, 104, 105: sFlow v2, v4, v5';
 
 INSERT INTO schema_version (version, binary_version) VALUES (13, '0.1.0');
+
+ALTER TABLE ledger
+    ADD COLUMN IF NOT EXISTS `bad_checksum` UInt64 COMMENT 'Datagrams that workers took from rings and refused for their UDP checksum' CODEC(ZSTD(1)) AFTER `received_udp_bytes`,
+    ADD COLUMN IF NOT EXISTS `bad_checksum_bytes` UInt64 COMMENT 'Payload bytes of these' CODEC(ZSTD(1)) AFTER `bad_checksum`;
+
+INSERT INTO schema_version (version, binary_version) VALUES (14, '0.1.0');

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::written::{Attach, Bind, CaptureMode, Compression, LogFormat, Spread, Written};
+use super::written::{Attach, Bind, CaptureMode, Checksum, Compression, LogFormat, Spread, Written};
 use crate::clickhouse::{Cluster, retention};
 use crate::dictionaries::Interface;
 use crate::enrich::{Networks, Sampling};
@@ -95,6 +95,8 @@ pub struct Capture {
     pub udp_receive_buffer_bytes: usize,
     /// Whether worker threads are pinned to CPUs.
     pub pin: bool,
+    /// What is asked of UDP checksums of frames that XDP takes.
+    pub checksum: Checksum,
     /// How long a worker asks the driver for frames itself after the last datagram, before it sleeps; zero for not at all.
     pub busy_poll: Duration,
 }

@@ -25,7 +25,7 @@ pub use meant::{
     Capture, ClickHouse, Config, Decode, Exporter, FrontDoor, GeoIp, Journal, Log, Metrics, Names, Secret,
     StdoutFormat, Store, Templates,
 };
-pub use written::{Attach, Bind, CaptureMode, Compression, LogFormat, Spread, Written};
+pub use written::{Attach, Bind, CaptureMode, Checksum, Compression, LogFormat, Spread, Written};
 
 /// The file that is read when none is named and this one exists.
 pub const DEFAULT_PATH: &str = "/etc/collector/collector.toml";

@@ -176,6 +176,7 @@ fn capture(written: written::Capture) -> Result<Capture, ConfigError> {
         udp_address,
         udp_receive_buffer_bytes: written.udp_receive_buffer_bytes,
         pin: written.pin,
+        checksum: written.checksum,
         busy_poll: Duration::from_micros(u64::from(written.busy_poll_us)),
     })
 }

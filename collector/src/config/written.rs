@@ -80,6 +80,7 @@ section! {
         udp_receive_buffer_bytes: usize = 32 << 20,
         pin: bool = true,
         busy_poll_us: u32 = 0,
+        checksum: Checksum = Checksum::Auto,
     }
 }
 
@@ -304,6 +305,18 @@ pub enum Spread {
     ByExporter,
     /// Each datagram to the next worker
     RoundRobin,
+}
+
+/// What is asked of UDP checksums of frames that XDP takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Checksum {
+    /// Right ones, and on virtual interfaces those that a local sender has not finished
+    Auto,
+    /// Right ones
+    Verify,
+    /// Nothing
+    Trust,
 }
 
 /// Compression between the collector and ClickHouse.

@@ -87,6 +87,10 @@ cells! {
     ReceivedUdp "received_udp" UInt64;
     /// Payload bytes of these
     ReceivedUdpBytes "received_udp_bytes" UInt64;
+    /// Datagrams that workers took from rings and refused for their UDP checksum
+    BadChecksum "bad_checksum" UInt64;
+    /// Payload bytes of these
+    BadChecksumBytes "bad_checksum_bytes" UInt64;
     /// Datagrams that the journal had no room for
     JournalRefused "journal_refused" UInt64;
     /// Payload bytes of these
@@ -234,6 +238,7 @@ impl Cells {
             Cell::RingOther,
             Cell::SocketOverflow,
             Cell::Truncated,
+            Cell::BadChecksum,
             Cell::JournalRefused,
             Cell::JournalGivenUp,
             Cell::JournalCorrupt,

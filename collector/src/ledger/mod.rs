@@ -3,7 +3,7 @@
 //! Two equations hold for each exporter and minute once the minute is settled and its rows are stored or lost:
 //!
 //! * seen = decoded + given up: `seen_xdp + seen_udp` = `decoded` + `not_allowed` + `rate_limited` + `ring_full` +
-//!   `fill_ring_empty` + `ring_other` + `socket_overflow` + `truncated` + `journal_refused` + `journal_given_up` + `malformed`,
+//!   `fill_ring_empty` + `ring_other` + `socket_overflow` + `truncated` + `bad_checksum` + `journal_refused` + `journal_given_up` + `malformed`,
 //!   and + those that wait in the journal;
 //! * `rows_decoded` = `rows_stored` + every `rows_lost_*`.
 //!

@@ -33,7 +33,7 @@ use promiscuous::Promiscuous;
 
 pub use collector_ebpf::{Spread, Verdict};
 pub use error::Error;
-pub use interface::{CAPABILITIES, driver, interfaces, missing_capabilities, queues};
+pub use interface::{CAPABILITIES, driver, has_local_senders, interfaces, missing_capabilities, queues};
 pub use minutes::{Count, ExporterMinute};
 pub use own::{Mac, Own, Recipients};
 pub use probe::{Probe, probe};

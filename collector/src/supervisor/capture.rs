@@ -5,10 +5,11 @@
 
 use std::os::fd::AsFd as _;
 
-use crate::config::{self, Bind, CaptureMode, Spread};
+use crate::config::{self, Bind, CaptureMode, Checksum, Spread};
 use crate::front_door::Rules;
 use crate::steering::{self, Steering};
-use crate::worker::{Sources, layout, pin};
+use crate::worker::checksum::Checks;
+use crate::worker::{Ring, Sources, layout, pin};
 use crate::{udp, xsk};
 
 /// What takes datagrams off the wire.
@@ -198,11 +199,21 @@ fn open_interface(
     for (slot, receiver) in (0..).zip(&receivers) {
         steering.register(slot, receiver.as_fd())?;
     }
+    let checks = checks(settings.checksum, name);
     let workers = sources.len();
     for (index, receiver) in receivers.into_iter().enumerate() {
-        sources[index % workers].rings.push(receiver);
+        sources[index % workers].rings.push(Ring { receiver, checks });
     }
     Ok(Interface { name: name.to_owned(), steering, mode })
+}
+
+fn checks(checksum: Checksum, interface: &str) -> Checks {
+    match checksum {
+        Checksum::Verify => Checks::Strict,
+        Checksum::Trust => Checks::None,
+        Checksum::Auto if steering::has_local_senders(interface) => Checks::OrUnfinished,
+        Checksum::Auto => Checks::Strict,
+    }
 }
 
 fn plural(count: u32) -> &'static str {

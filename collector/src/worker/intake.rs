@@ -1,4 +1,7 @@
-//! What happens to a datagram when it is received: ask the front door, where the XDP program has not; append it to the journal.
+//! What happens to a datagram when it is received: ask the front door, where the XDP program has not; check its checksum, where the kernel
+//! has not; append it to the journal.
+
+use std::net::Ipv6Addr;
 
 use collector_ebpf::Stamp;
 use netflow::columns::Address;
@@ -8,6 +11,7 @@ use crate::front_door::{Door, Refusal};
 use crate::journal::{Entry, Journal};
 use crate::ledger::{Account, Arrival, Book, Cell, Key, minute_of};
 use crate::udp;
+use crate::worker::checksum::{self, Checks, Fault};
 use crate::worker::tally::{Path, Tally};
 use crate::xsk::Metadata;
 
@@ -38,7 +42,14 @@ impl Intake {
     /// Takes a frame that the XDP program steered here, and so let in. Its time is the one that the program put in front of it,
     /// by which the program counts its minutes; `received_ns` (since 1970) where it put none there.
     /// Returns the frame's time in milliseconds if it holds a datagram.
-    pub fn frame(&mut self, journal: &mut Journal, frame: &[u8], metadata: Metadata, received_ns: i64) -> Option<i64> {
+    pub fn frame(
+        &mut self,
+        journal: &mut Journal,
+        frame: &[u8],
+        metadata: Metadata,
+        received_ns: i64,
+        checks: Checks,
+    ) -> Option<i64> {
         let found = match collector_ebpf::walk(frame) {
             Ok(found) => found,
             Err(verdict) => {
@@ -58,9 +69,14 @@ impl Intake {
                 received_ns
             }
         };
+        let received_ms = received_ns / NANOSECONDS_IN_MS;
+        if let Err(fault) = checksum::check(&found, payload, checks) {
+            self.refuse_checksum(found.exporter, payload.len(), received_ms, fault);
+            return Some(received_ms);
+        }
         let path = Path::Xdp as u8;
         self.keep(journal, &Entry { received_ns, exporter: found.exporter, port: found.source_port, path, payload });
-        Some(received_ns / NANOSECONDS_IN_MS)
+        Some(received_ms)
     }
 
     /// Takes a datagram from a socket, where nobody has judged it yet: this is the one place where the front door refuses
@@ -115,6 +131,25 @@ impl Intake {
         self.book.add(key, Cell::JournalRefused, 1);
         self.book.add(key, Cell::JournalRefusedBytes, bytes as i64);
         self.tally.journal.refuse(refused);
+    }
+
+    /// Counts a datagram that came out of a ring and is not kept because of its checksum.
+    fn refuse_checksum(&mut self, exporter: Address, bytes: usize, received_ms: i64, fault: Fault) {
+        self.tally.datagram(Path::Xdp, bytes);
+        self.book.received(Arrival::Ring, exporter, bytes, received_ms);
+        let key = Key::of_sender(exporter, 0, minute_of(received_ms));
+        self.book.add(key, Cell::BadChecksum, 1);
+        self.book.add(key, Cell::BadChecksumBytes, bytes as i64);
+        if self.tally.bad_checksums() == 0 {
+            let exporter = Ipv6Addr::from(exporter).to_canonical();
+            tracing::warn!(
+                %exporter,
+                fault = fault.label(),
+                "datagrams are refused for their UDP checksum, as the kernel would: the network spoils them, or the interface has local senders that it \
+                 does not tell of (then checksum = \"trust\" under [capture]); the ledger counts them as bad_checksum"
+            );
+        }
+        self.tally.bad_checksum(fault);
     }
 
     fn refuse(&mut self, exporter: Address, bytes: usize, received_ms: i64, refusal: Refusal) {

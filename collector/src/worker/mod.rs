@@ -4,6 +4,8 @@
 //! ClickHouse. It never waits for any of them: when ClickHouse takes no more, decoding stands still and the journal grows. Which
 //! rings it gets and when it stops is the supervisor's business.
 
+/// UDP checksums of frames.
+pub mod checksum;
 /// The gate between journal and decoder.
 pub mod gate;
 /// What happens when the decoder panics.
@@ -35,6 +37,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::journal::{Journal, Position, Progress};
 use crate::utc::{now_ms, now_ns};
+use crate::worker::checksum::Checks;
 use crate::worker::gate::Gate;
 use crate::worker::intake::Intake;
 use crate::worker::pipeline::{Mode, Pipeline};
@@ -66,9 +69,17 @@ const DRAIN: Duration = Duration::from_secs(2);
 #[derive(Default)]
 pub struct Sources {
     /// AF_XDP sockets.
-    pub rings: Vec<xsk::Receiver>,
+    pub rings: Vec<Ring>,
     /// UDP sockets.
     pub sockets: Vec<udp::Socket>,
+}
+
+/// An AF_XDP socket, and what is known of what comes by it.
+pub struct Ring {
+    /// The socket.
+    pub receiver: xsk::Receiver,
+    /// What is asked of its checksums.
+    pub checks: Checks,
 }
 
 /// The parts of a worker.
@@ -241,7 +252,7 @@ impl Loop {
                 && !self.reception.is_held_back
                 && now.duration_since(last_received) < self.busy_poll
             {
-                self.reception.sources.rings.iter_mut().for_each(xsk::Receiver::poll_driver);
+                self.reception.sources.rings.iter_mut().for_each(|ring| ring.receiver.poll_driver());
                 continue;
             }
             // Sockets that had something are looked at again, so that busy rings do not starve them.
@@ -328,7 +339,8 @@ impl Loop {
             std::thread::sleep(NAP);
             return std::mem::take(&mut self.sockets_were_busy);
         }
-        let rings = self.reception.sources.rings.iter().map(|ring| PollFd::new(ring.as_fd(), PollFlags::POLLIN));
+        let rings =
+            self.reception.sources.rings.iter().map(|ring| PollFd::new(ring.receiver.as_fd(), PollFlags::POLLIN));
         let sockets =
             self.reception.sources.sockets.iter().map(|socket| PollFd::new(socket.as_fd(), PollFlags::POLLIN));
         let mut fds: Vec<PollFd<'_>> = rings.chain(sockets).collect();
@@ -343,7 +355,7 @@ impl Loop {
     fn publish(&mut self) {
         for ring in &self.reception.sources.rings {
             // Said once: reading the error clears it. The UDP sockets go on, and so do the other interfaces.
-            if let Ok(Some(error)) = ring.take_error() {
+            if let Ok(Some(error)) = ring.receiver.take_error() {
                 tracing::error!(%error, "an interface is gone: restart the collector once it is back");
             }
         }

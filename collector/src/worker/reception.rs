@@ -35,8 +35,8 @@ impl Reception {
                     *is_held_back = true;
                     break;
                 }
-                let taken = ring.receive(|frame, metadata| {
-                    last_ms = intake.frame(journal, frame, metadata, received_ns).or(last_ms);
+                let taken = ring.receiver.receive(|frame, metadata| {
+                    last_ms = intake.frame(journal, frame, metadata, received_ns, ring.checks).or(last_ms);
                 });
                 from_ring += taken;
                 if taken < xsk::BATCH {

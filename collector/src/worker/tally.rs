@@ -13,6 +13,7 @@ use nix::errno::Errno;
 use crate::front_door::Refusal;
 use crate::ledger::RingDrops;
 use crate::metrics::Exposition;
+use crate::worker::checksum::Fault;
 use crate::worker::pipeline::Counts;
 use crate::worker::standing::Standing;
 use crate::xsk;
@@ -50,9 +51,10 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// The counters of `receiver` now.
+    /// The counters of `ring` now.
     #[must_use]
-    pub fn of(receiver: &xsk::Receiver) -> Self {
+    pub fn of(ring: &super::Ring) -> Self {
+        let receiver = &ring.receiver;
         Self { kernel: receiver.statistics().unwrap_or_default(), ours: receiver.counters() }
     }
 }
@@ -71,6 +73,8 @@ pub struct Tally {
     pub frames_without_time: u64,
     /// Frames that came over a ring but hold no datagram, by reason.
     frames_not_ours: BTreeMap<&'static str, u64>,
+    /// Datagrams that came over a ring and were refused for their UDP checksum, by [`Fault`].
+    bad_checksums: [u64; Fault::ALL.len()],
     /// Failed receive calls, by the kernel's reason.
     socket_errors: BTreeMap<&'static str, u64>,
     /// Datagrams that the kernel dropped because a socket's buffer was full.
@@ -119,6 +123,17 @@ impl Tally {
         *self.frames_not_ours.entry(reason).or_default() += 1;
     }
 
+    /// Counts a datagram that is refused for its checksum.
+    pub fn bad_checksum(&mut self, fault: Fault) {
+        self.bad_checksums[fault as usize] += 1;
+    }
+
+    /// Datagrams refused for their checksum.
+    #[must_use]
+    pub fn bad_checksums(&self) -> u64 {
+        self.bad_checksums.iter().sum()
+    }
+
     /// Counts a failed receive call.
     pub fn socket_error(&mut self, error: &io::Error) {
         let errno = error.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw);
@@ -134,6 +149,9 @@ impl Tally {
                 sum.0 += count.0;
                 sum.1 += count.1;
             }
+        }
+        for (sum, count) in self.bad_checksums.iter_mut().zip(other.bad_checksums) {
+            *sum += count;
         }
         for (reason, count) in &other.frames_not_ours {
             *self.frames_not_ours.entry(reason).or_default() += count;
@@ -195,6 +213,11 @@ impl Tally {
             out.counter("collector_refused_total", help, &labels, datagrams);
             let help = "Payload bytes of the datagrams that the front door refused.";
             out.counter("collector_refused_bytes_total", help, &labels, bytes);
+        }
+        for fault in Fault::ALL {
+            let labels = [("worker", worker), ("reason", fault.label())];
+            let help = "Datagrams from a ring that were refused for their UDP checksum: wrong, or missing over IPv6.";
+            out.counter("collector_bad_checksum_total", help, &labels, self.bad_checksums[fault as usize]);
         }
         for (reason, count) in &self.frames_not_ours {
             let labels = [("worker", worker), ("reason", *reason)];

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::process::Collector;
 
 /// Cells that datagrams end in.
-const DATAGRAMS: [&str; 12] = [
+const DATAGRAMS: [&str; 13] = [
     "decoded",
     "not_allowed",
     "rate_limited",
@@ -14,6 +14,7 @@ const DATAGRAMS: [&str; 12] = [
     "ring_other",
     "socket_overflow",
     "truncated",
+    "bad_checksum",
     "journal_refused",
     "journal_given_up",
     "journal_corrupt",

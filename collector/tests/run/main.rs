@@ -6,6 +6,8 @@
 mod advice;
 /// `collector check` beside a collector that runs.
 mod check;
+/// Datagrams whose UDP checksum is not right.
+mod checksums;
 /// Datagrams with known contents.
 mod datagrams;
 /// The sink that discards.

@@ -25,10 +25,11 @@ const LOOK: Duration = Duration::from_millis(300);
 /// As `/metrics` begins the lines of rows of the table of flows.
 const ROWS: &str = "collector_clickhouse_rows_total{table=\"flows\",outcome=\"discarded\"}";
 /// Beginnings of the lines that tell of datagrams and their loss.
-const TOLD: [&str; 6] = [
+const TOLD: [&str; 7] = [
     "collector_datagrams_total",
     "collector_socket_drops_total",
     "collector_ring_",
+    "collector_bad_checksum_total",
     "collector_journal_refused_total",
     "collector_malformed_total",
     "collector_clickhouse_rows_total{table=\"flows\"",

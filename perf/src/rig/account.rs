@@ -12,7 +12,7 @@ use super::load::Sent;
 use super::{Collector, Namespace, Pair};
 
 /// Where datagrams are lost, and the collector's counters that say so: name, and a label that must be there.
-const STAGES: [(&str, &[(&str, &str)]); 14] = [
+const STAGES: [(&str, &[(&str, &str)]); 15] = [
     ("ring_full", &[("collector_ring_ring_full_total", "")]),
     ("fill_ring_empty_or_too_long", &[("collector_ring_dropped_total", "")]),
     (
@@ -39,6 +39,7 @@ const STAGES: [(&str, &[(&str, &str)]); 14] = [
     ),
     ("socket_buffer_full", &[("collector_socket_drops_total", "")]),
     ("socket_truncated", &[("collector_socket_truncated_total", "")]),
+    ("bad_checksum", &[("collector_bad_checksum_total", "")]),
     ("journal_slow", &[("collector_journal_refused_total", "reason=\"journal_slow\"")]),
     ("journal_disk", &[("collector_journal_refused_total", "reason=\"journal_disk\"")]),
     ("journal_oversize", &[("collector_journal_refused_total", "reason=\"journal_oversize\"")]),
