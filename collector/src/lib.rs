@@ -47,6 +47,8 @@ pub mod supervisor;
 pub mod templates;
 /// Plain UDP sockets: what XDP passes up, and everything where XDP cannot run.
 pub mod udp;
+/// Compressed streams.
+mod unpack;
 /// Points in time: now, dates, RFC 3339.
 mod utc;
 /// One pinned thread: receive, decode, enrich, batch.

@@ -15,11 +15,11 @@ mod looks;
 mod tunnel;
 
 pub(crate) use ip::Packet;
-pub(crate) use layer::Layer;
+pub(crate) use layer::{Layer, of_ether_type};
 
 use crate::report::Event;
 use crate::wire::{chunk_at, u16_at, u32_at};
-use layer::{End, Step, behind, of_ether_type, of_version};
+use layer::{End, Step, behind, of_version};
 
 /// Most VLAN tags that are kept; more are passed over.
 pub(crate) const TAGS: usize = 4;
@@ -217,6 +217,27 @@ impl Frame {
         place.is_guess &= carried.is_ok();
         carried
     }
+}
+
+/// The outermost packet of IP, behind a layer that may be none.
+pub(crate) fn to_ip(layer: Result<Layer, End>, mut bytes: &[u8]) -> Result<&[u8], Event> {
+    let (mut frame, mut place) = (Frame::default(), Place { is_guess: false, missing: usize::MAX });
+    let mut next = layer.map(|layer| (layer, bytes));
+    for _ in 0..LAYERS {
+        let layer = match next {
+            Ok((layer, rest)) => {
+                bytes = rest;
+                layer
+            }
+            Err(End::Unopened(event)) => return Err(event),
+            Err(End::Whole) => return Err(Event::UnopenedEtherType),
+        };
+        if matches!(layer, Layer::Ip | Layer::Ipv4 | Layer::Ipv6) {
+            return Ok(bytes);
+        }
+        next = frame.step(layer, bytes, &mut place);
+    }
+    Err(Event::UnopenedDeep)
 }
 
 /// IEEE 802.1Q, 802.1ad, and what was used for outer tags before.

@@ -15,6 +15,8 @@ pub mod element;
 pub mod flat;
 /// Datagrams and message headers.
 pub mod header;
+/// Link layers of captured packets.
+pub mod link;
 /// Structured data: lists in fields.
 pub mod list;
 /// A keeper of templates and option values in plain maps.

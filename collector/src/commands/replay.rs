@@ -30,7 +30,7 @@ const WAIT: Duration = Duration::from_millis(100);
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct ReplayArgs {
-    /// Capture file, pcap or pcapng; - is standard input
+    /// Capture file, pcap or pcapng, compressed or not; - is standard input
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
 
@@ -140,8 +140,7 @@ fn send_file(
         capture_file::tell("replay", &args.file, &capture);
     }
     if capture.found() == 0 {
-        let seen = capture_file::ports_seen(&capture);
-        bail!("replaying {}: it holds nothing to send ({seen}): name another file or --port", args.file.display());
+        bail!("replaying {}: nothing to send: {}", args.file.display(), capture_file::why_none(&capture));
     }
     Ok(())
 }

@@ -51,7 +51,7 @@ impl Skipped {
             Self::NotIp => "not IP",
             Self::NotUdp => "not UDP",
             Self::OtherPort => "UDP to another port",
-            Self::UnknownLink => "unknown link type",
+            Self::UnknownLink => "of a link type that is not read",
             Self::CutShort => "cut short by the capture",
             Self::Malformed => "malformed headers",
             Self::FragmentOverlap => "overlapping fragments",
@@ -94,6 +94,8 @@ pub struct Datagrams<R> {
     found: u64,
     skipped: [u64; SKIPPED.len()],
     seen_ports: BTreeMap<u16, u64>,
+    unread_links: BTreeMap<u16, u64>,
+    not_ip: BTreeMap<&'static str, u64>,
 }
 
 impl<R: Read> Datagrams<R> {
@@ -110,6 +112,8 @@ impl<R: Read> Datagrams<R> {
             found: 0,
             skipped: [0; SKIPPED.len()],
             seen_ports: BTreeMap::new(),
+            unread_links: BTreeMap::new(),
+            not_ip: BTreeMap::new(),
         })
     }
 
@@ -170,12 +174,30 @@ impl<R: Read> Datagrams<R> {
         &self.seen_ports
     }
 
+    /// Packets by link type, of those that are not read.
+    #[must_use]
+    pub fn unread_links(&self) -> &BTreeMap<u16, u64> {
+        &self.unread_links
+    }
+
+    /// Packets that are not IP, by what they are.
+    #[must_use]
+    pub fn not_ip(&self) -> &BTreeMap<&'static str, u64> {
+        &self.not_ip
+    }
+
     /// Takes the headers off the reader's packet; its payload, if there is one, goes into `self.payload`.
     fn take(&mut self, number: u64, time_ns: i64, link: u16) -> Result<Option<Datagram>, Skipped> {
         let bytes = match link::strip(link, self.reader.data()) {
             Found::Ip(bytes) => bytes,
-            Found::NotIp => return Err(Skipped::NotIp),
-            Found::UnknownLink => return Err(Skipped::UnknownLink),
+            Found::NotIp(event) => {
+                *self.not_ip.entry(netflow::link::kind(event)).or_default() += 1;
+                return Err(Skipped::NotIp);
+            }
+            Found::UnknownLink => {
+                *self.unread_links.entry(link).or_default() += 1;
+                return Err(Skipped::UnknownLink);
+            }
             Found::Short => return Err(Skipped::CutShort),
         };
         let ip = network::ip(bytes)?;

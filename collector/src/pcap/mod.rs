@@ -22,5 +22,6 @@ pub mod writer;
 
 pub use datagrams::{Datagram, Datagrams, Ports, Skipped};
 pub use error::PcapError;
+pub use link::name as link_name;
 pub use reader::{Packet, Reader};
 pub use writer::Writer;

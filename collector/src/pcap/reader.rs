@@ -67,13 +67,7 @@ impl<R: Read> Reader<R> {
             (_, MAGIC_MICROSECONDS) => Self::pcap(&mut input, Endian::Big, 1000)?,
             (_, MAGIC_NANOSECONDS) => Self::pcap(&mut input, Endian::Big, 1)?,
             (Section::MAGIC, _) => Format::PcapNg(Self::first_section(&mut input)?),
-            _ if magic.starts_with(&[0x1f, 0x8b]) => {
-                return Err(PcapError::NotACapture("it is compressed, pass it through gunzip first"));
-            }
-            _ if magic == [0x28, 0xb5, 0x2f, 0xfd] => {
-                return Err(PcapError::NotACapture("it is compressed, pass it through zstd -d first"));
-            }
-            _ => return Err(PcapError::NotACapture("its first four bytes are of neither format")),
+            _ => return Err(PcapError::NotACapture(of_another_format(magic))),
         };
         Ok(Self { input, format, packets: 0, time_ns: 0, data: 0..0 })
     }
@@ -145,6 +139,27 @@ impl<R: Read> Reader<R> {
             Err(PcapError::Damaged { .. }) => Err(PcapError::NotACapture("its section header is not valid")),
             Err(other) => Err(other),
         }
+    }
+}
+
+/// What a file is that is no capture, by its first bytes, and what to do about it.
+fn of_another_format(magic: [u8; 4]) -> &'static str {
+    match magic {
+        [0x1f, 0x8b, ..] => "it is compressed, pass it through gunzip first",
+        [0x28, 0xb5, 0x2f, 0xfd] => "it is compressed, pass it through zstd -d first",
+        [0xfd, b'7', b'z', b'X'] => "it is compressed, pass it through xz -d first",
+        [0x04, 0x22, 0x4d, 0x18] => "it is compressed, pass it through lz4 -d first",
+        [b'B', b'Z', b'h', _] => "it is compressed, pass it through bunzip2 first",
+        [b'P', b'K', 3, 4] => "it is a zip archive, unpack it first",
+        [b's', b'n', b'o', b'o'] => "it is a capture of snoop, convert it with editcap -F pcapng",
+        [b'R', b'T', b'S', b'S'] | [b'G', b'M', b'B', b'U'] => {
+            "it is a capture of Network Monitor, convert it with editcap -F pcapng"
+        }
+        [0x0c, 0xa5, ..] | [0xa5, 0x0c, ..] => "it has flows that nfcapd stored, not datagrams: send it with nfreplay",
+        [0x34, 0xcd, 0xb2, 0xa1] | [0xa1, 0xb2, 0xcd, 0x34] => {
+            "it is of a modified pcap format, convert it with editcap -F pcapng"
+        }
+        _ => "its first four bytes are of neither format",
     }
 }
 

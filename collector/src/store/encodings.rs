@@ -11,8 +11,8 @@ use flate2::Compression;
 use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use flate2::write::GzEncoder;
 use lz4_flex::frame;
-use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
-use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+
+use crate::unpack::{Lz4Frames, ZstdFrames, broken};
 
 /// Bytes that any body may have once it is unpacked.
 const FREE_BYTES: u64 = 256 << 20;
@@ -81,7 +81,7 @@ impl Encoding {
             Self::Gzip => Box::new(MultiGzDecoder::new(input)),
             Self::Deflate => Box::new(ZlibDecoder::new(input)),
             Self::Lz4 => Box::new(Lz4Frames::new(input)),
-            Self::Zstd => Box::new(ZstdFrames::new(input)),
+            Self::Zstd => Box::new(ZstdFrames::new(input, WINDOW_BYTES)),
         };
         Box::new(Bounded { inner: plain, packed, plain: 0 })
     }
@@ -129,118 +129,6 @@ impl<R: Read> Read for Bounded<R> {
             )));
         }
         Ok(count)
-    }
-}
-
-/// Notes that its input has ended or broken off: the decoder of LZ4 takes both for the end of a frame.
-struct Ending<R> {
-    inner: R,
-    ended: bool,
-}
-
-impl<R: Read> Read for Ending<R> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(out);
-        self.ended |= read.as_ref().map_or(true, |count| *count == 0 && !out.is_empty());
-        read
-    }
-}
-
-/// LZ4 frames, one behind the other.
-struct Lz4Frames<R: BufRead> {
-    decoder: frame::FrameDecoder<Ending<R>>,
-    in_frame: bool,
-}
-
-impl<R: BufRead> Lz4Frames<R> {
-    fn new(input: R) -> Self {
-        Self { decoder: frame::FrameDecoder::new(Ending { inner: input, ended: false }), in_frame: false }
-    }
-}
-
-impl<R: BufRead> Read for Lz4Frames<R> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        while !out.is_empty() {
-            if !self.in_frame && self.decoder.get_mut().inner.fill_buf()?.is_empty() {
-                return Ok(0);
-            }
-            self.in_frame = true;
-            let count = self.decoder.read(out)?;
-            if count > 0 {
-                return Ok(count);
-            }
-            if self.decoder.get_ref().ended {
-                return Err(broken("LZ4 that ends within a frame"));
-            }
-            self.in_frame = false;
-        }
-        Ok(0)
-    }
-}
-
-/// Zstandard frames, one behind the other.
-struct ZstdFrames<R> {
-    input: R,
-    decoder: FrameDecoder,
-    in_frame: bool,
-}
-
-impl<R: BufRead> ZstdFrames<R> {
-    fn new(input: R) -> Self {
-        let mut decoder = FrameDecoder::new();
-        decoder.set_max_window_size(WINDOW_BYTES);
-        Self { input, decoder, in_frame: false }
-    }
-
-    /// Goes on to the next frame; `false` at the end of the input.
-    fn begin(&mut self) -> io::Result<bool> {
-        while !self.input.fill_buf()?.is_empty() {
-            match self.decoder.reset(&mut self.input) {
-                Ok(()) => {
-                    self.in_frame = true;
-                    return Ok(true);
-                }
-                Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
-                    let length = u64::from(length);
-                    if io::copy(&mut self.input.by_ref().take(length), &mut io::sink())? < length {
-                        return Err(broken("Zstandard that ends within a frame"));
-                    }
-                }
-                Err(error) => return Err(broken(format!("no Zstandard: {error}"))),
-            }
-        }
-        Ok(false)
-    }
-
-    /// Ends the frame; its checksum must be that of what it held.
-    fn end(&mut self) -> io::Result<()> {
-        self.in_frame = false;
-        let told = self.decoder.get_checksum_from_data();
-        if told.is_some() && told != self.decoder.get_calculated_checksum() {
-            return Err(broken("a Zstandard frame whose checksum does not match"));
-        }
-        Ok(())
-    }
-}
-
-impl<R: BufRead> Read for ZstdFrames<R> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        while !out.is_empty() {
-            if !self.in_frame && !self.begin()? {
-                return Ok(0);
-            }
-            if self.decoder.can_collect() > 0 {
-                return self.decoder.read(out);
-            }
-            if self.decoder.is_finished() {
-                self.end()?;
-                continue;
-            }
-            self.decoder
-                .decode_blocks(&mut self.input, BlockDecodingStrategy::UptoBlocks(1))
-                .map_err(|error| broken(format!("Zstandard that is broken: {error}")))?;
-        }
-        Ok(0)
     }
 }
 
@@ -295,10 +183,6 @@ impl Encoder {
 /// The largest piece that is unpacked at a time.
 pub(super) fn buffered(input: impl Read + 'static) -> Box<dyn BufRead> {
     Box::new(BufReader::with_capacity(256 << 10, input))
-}
-
-fn broken(what: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
 #[cfg(test)]

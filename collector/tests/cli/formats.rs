@@ -1,4 +1,6 @@
-//! Capture formats, link types, VLAN tags and fragments: the same flows, whatever they come wrapped in.
+//! Capture formats, compression, link types, VLAN tags and fragments: the same flows, whatever they come wrapped in.
+
+use std::io::Write as _;
 
 use crate::captures::{
     self, MICROSECONDS_BIG, MICROSECONDS_LITTLE, NANOSECONDS_BIG, NANOSECONDS_LITTLE, Order, PacketBlock, ethernet,
@@ -86,6 +88,76 @@ fn link_types() {
 }
 
 #[test]
+fn links_of_providers_and_cores() {
+    let behind = |front: &'static [u8]| move |packet: Vec<u8>| [front, &packet].concat();
+    check("PPP", &wrapped(9, behind(&[0xff, 3, 0, 0x21])));
+    check("PPP in HDLC's frame", &wrapped(50, behind(&[0xff, 3, 0, 0x21])));
+    check("Cisco's HDLC", &wrapped(104, behind(&[0x0f, 0, 8, 0])));
+    check("frame relay", &wrapped(107, behind(&[0x18, 0x41, 3, 0xcc])));
+    check("PPPoE alone", &wrapped(51, behind(&[0x11, 0, 0, 7, 0, 99, 0, 0x21])));
+    let framed = |front: &'static [u8]| move |packet: Vec<u8>| [&[2; 12], front, &packet].concat();
+    check("MPLS", &wrapped(1, framed(&[0x88, 0x47, 0, 6, 0x40, 64, 0, 6, 0x41, 64])));
+    check("MPLS alone", &wrapped(219, behind(&[0, 6, 0x41, 64])));
+    check("PPPoE", &wrapped(1, framed(&[0x81, 0, 0, 7, 0x88, 0x64, 0x11, 0, 0, 7, 0, 99, 0, 0x21])));
+    let pseudowire =
+        |packet: Vec<u8>| [&[2; 12], &[0x88, 0x47, 0, 6, 0x41, 64, 0, 0, 0, 0][..], &ethernet(&[], &packet)].concat();
+    check("a pseudowire", &wrapped(1, pseudowire));
+    let logged = |packet: Vec<u8>| {
+        let length = u16::try_from(4 + packet.len()).expect("it fits").to_le_bytes();
+        [&[2, 0, 0, 1, 8, 0, 1, 0, 8, 0, 1, 0], &length[..], &[9, 0], &packet].concat()
+    };
+    check("netfilter's log", &wrapped(239, logged));
+}
+
+#[test]
+fn compressed_files() {
+    let plain = pcap(MICROSECONDS_LITTLE, 1, &[frame(30), frame(1)]);
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&plain).expect("it is packed");
+    let gzip = gzip.finish().expect("it is packed");
+    check("gzip", &gzip);
+    check("zstd", &ruzstd::encoding::compress_to_vec(&plain[..], ruzstd::encoding::CompressionLevel::Fastest));
+    let output = run_with_input(&["decode", "-"], &gzip[..gzip.len() - 1]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("what it holds in gzip is damaged or cut short"), "{}", stderr(&output));
+}
+
+/// Decodes a capture with nothing to decode; the last line.
+#[track_caller]
+fn check_last(link: u32, packets: &[Vec<u8>], expected: &str) {
+    let output = run_with_input(&["decode", "-"], &pcap(MICROSECONDS_LITTLE, link, packets));
+    assert!(output.status.success());
+    let told = stderr(&output);
+    let last = told.lines().last().expect("it says something");
+    let starts = format!("decode: nothing to decode: {expected}");
+    assert!(last.starts_with(&starts), "want {starts:?}, got {told}");
+    // Ports are the remedy only where datagrams go to others.
+    assert_eq!(last.contains("--port"), expected.contains("by port"), "{last}");
+}
+
+#[test]
+fn the_last_line_tells_the_reason() {
+    let mut cut = frame(30);
+    cut.truncate(96);
+    let arp = || [[2; 12].as_slice(), &[0x08, 0x06], &[0; 46]].concat();
+    let other = || ethernet(&[], &ipv4(0, &udp(53, b"dns")));
+    let mut tcp = frame(1);
+    tcp[23] = 6;
+    check_last(1, &[cut.clone()], "1 datagrams were cut short by the capture's snap length: capture again with -s 0");
+    check_last(149, &[frame(1)], "packets that are not read: link type 149, USER: 1: capture on");
+    check_last(9999, &[frame(1), frame(2)], "packets that are not read: link type 9999: 2: capture on");
+    check_last(1, &[arp(), arp()], "packets that hold no IP: arp: 2: capture where");
+    check_last(1, &[tcp], "packets of IP that are not UDP: 1: capture the exporters' datagrams");
+    check_last(1, &[other()], "UDP datagrams by port: 53: 1: name the exporters' port with --port");
+    check_last(
+        1,
+        &[cut.clone(), cut, other()],
+        "2 datagrams were cut short by the capture's snap length: capture again with -s 0; UDP datagrams by port: 53: 1",
+    );
+    check_last(1, &[], "the file holds no packets");
+}
+
+#[test]
 fn vlan_tags() {
     for tags in [[0x8100].as_slice(), &[0x88a8, 0x8100], &[0x8100, 0x8100], &[0x9100, 0x88a8, 0x8100]] {
         check(&format!("{tags:x?}"), &wrapped(1, |packet| ethernet(tags, &packet)));
@@ -131,8 +203,8 @@ fn check_told(other: Vec<u8>, told: &str) {
 
 #[test]
 fn what_is_passed_over_is_told_by_reason() {
-    check_told(ethernet(&[], &[0x60; 10]), "passed over: cut short by the capture: 1");
-    check_told([[0; 12].as_slice(), &[0x08, 0x06], &[0; 46]].concat(), "passed over: not IP: 1");
+    check_told(ethernet(&[], &[0x60; 10]), "passed over: cut short by the capture: 1: capture again with -s 0");
+    check_told([[0; 12].as_slice(), &[0x08, 0x06], &[0; 46]].concat(), "passed over: not IP: 1 (arp: 1)");
     let mut tcp = packet(1);
     tcp[9] = 6;
     check_told(ethernet(&[], &tcp), "passed over: not UDP: 1");
@@ -205,7 +277,9 @@ fn check_broken(capture: &[u8], rows: usize, why: &str) {
 fn broken_files_are_told_in_one_line() {
     check_broken(b"", 0, "shorter than a file header");
     check_broken(b"PK\x03\x04 something else", 0, "not a pcap or pcapng file");
-    check_broken(&[0x1f, 0x8b, 8, 0, 0, 0], 0, "gunzip");
+    check_broken(&[0x1f, 0x8b, 8, 0, 0, 0], 0, "what it holds in gzip is damaged or cut short");
+    check_broken(b"BZh91AY&SY", 0, "bunzip2");
+    check_broken(&[0x0c, 0xa5, 2, 0], 0, "nfreplay");
     check_broken(&MICROSECONDS_BIG, 0, "shorter than a file header");
     let mut huge = pcap(MICROSECONDS_LITTLE, 1, &[frame(2), frame(2)]);
     let second = huge.len() - frame(2).len() - 8;

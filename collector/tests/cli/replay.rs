@@ -78,6 +78,6 @@ fn what_cannot_be_replayed_is_told() {
     check(&["replay", file.path(), "--to", "127.0.0.1:9", "--loop", "0"], 2, "--loop");
     check(&["replay", "-", "--to", "127.0.0.1:9", "--loop", "2"], 2, "standard input can be sent once only");
     check(&["replay", file.path(), "--to", "127.0.0.1"], 1, "write HOST:PORT");
-    check(&["replay", file.path(), "--to", "127.0.0.1:9", "--port", "7"], 1, "it holds nothing to send");
+    check(&["replay", file.path(), "--to", "127.0.0.1:9", "--port", "7"], 1, "nothing to send: UDP datagrams by port");
     check(&["replay", "/nonexistent.pcap", "--to", "127.0.0.1:9"], 1, "opening capture file /nonexistent.pcap");
 }

@@ -27,14 +27,15 @@ const USUAL_PORTS: [u16; 5] = [2055, 4739, 6343, 9995, 9996];
 
 /// Show the flow records of a capture
 ///
-/// Reads a pcap or pcapng file and prints one JSON object a line for each record: no database, no root. Ethernet with
-/// VLAN tags, raw IP, Linux cooked and BSD loopback captures are understood; IP fragments are joined.
+/// Reads a pcap or pcapng file and prints one JSON object a line for each record: no database, no root. The file may be compressed
+/// by gzip, zstd, xz or lz4. Captures of Ethernet, PPP, HDLC, frame relay, Wi-Fi, raw IP, Linux cooked, NFLOG and BSD loopback are
+/// read, through VLAN tags, PPPoE and MPLS; IP fragments are joined.
 ///
 /// Standard error says what was not decoded, by reason. The exit status is 0 if the file was readable.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct DecodeArgs {
-    /// Capture file, pcap or pcapng; - is standard input
+    /// Capture file, pcap or pcapng, compressed or not; - is standard input
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
 
@@ -204,10 +205,7 @@ fn tell(args: &DecodeArgs, capture: &Capture, store: &MapStore, report: &Report)
         eprintln!("decode: not decoded: {}: {without_template}", Event::SetWithoutTemplate.label());
     }
     capture_file::tell("decode", &args.file, capture);
-    if capture.found() == 0 && capture.packets() > 0 {
-        eprintln!(
-            "decode: nothing to decode: {}: name the exporters' port with --port",
-            capture_file::ports_seen(capture)
-        );
+    if capture.found() == 0 {
+        eprintln!("decode: nothing to decode: {}", capture_file::why_none(capture));
     }
 }
