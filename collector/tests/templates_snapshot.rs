@@ -154,7 +154,7 @@ fn a_damaged_file_is_refused_and_kept_aside() {
         ("one byte more", [sound.clone(), vec![0]].concat(), Damage::Length),
         ("a length beyond reason", huge, Damage::Length),
         ("other magic", changed(0, 1), Damage::Magic),
-        ("another version", changed(8, 1), Damage::Version { found: 4 }),
+        ("another version", changed(8, 8), Damage::Version { found: 13 }),
         ("flipped checksum", changed(13, 4), Damage::Checksum),
         ("flipped first bit", changed(32, 1), Damage::Checksum),
         ("flipped last bit", changed(sound.len() - 1, 128), Damage::Checksum),

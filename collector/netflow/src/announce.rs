@@ -2,23 +2,31 @@
 
 use std::sync::Arc;
 
-use crate::options::{NAME_LIMIT, OptionKey, OptionValue, Options, SamplingScope, rate_of_intervals, rate_of_sizes};
+use crate::options::{
+    NAME_LIMIT, OptionKey, OptionValue, Options, Part, SamplingScope, rate_of_intervals, rate_of_sizes,
+};
 use crate::record::{DataSet, Record};
 use crate::report::{Event, Report};
 use crate::wire::{chunk_at, unsigned, without_trailing_zeros};
 
-/// NetFlow v9 scope type "interface" (RFC 3954 section 6.1).
+/// NetFlow v9 scope types (RFC 3954 section 6.1). Type 1, the system, is all of the domain.
 const V9_SCOPE_INTERFACE: u16 = 2;
+const V9_SCOPE_LINE_CARD: u16 = 3;
+const V9_SCOPE_CACHE: u16 = 4;
+const V9_SCOPE_TEMPLATE: u16 = 5;
+
+/// A value, and the observation domain that it is about if that is another than the message's.
+pub(crate) type Announced = (Option<u32>, OptionValue);
 
 /// The values of one options data set that differ from those known; `repeated` hears of the others. Empty, and nothing
-/// allocated, for a repetition.
+/// allocated, for a repetition. What is about another domain is always there: it is not known here.
 pub(crate) fn values(
     set: &DataSet<'_>,
     known: Option<&Options>,
     repeated: impl FnMut(OptionKey),
     report: &mut Report,
-) -> Vec<OptionValue> {
-    let mut news = News { known, values: Vec::new(), repeated, report };
+) -> Vec<Announced> {
+    let mut news = News { domain: set.header.domain, known, values: Vec::new(), repeated, report };
     for bytes in set.records() {
         let announcement = Announcement::read(&set.record(bytes), known);
         news.take_rates(&announcement);
@@ -38,6 +46,12 @@ struct Announcement<'a> {
     interface: Option<u32>,
     /// In the scope: where packets are sampled as they go out.
     egress_interface: Option<u32>,
+    /// In the scope: the narrowest part of the exporter.
+    part: Option<(Part, u64)>,
+    /// In the scope: which template.
+    template: Option<u16>,
+    /// In the scope: which observation domain; 0 is none in particular.
+    domain: Option<u32>,
     told: Told,
     application: Option<u64>,
     application_name: Name<'a>,
@@ -62,6 +76,18 @@ struct Told {
     size: Option<u64>,
     population: Option<u64>,
     probability: Option<u64>,
+    flows: ToldOfFlows,
+}
+
+/// What is said about how flows are selected (RFC 7014), apart from what it shares with packets: size and population.
+#[derive(Debug, Default)]
+struct ToldOfFlows {
+    /// flowSelectorAlgorithm (390) by the numbers of IANA's registry.
+    algorithm: Option<u64>,
+    interval: Option<u64>,
+    spacing: Option<u64>,
+    time_interval: Option<u64>,
+    time_spacing: Option<u64>,
 }
 
 /// A name, and a description to use where it is empty.
@@ -79,9 +105,15 @@ impl<'a> Announcement<'a> {
             // softflowd and others announce for interface 0 what holds for all.
             let index = number.map(|number| number as u32).filter(|index| *index > 0);
             if field.is_scope && record.header.version == 9 {
-                if field.specifier.element == V9_SCOPE_INTERFACE {
-                    announcement.interface = index;
-                    announcement.named_interface = index;
+                match field.specifier.element {
+                    V9_SCOPE_INTERFACE => {
+                        announcement.interface = index;
+                        announcement.named_interface = index;
+                    }
+                    V9_SCOPE_LINE_CARD => announcement.take_part(Part::LineCard, number),
+                    V9_SCOPE_CACHE => announcement.take_part(Part::Cache, number),
+                    V9_SCOPE_TEMPLATE => announcement.template = number.map(|number| number as u16),
+                    _ => {}
                 }
                 continue;
             }
@@ -96,6 +128,13 @@ impl<'a> Announcement<'a> {
                 }
                 48 => announcement.sampler = announcement.sampler.or(number),
                 301 if field.is_scope => announcement.sequence = number,
+                138 if field.is_scope => announcement.take_part(Part::ObservationPoint, number),
+                141 if field.is_scope => announcement.take_part(Part::LineCard, number),
+                142 if field.is_scope => announcement.take_part(Part::Port, number),
+                143 if field.is_scope => announcement.take_part(Part::MeteringProcess, number),
+                144 if field.is_scope => announcement.take_part(Part::ExportingProcess, number),
+                145 if field.is_scope => announcement.template = number.map(|number| number as u16),
+                149 if field.is_scope => announcement.domain = index,
                 302 => announcement.take_selector(number, known),
                 94 => announcement.application_name.description = field.bytes,
                 95 => announcement.application = number,
@@ -109,6 +148,15 @@ impl<'a> Announcement<'a> {
             }
         }
         announcement
+    }
+
+    /// A scope of several parts is that of the narrowest.
+    fn take_part(&mut self, part: Part, id: Option<u64>) {
+        if let Some(id) = id
+            && self.part.is_none_or(|(other, _)| part < other)
+        {
+            self.part = Some((part, id));
+        }
     }
 
     fn take_selector(&mut self, selector: Option<u64>, known: Option<&Options>) {
@@ -128,9 +176,18 @@ impl<'a> Announcement<'a> {
         // A record about a sampler on an interface holds for flows that name either.
         let by_interface = self.interface.map(SamplingScope::Interface);
         let by_egress = self.egress_interface.map(SamplingScope::EgressInterface);
-        let by_sampler = self.sampler.map(SamplingScope::Sampler);
         let by_sequence = self.sequence.map(SamplingScope::SelectionSequence);
-        let narrower = [by_interface, by_egress, by_sampler, by_sequence];
+        let by_template = self.template.map(SamplingScope::Template);
+        // Samplers of a part are not those of another.
+        let small = |number: u64| u32::try_from(number).ok();
+        let of_both = self
+            .part
+            .zip(self.sampler)
+            .and_then(|((part, id), sampler)| Some(SamplingScope::SamplerOfPart(part, small(id)?, small(sampler)?)));
+        let is_apart = of_both.is_some();
+        let by_part = self.part.map(|(part, id)| SamplingScope::Part(part, id)).filter(|_| !is_apart);
+        let by_sampler = self.sampler.map(SamplingScope::Sampler).filter(|_| !is_apart);
+        let narrower = [by_interface, by_egress, by_sampler, by_sequence, by_template, of_both, by_part];
         let of_domain = narrower.iter().all(Option::is_none).then_some(SamplingScope::Domain);
         let of_told = narrower.into_iter().chain([of_domain]).flatten().filter_map(move |scope| Some((scope, told?)));
         let of_selectors = by_sequence.zip(self.selectors_rate).filter(|_| told.is_none());
@@ -150,12 +207,25 @@ impl Told {
             309 => self.size = number,
             310 => self.population = number,
             311 => self.probability = rate_of_probability(bytes),
+            390 => self.flows.algorithm = number,
+            396 => self.flows.interval = number,
+            397 => self.flows.spacing = number,
+            398 => self.flows.time_interval = number,
+            399 => self.flows.time_spacing = number,
             _ => {}
         }
     }
 
-    /// The sampling rate; 0 if one is told that cannot be. What the algorithm goes by is taken before the rest.
+    /// The sampling rate; 0 if one is told that cannot be. Of packets and then of flows, it is the product.
     fn rate(&self) -> Option<u64> {
+        match (self.rate_of_packets(), self.flows.rate()) {
+            (Some(packets), Some(flows)) if packets > 0 && flows > 0 => Some(packets.saturating_mul(flows)),
+            (packets, flows) => packets.filter(|rate| *rate > 0).or(flows).or(packets),
+        }
+    }
+
+    /// What the algorithm goes by is taken before the rest.
+    fn rate_of_packets(&self) -> Option<u64> {
         let of_intervals = self.interval.zip(self.space).map(|(interval, space)| rate_of_intervals(interval, space));
         let of_times = self.time_interval.zip(self.time_space).map(|(time, space)| rate_of_intervals(time, space));
         let of_sizes = self.size.zip(self.population).map(|(size, population)| rate_of_sizes(size, population));
@@ -167,6 +237,18 @@ impl Told {
             _ => None,
         };
         let told = [by_algorithm, self.rate, of_intervals, of_times, of_sizes, self.probability];
+        let mut told = told.into_iter().flatten();
+        let first = told.clone().next();
+        told.find(|rate| *rate > 0).or(first)
+    }
+}
+
+impl ToldOfFlows {
+    /// One flow in this many is selected: by count or by time. One of so many at random is told as packets are.
+    fn rate(&self) -> Option<u64> {
+        let of_flows = self.interval.zip(self.spacing).map(|(interval, space)| rate_of_intervals(interval, space));
+        let of_times = self.time_interval.zip(self.time_spacing).map(|(time, space)| rate_of_intervals(time, space));
+        let told = if self.algorithm == Some(2) { [of_times, of_flows] } else { [of_flows, of_times] };
         let mut told = told.into_iter().flatten();
         let first = told.clone().next();
         told.find(|rate| *rate > 0).or(first)
@@ -186,21 +268,36 @@ impl<'a> Name<'a> {
 
 /// What one options data set says that was not known.
 struct News<'a, F> {
+    domain: u32,
     known: Option<&'a Options>,
-    values: Vec<OptionValue>,
+    values: Vec<Announced>,
     repeated: F,
     report: &'a mut Report,
 }
 
 impl<F: FnMut(OptionKey)> News<'_, F> {
     fn take_rates(&mut self, announcement: &Announcement<'_>) {
+        // First, since after another start of the exporter its processes are others.
+        let init_ms = announcement.init_ms.map(u64::cast_signed).filter(|init_ms| *init_ms > 0);
+        let known = self.known.filter(|known| !init_ms.is_some_and(|init_ms| known.has_restarted(init_ms)));
+        if let Some(milliseconds) = init_ms {
+            match self.known.and_then(|known| known.system_init_ms) == Some(milliseconds) {
+                true => (self.repeated)(OptionKey::SystemInit),
+                false => self.push(OptionValue::SystemInit { milliseconds }),
+            }
+        }
+        let other_domain = announcement.domain.filter(|domain| *domain != self.domain);
         let mut is_zero = false;
         for (scope, rate) in announcement.rates() {
             if rate == 0 {
                 is_zero = true;
                 continue;
             }
-            match self.known.and_then(|known| known.sampling.get(&scope)) {
+            if other_domain.is_some() {
+                self.values.push((other_domain, OptionValue::Sampling { scope, rate }));
+                continue;
+            }
+            match known.and_then(|known| known.sampling.get(&scope)) {
                 Some(before) if before == rate => (self.repeated)(OptionKey::Sampling(scope)),
                 before => {
                     if before.is_some() {
@@ -212,12 +309,6 @@ impl<F: FnMut(OptionKey)> News<'_, F> {
         }
         if is_zero {
             self.report.count(Event::SamplingRateZero);
-        }
-        if let Some(milliseconds) = announcement.init_ms.map(u64::cast_signed).filter(|init_ms| *init_ms > 0) {
-            match self.known.and_then(|known| known.system_init_ms) == Some(milliseconds) {
-                true => (self.repeated)(OptionKey::SystemInit),
-                false => self.push(OptionValue::SystemInit { milliseconds }),
-            }
         }
     }
 
@@ -259,7 +350,7 @@ impl<F: FnMut(OptionKey)> News<'_, F> {
             return self.report.count(Event::OptionRefused);
         }
         self.report.count(Event::OptionLearned);
-        self.values.push(value);
+        self.values.push((None, value));
     }
 }
 

@@ -60,7 +60,7 @@ pub struct Labels {
 /// Numbers of the data set at hand that no column takes, but that columns are derived from. Kept here to be allocated once.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Scratch {
-    slots: [Vec<u64>; SLOTS],
+    slots: Slots,
     none: Vec<u64>,
     /// Records with variable-length fields, taken apart.
     pub(crate) packed: Packed,
@@ -74,20 +74,30 @@ pub(crate) struct Scratch {
     pub(crate) told_times: Vec<(i64, i64)>,
 }
 
+/// A column for each slot.
+#[derive(Debug, Clone)]
+struct Slots([Vec<u64>; SLOTS]);
+
+impl Default for Slots {
+    fn default() -> Self {
+        Self([const { Vec::new() }; SLOTS])
+    }
+}
+
 impl Scratch {
     /// A slot to be filled, one number for each record.
     pub(crate) fn slot(&mut self, slot: Slot) -> &mut Vec<u64> {
-        self.slots.get_mut(slot as usize).unwrap_or(&mut self.none)
+        self.slots.0.get_mut(slot as usize).unwrap_or(&mut self.none)
     }
 
     /// The numbers of a slot; empty if the template does not write it.
     pub(crate) fn values(&self, slot: Slot) -> &[u64] {
-        self.slots.get(slot as usize).unwrap_or(&self.none)
+        self.slots.0.get(slot as usize).unwrap_or(&self.none)
     }
 
     /// Forgets the numbers, keeps the memory.
     pub(crate) fn clear(&mut self) {
-        for slot in &mut self.slots {
+        for slot in &mut self.slots.0 {
             slot.clear();
         }
         self.frames.clear();

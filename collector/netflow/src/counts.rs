@@ -15,6 +15,8 @@ pub(crate) struct Counts {
     pub(crate) times_clamped: u64,
     /// Records whose counts are totals, what of them is new being unknown.
     pub(crate) totals_unknown: u64,
+    /// Records without a sampling rate whose exporter announced rates for something else.
+    pub(crate) rates_unplaced: u64,
     /// Records with a sampling rate of zero.
     pub(crate) rates_zero: u64,
     /// Rows of interface counters.
@@ -35,6 +37,7 @@ impl Counts {
             (Event::Translation, self.translations),
             (Event::TimeClamped, self.times_clamped),
             (Event::TotalUnknown, self.totals_unknown),
+            (Event::SamplingRateUnplaced, self.rates_unplaced),
             (Event::RecordRateZero, self.rates_zero),
             (Event::InterfaceCounters, self.interface_counters),
             (Event::CountersTooShort, self.counters_short),

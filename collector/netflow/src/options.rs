@@ -84,6 +84,41 @@ pub enum SamplingScope {
     EgressInterface(u32),
     /// Flows with this selectionSequenceId (301): packets that passed several selectors (RFC 5476 section 6.5.1).
     SelectionSequence(u64),
+    /// Flows of this template.
+    Template(u16),
+    /// Flows of this part of the exporter.
+    Part(Part, u64),
+    /// Flows of this part of the exporter with this sampler or selector id: parts may number theirs alike.
+    SamplerOfPart(Part, u32, u32),
+}
+
+/// A kind of part of an exporter that may sample by a rate of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Part {
+    /// observationPointId (138).
+    ObservationPoint,
+    /// portId (142).
+    Port,
+    /// lineCardId (141).
+    LineCard,
+    /// A cache of flows, which NetFlow v9 alone has a scope for.
+    Cache,
+    /// meteringProcessId (143).
+    MeteringProcess,
+    /// exportingProcessId (144).
+    ExportingProcess,
+}
+
+impl Part {
+    /// Every kind, the narrowest first.
+    pub const ALL: [Self; 6] = [
+        Self::ObservationPoint,
+        Self::Port,
+        Self::LineCard,
+        Self::Cache,
+        Self::MeteringProcess,
+        Self::ExportingProcess,
+    ];
 }
 
 /// Most sampling rates kept for one domain.
@@ -94,6 +129,8 @@ pub const APPLICATION_LIMIT: usize = 8192;
 pub const INTERFACE_LIMIT: usize = 8192;
 /// Most VRF names kept for one domain.
 pub const VRF_LIMIT: usize = 4096;
+/// Exporters that work their start out again each time do not always find the same one.
+const SAME_START_MS: u64 = 10_000;
 /// Longest name kept, in bytes.
 pub(crate) const NAME_LIMIT: usize = 255;
 
@@ -131,9 +168,31 @@ impl Options {
             OptionValue::VrfName { id, name } => {
                 Arc::make_mut(&mut self.vrf_names).insert(*id, Arc::from(&**name));
             }
-            OptionValue::SystemInit { milliseconds } => self.system_init_ms = Some(*milliseconds),
+            OptionValue::SystemInit { milliseconds } => self.start(*milliseconds),
         }
         true
+    }
+
+    /// Takes up when the exporter started. After another start its processes are others, whatever they told before.
+    fn start(&mut self, milliseconds: i64) {
+        if self.has_restarted(milliseconds) {
+            let is_of_a_process = |scope: &SamplingScope| {
+                let (SamplingScope::Part(part, _) | SamplingScope::SamplerOfPart(part, ..)) = scope else {
+                    return false;
+                };
+                matches!(part, Part::MeteringProcess | Part::ExportingProcess)
+            };
+            if self.sampling.iter().any(|(scope, _)| is_of_a_process(&scope)) {
+                let kept = self.sampling.iter().filter(|(scope, _)| !is_of_a_process(scope));
+                self.sampling = Arc::new(kept.collect());
+            }
+        }
+        self.system_init_ms = Some(milliseconds);
+    }
+
+    /// Whether a start is another one than what was announced before.
+    pub(crate) fn has_restarted(&self, milliseconds: i64) -> bool {
+        self.system_init_ms.is_some_and(|before| before.abs_diff(milliseconds) > SAME_START_MS)
     }
 
     /// Whether this very value is in force.
@@ -197,10 +256,41 @@ fn is_name<K: Eq + std::hash::Hash>(names: &HashMap<K, Arc<str>>, key: &K, name:
 #[derive(Debug, Clone, Default)]
 pub struct SamplingRates {
     by_scope: HashMap<SamplingScope, u64>,
-    /// How many samplers have each rate: kept so that a change need not look at all of them.
-    samplers_by_rate: HashMap<u64, usize>,
+    /// How many scopes of a group have each rate: kept so that a change need not look at all of them.
+    groups: HashMap<Group, HashMap<u64, usize>>,
     /// Whether any is an interface's.
     has_interfaces: bool,
+}
+
+/// Scopes of which a flow may be of any, if it does not say more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Group {
+    /// All samplers.
+    Samplers,
+    /// Those of one id, of all parts.
+    Sampler(u32),
+    /// All parts of a kind.
+    Parts(Part),
+    /// The samplers of one part.
+    Part(Part, u32),
+}
+
+impl SamplingScope {
+    /// The groups that a scope is in.
+    fn groups(&self) -> [Option<Group>; 3] {
+        match *self {
+            Self::Sampler(_) => [Some(Group::Samplers), None, None],
+            Self::Part(part, _) => [Some(Group::Parts(part)), None, None],
+            Self::SamplerOfPart(part, id, sampler) => {
+                [Some(Group::Samplers), Some(Group::Sampler(sampler)), Some(Group::Part(part, id))]
+            }
+            Self::Domain
+            | Self::Interface(_)
+            | Self::EgressInterface(_)
+            | Self::SelectionSequence(_)
+            | Self::Template(_) => [None; 3],
+        }
+    }
 }
 
 impl SamplingRates {
@@ -213,7 +303,18 @@ impl SamplingRates {
     /// The rate of all samplers, if they agree: it holds for flows that do not say which sampler took them.
     #[must_use]
     pub fn of_every_sampler(&self) -> Option<u64> {
-        self.samplers_by_rate.keys().next().copied().filter(|_| self.samplers_by_rate.len() == 1)
+        self.of_all(Group::Samplers)
+    }
+
+    /// The rate of all scopes of a group, if they agree.
+    pub(crate) fn of_all(&self, group: Group) -> Option<u64> {
+        let rates = self.groups.get(&group)?;
+        rates.keys().next().copied().filter(|_| rates.len() == 1)
+    }
+
+    /// Whether any scope is of a group.
+    pub(crate) fn has(&self, group: Group) -> bool {
+        self.groups.contains_key(&group)
     }
 
     /// Whether there is a rate of an interface: where there is none, rows need not be asked for theirs.
@@ -241,19 +342,19 @@ impl SamplingRates {
     fn insert(&mut self, scope: SamplingScope, rate: u64) {
         let before = self.by_scope.insert(scope, rate);
         self.has_interfaces |= matches!(scope, SamplingScope::Interface(_) | SamplingScope::EgressInterface(_));
-        if !matches!(scope, SamplingScope::Sampler(_)) {
-            return;
-        }
-        if let Some(before) = before
-            && let Some(samplers) = self.samplers_by_rate.get_mut(&before)
-        {
-            *samplers = samplers.saturating_sub(1);
-            if *samplers == 0 {
-                self.samplers_by_rate.remove(&before);
+        for group in scope.groups().into_iter().flatten() {
+            let rates = self.groups.entry(group).or_default();
+            if let Some(before) = before
+                && let Some(scopes) = rates.get_mut(&before)
+            {
+                *scopes = scopes.saturating_sub(1);
+                if *scopes == 0 {
+                    rates.remove(&before);
+                }
             }
+            let scopes = rates.entry(rate).or_default();
+            *scopes = scopes.saturating_add(1);
         }
-        let samplers = self.samplers_by_rate.entry(rate).or_default();
-        *samplers = samplers.saturating_add(1);
     }
 }
 

@@ -181,8 +181,8 @@ impl Plan {
             let column = candidate.op.target.column();
             let is_fill = ops.iter().any(|op| op.target.column() == column);
             ops.push(Op { is_fill, ..candidate.op });
-            // What tells flows apart may be wanted by itself.
-            unused.retain(|field| *field != candidate.field || column == FLOW_ID);
+            let is_identity = column.slot().is_some_and(Slot::is_identity);
+            unused.retain(|field| *field != candidate.field || is_identity);
         }
         let totalled = Totalled::of(candidates, &ops);
         if totalled.is_none() {

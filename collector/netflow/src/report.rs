@@ -114,6 +114,9 @@ events! {
     RecordRateZero "record_sampling_rate_zero" Noted;
     /// A row whose start or end cannot be; it was moved, and the row says so in its flags.
     TimeClamped "time_clamped" Noted;
+    /// A flow record without a sampling rate whose exporter announced rates, none of which is surely its own: those of line cards,
+    /// say, of which it does not name one.
+    SamplingRateUnplaced "sampling_rate_unplaced" Noted;
     /// A record whose counts are totals of a flow of which it is not known what it reported before; it counts whole, and its row says so
     /// in its flags.
     TotalUnknown "total_unknown" Noted;
@@ -239,7 +242,7 @@ events! {
 const EVENTS: usize = Event::ALL.len();
 
 /// What happens only while columns are made.
-const OF_ROWS: [Event; 8] = [
+const OF_ROWS: [Event; 9] = [
     Event::ReverseRow,
     Event::NatEvent,
     Event::Translation,
@@ -247,6 +250,7 @@ const OF_ROWS: [Event; 8] = [
     Event::RecordRateZero,
     Event::TimeClamped,
     Event::TotalUnknown,
+    Event::SamplingRateUnplaced,
     Event::CountersTooShort,
 ];
 

@@ -7,14 +7,14 @@ use crate::announce;
 use crate::constant;
 use crate::header::{Datagram, Header, IPFIX_HEADER, V1_HEADER, V5_HEADER, V9_HEADER};
 use crate::list;
-use crate::options::Options;
+use crate::options::{OptionValue, Options};
 use crate::outcome::{Message, Outcome};
 use crate::record::{DataSet, SubTemplates};
 use crate::report::{Event, Report};
 use crate::sets::{self, FIRST_TEMPLATE_ID, Templates};
 use crate::sflow::{self, Sample, Samples};
 use crate::skew::{ClockSkew, LEFT_ALONE_MS};
-use crate::store::{Store, TemplateKey};
+use crate::store::{DomainKey, Store, TemplateKey};
 use crate::template::{Kind, Template};
 use crate::wire::{is_zero, u16_at};
 
@@ -245,10 +245,34 @@ impl<S: Store, K: Sink> Walk<'_, S, K> {
             return;
         }
         let repeated = |value| self.store.repeated(&key.domain, value);
-        let values = announce::values(set, options, repeated, self.report);
+        let announced = announce::values(set, options, repeated, self.report);
+        if announced.is_empty() {
+            return;
+        }
+        let (mut values, mut elsewhere) = (Vec::new(), Vec::new());
+        for (domain, value) in announced {
+            match domain {
+                None => values.push(value),
+                Some(domain) => elsewhere.push((DomainKey { domain, ..key.domain }, value)),
+            }
+        }
         if !values.is_empty() {
             self.store.announce(&key.domain, &values);
         }
+        elsewhere.iter().for_each(|(domain, value)| self.announce_elsewhere(domain, value));
+    }
+
+    /// Takes up a value about another observation domain than that of the message which brings it.
+    fn announce_elsewhere(&mut self, domain: &DomainKey, value: &OptionValue) {
+        let known = self.store.options(domain);
+        if known.as_ref().is_some_and(|known| known.is_known(value)) {
+            return self.store.repeated(domain, value.key());
+        }
+        if known.is_some_and(|known| !known.has_room(value)) {
+            return self.report.count(Event::OptionRefused);
+        }
+        self.report.count(Event::OptionLearned);
+        self.store.announce(domain, std::slice::from_ref(value));
     }
 
     /// Keeps a data set until its template comes. Another walk may have learned the template since it was asked for, and

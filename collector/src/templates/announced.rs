@@ -80,11 +80,13 @@ impl Ages {
         }
     }
 
-    /// The same ages for other values: more, or fewer, but not both.
+    /// The same ages for other values.
     fn with_scopes_of(&self, options: &Options) -> Self {
         let copy = |seen_at: &AtomicU64| AtomicU64::new(seen_at.load(Ordering::Relaxed));
         let scopes = || options.sampling.iter().map(|(scope, _)| scope);
-        let sampling = match options.sampling.len() == self.sampling.len() {
+        let is_same =
+            options.sampling.len() == self.sampling.len() && scopes().all(|scope| self.sampling.contains_key(&scope));
+        let sampling = match is_same {
             true => Arc::clone(&self.sampling),
             false => Arc::new(
                 scopes()
@@ -132,7 +134,10 @@ impl Shared {
                 self.counters.sampling_changed.add(1);
                 self.changes.log(domain, *scope, before, *rate, seen_at);
             }
+            let most = options.len() + usize::from(takes_room);
             options.apply(value);
+            // Another start of the exporter makes rates of its processes void.
+            self.room.give_back_values(&mut exporters, domain, most - options.len());
             changed += 1;
         }
         self.counters.options_refused.add(refused);

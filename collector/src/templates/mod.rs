@@ -26,6 +26,8 @@ pub mod print;
 mod room;
 /// What a snapshot holds.
 mod saved;
+/// What a snapshot holds of running totals.
+mod saved_totals;
 /// The store's contents as a file.
 pub mod snapshot;
 /// What the store has of each exporter.

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::net::Ipv6Addr;
 
+use netflow::options::Part;
 use netflow::template::VARIABLE;
 use serde_json::json;
 
@@ -133,5 +134,23 @@ pub fn scope_text(scope: SavedScope) -> String {
         SavedScope::Interface(index) => format!("interface {index}"),
         SavedScope::EgressInterface(index) => format!("egress interface {index}"),
         SavedScope::SelectionSequence(id) => format!("selection sequence {id}"),
+        SavedScope::Template(id) => format!("template {id}"),
+        SavedScope::ObservationPoint(id) => format!("observation point {id}"),
+        SavedScope::Port(id) => format!("port {id}"),
+        SavedScope::LineCard(id) => format!("line card {id}"),
+        SavedScope::Cache(id) => format!("cache {id}"),
+        SavedScope::MeteringProcess(id) => format!("metering process {id}"),
+        SavedScope::ExportingProcess(id) => format!("exporting process {id}"),
+        SavedScope::SamplerOfPart(part, id, sampler) => {
+            let part = match Part::ALL.get(usize::from(part)) {
+                Some(Part::ObservationPoint) => "observation point",
+                Some(Part::Port) => "port",
+                Some(Part::LineCard) => "line card",
+                Some(Part::Cache) => "cache",
+                Some(Part::MeteringProcess) => "metering process",
+                Some(Part::ExportingProcess) | None => "exporting process",
+            };
+            format!("sampler {sampler} of {part} {id}")
+        }
     }
 }

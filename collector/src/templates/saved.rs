@@ -1,11 +1,12 @@
 //! What a snapshot holds, as plain values: the archive's layout. Not here: the file, and what is kept or left out.
 
 use netflow::header::Header;
-use netflow::options::SamplingScope;
+use netflow::options::{Part, SamplingScope};
 use netflow::skew::{Candidate, Clock, ClockSkew, Steady};
 use netflow::store::DomainKey;
 use netflow::template::FieldSpecifier;
-use netflow::totals::{FlowKey, Reported, State};
+
+use super::saved_totals::SavedTotals;
 
 /// Everything the store held at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
@@ -182,89 +183,6 @@ impl SavedClock {
     }
 }
 
-/// What the flows of an exporter have reported so far: [`State`] in a form that can be saved.
-#[derive(Debug, Clone, Default, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub struct SavedTotals {
-    /// Whose.
-    pub exporter: [u8; 16],
-    /// As in [`State`].
-    pub since_ms: i64,
-    /// As in [`State`].
-    pub latest_ms: i64,
-    /// As in [`State`].
-    pub began_ms: [i64; 2],
-    /// As in [`State`].
-    pub flows: [Vec<SavedFlow>; 4],
-}
-
-/// One flow: [`FlowKey`] and [`Reported`] in a form that can be saved.
-#[derive(Debug, Clone, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub struct SavedFlow {
-    /// Protocol version, IP protocol number, direction.
-    pub numbers: [u8; 3],
-    /// Source port, destination port, element, VLAN.
-    pub words: [u16; 4],
-    /// Observation domain, input interface, VRF, sequence number.
-    pub longs: [u32; 4],
-    /// ICMP type and code.
-    pub icmp: [u8; 2],
-    /// flowId.
-    pub flow_id: u64,
-    /// Device, source and destination address.
-    pub addresses: [[u8; 16]; 3],
-    /// When it began: in its key, and beside.
-    pub starts: [i64; 2],
-    /// The time that its latest report is about.
-    pub at_ms: i64,
-    /// Octets and packets, then those of the other direction.
-    pub counts: [u64; 4],
-    /// Whether it may have reported something before all that is remembered.
-    pub is_partial: bool,
-}
-
-impl SavedTotals {
-    pub(super) fn of(exporter: [u8; 16], state: &State) -> Self {
-        let State { since_ms, latest_ms, began_ms, flows } = state;
-        let flows = flows.each_ref().map(|flows| flows.iter().map(|(key, flow)| SavedFlow::of(key, flow)).collect());
-        Self { exporter, since_ms: *since_ms, latest_ms: *latest_ms, began_ms: *began_ms, flows }
-    }
-
-    pub(super) fn state(&self) -> State {
-        let Self { since_ms, latest_ms, began_ms, flows, .. } = self;
-        let flows = flows.each_ref().map(|flows| flows.iter().map(SavedFlow::flow).collect());
-        State { since_ms: *since_ms, latest_ms: *latest_ms, began_ms: *began_ms, flows }
-    }
-}
-
-impl SavedFlow {
-    fn of(key: &FlowKey, flow: &Reported) -> Self {
-        Self {
-            numbers: [key.version, key.protocol, key.direction],
-            words: [key.ports.0, key.ports.1, key.element, key.vlan],
-            longs: [key.domain, key.in_if, key.vrf, flow.sequence],
-            icmp: [key.icmp.0, key.icmp.1],
-            flow_id: key.flow_id,
-            addresses: [key.agent, key.source, key.destination],
-            starts: [key.start, flow.start],
-            at_ms: flow.at_ms,
-            counts: flow.counts,
-            is_partial: flow.is_partial,
-        }
-    }
-
-    fn flow(&self) -> (FlowKey, Reported) {
-        let Self { flow_id, at_ms, counts, is_partial, .. } = *self;
-        let ([version, protocol, direction], [kind, code]) = (self.numbers, self.icmp);
-        let [source_port, destination_port, element, vlan] = self.words;
-        let [domain, in_if, vrf, sequence] = self.longs;
-        let ([agent, source, destination], [start, beside]) = (self.addresses, self.starts);
-        let (ports, icmp) = ((source_port, destination_port), (kind, code));
-        let ends = FlowKey { source, destination, ports, protocol, icmp, ..FlowKey::default() };
-        let key = FlowKey { version, agent, domain, element, flow_id, start, in_if, vrf, vlan, direction, ..ends };
-        (key, Reported { counts, at_ms, sequence, start: beside, is_partial })
-    }
-}
-
 /// An exporter's observation domain: [`DomainKey`] in a form that can be saved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct SavedDomain {
@@ -355,6 +273,22 @@ pub enum SavedScope {
     EgressInterface(u32),
     /// Those of one selection sequence.
     SelectionSequence(u64),
+    /// Those of one template.
+    Template(u16),
+    /// Those of one observation point.
+    ObservationPoint(u64),
+    /// Those of one port.
+    Port(u64),
+    /// Those of one line card.
+    LineCard(u64),
+    /// Those of one cache.
+    Cache(u64),
+    /// Those of one metering process.
+    MeteringProcess(u64),
+    /// Those of one exporting process.
+    ExportingProcess(u64),
+    /// Those of one sampler of a part: the part's kind by its place in [`Part::ALL`], its id, and the sampler's.
+    SamplerOfPart(u8, u32, u32),
 }
 
 impl From<DomainKey> for SavedDomain {
@@ -377,6 +311,14 @@ impl From<SamplingScope> for SavedScope {
             SamplingScope::Interface(index) => Self::Interface(index),
             SamplingScope::EgressInterface(index) => Self::EgressInterface(index),
             SamplingScope::SelectionSequence(id) => Self::SelectionSequence(id),
+            SamplingScope::Template(id) => Self::Template(id),
+            SamplingScope::Part(Part::ObservationPoint, id) => Self::ObservationPoint(id),
+            SamplingScope::Part(Part::Port, id) => Self::Port(id),
+            SamplingScope::Part(Part::LineCard, id) => Self::LineCard(id),
+            SamplingScope::Part(Part::Cache, id) => Self::Cache(id),
+            SamplingScope::Part(Part::MeteringProcess, id) => Self::MeteringProcess(id),
+            SamplingScope::Part(Part::ExportingProcess, id) => Self::ExportingProcess(id),
+            SamplingScope::SamplerOfPart(part, id, sampler) => Self::SamplerOfPart(part as u8, id, sampler),
         }
     }
 }
@@ -389,6 +331,17 @@ impl From<SavedScope> for SamplingScope {
             SavedScope::Interface(index) => Self::Interface(index),
             SavedScope::EgressInterface(index) => Self::EgressInterface(index),
             SavedScope::SelectionSequence(id) => Self::SelectionSequence(id),
+            SavedScope::Template(id) => Self::Template(id),
+            SavedScope::ObservationPoint(id) => Self::Part(Part::ObservationPoint, id),
+            SavedScope::Port(id) => Self::Part(Part::Port, id),
+            SavedScope::LineCard(id) => Self::Part(Part::LineCard, id),
+            SavedScope::Cache(id) => Self::Part(Part::Cache, id),
+            SavedScope::MeteringProcess(id) => Self::Part(Part::MeteringProcess, id),
+            SavedScope::ExportingProcess(id) => Self::Part(Part::ExportingProcess, id),
+            SavedScope::SamplerOfPart(part, id, sampler) => {
+                let part = Part::ALL.get(usize::from(part)).copied().unwrap_or(Part::ExportingProcess);
+                Self::SamplerOfPart(part, id, sampler)
+            }
         }
     }
 }
@@ -402,5 +355,28 @@ impl From<FieldSpecifier> for SavedField {
 impl From<SavedField> for FieldSpecifier {
     fn from(saved: SavedField) -> Self {
         Self { element: saved.element, enterprise: saved.enterprise, length: saved.length }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_scope_comes_back() {
+        let of_parts = Part::ALL
+            .into_iter()
+            .flat_map(|part| [SamplingScope::Part(part, u64::MAX), SamplingScope::SamplerOfPart(part, 7, u32::MAX)]);
+        let others = [
+            SamplingScope::Domain,
+            SamplingScope::Sampler(1),
+            SamplingScope::Interface(2),
+            SamplingScope::EgressInterface(2),
+            SamplingScope::SelectionSequence(3),
+            SamplingScope::Template(256),
+        ];
+        for scope in others.into_iter().chain(of_parts) {
+            assert_eq!(SamplingScope::from(SavedScope::from(scope)), scope);
+        }
     }
 }

@@ -22,10 +22,11 @@ use rkyv::util::AlignedVec;
 
 use super::announced::Announced;
 pub use super::saved::{
-    SavedClock, SavedDomain, SavedField, SavedFlow, SavedOptions, SavedPosition, SavedSampling, SavedScope, SavedSet,
-    SavedTemplate, SavedTotals, Snapshot,
+    SavedClock, SavedDomain, SavedField, SavedOptions, SavedPosition, SavedSampling, SavedScope, SavedSet,
+    SavedTemplate, Snapshot,
 };
 use super::saved::{SnapshotOf3, SnapshotOf4};
+pub use super::saved_totals::{SavedFlow, SavedTotals};
 use super::{Entry, Restored, Shared};
 
 const MAGIC: [u8; 8] = *b"nftmplts";

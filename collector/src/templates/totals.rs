@@ -9,7 +9,7 @@ pub use netflow::totals::Bounds;
 use netflow::totals::{AGE_MS, Room, Totals};
 
 use super::Map;
-use super::saved::SavedTotals;
+use super::saved_totals::SavedTotals;
 use crate::metrics::Exposition;
 
 /// Most exporters with an account.

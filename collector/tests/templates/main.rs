@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use collector::metrics::Exposition;
 use collector::templates::{Bounds, Cache, Settings, Templates};
-use netflow::options::{OptionKey, OptionValue, SamplingScope};
+use netflow::options::{OptionKey, OptionValue, Part, SamplingScope};
 use netflow::store::{DomainKey, Learned, Store, TemplateKey};
 use netflow::template::{FieldSpecifier, Kind, Template};
 
@@ -305,4 +305,31 @@ fn a_replacement_leaves_no_gap() {
 
 fn fields_in(templates: &Templates) -> usize {
     templates.snapshot(0).templates.iter().map(|template| template.fields.len()).sum()
+}
+
+#[test]
+fn another_start_makes_room_for_the_rates_of_other_processes() {
+    let few = Bounds { templates: 10, fields: 100, option_values: 3 };
+    let templates = bounded(few, few);
+    let mut cache = templates.cache();
+    cache.set_now(1000);
+    let of = domain(1, 10, 0);
+    let start = |milliseconds| OptionValue::SystemInit { milliseconds };
+    let rate = |process| OptionValue::Sampling { scope: SamplingScope::Part(Part::MeteringProcess, process), rate: 9 };
+    let in_force = |cache: &mut Cache| {
+        let options = cache.options(&of).expect("there are some");
+        let mut processes: Vec<u64> = (1..9).filter(|process| options.is_known(&rate(*process))).collect();
+        processes.extend(options.system_init_ms.map(i64::cast_unsigned));
+        processes
+    };
+    cache.announce(&of, &[start(1_000_000), rate(1), rate(2)]);
+    assert_eq!(in_force(&mut cache), [1, 2, 1_000_000]);
+    cache.announce(&of, &[start(1_000_900), rate(3)]);
+    assert_eq!(in_force(&mut cache), [1, 2, 1_000_900], "there is no room for a third");
+    cache.announce(&of, &[start(9_000_000), rate(3), rate(4), rate(5)]);
+    assert_eq!(in_force(&mut cache), [3, 4, 9_000_000]);
+    assert_eq!(templates.expire(1101), 3, "all are accounted for");
+    cache.announce(&of, &[rate(6), rate(7), rate(8)]);
+    let options = cache.options(&of).expect("there are some");
+    assert_eq!(options.len(), 3);
 }

@@ -96,9 +96,9 @@ pub(crate) enum Slot {
     Sampler,
     /// What a packet passed of several selectors (301).
     SelectionSequence,
-    /// Packets sampled in a row (305).
+    /// Packets sampled in a row (305), or flows (396), or for how long (307, 398).
     Interval,
-    /// Packets skipped in a row (306).
+    /// What is skipped between (306, 397, 308, 399).
     Space,
     /// Packets sampled (309) of a population.
     Size,
@@ -148,9 +148,32 @@ pub(crate) enum Slot {
     EventTime,
     /// flowId (148), where counts are totals of a flow.
     FlowId,
+    /// observationPointId (138).
+    ObservationPoint,
+    /// portId (142).
+    Port,
+    /// lineCardId (141).
+    LineCard,
+    /// meteringProcessId (143).
+    MeteringProcess,
+    /// exportingProcessId (144).
+    ExportingProcess,
 }
 
 impl Slot {
+    /// What tells flows or their parts of the exporter apart, and may be wanted by itself.
+    pub(super) fn is_identity(self) -> bool {
+        matches!(
+            self,
+            Self::FlowId
+                | Self::ObservationPoint
+                | Self::Port
+                | Self::LineCard
+                | Self::MeteringProcess
+                | Self::ExportingProcess
+        )
+    }
+
     /// One bit for each slot.
     pub(crate) const fn bit(self) -> u64 {
         1 << (self as u32)
@@ -158,7 +181,7 @@ impl Slot {
 }
 
 /// Number of [`Slot`]s.
-pub(crate) const SLOTS: usize = 32;
+pub(crate) const SLOTS: usize = 37;
 
 /// Where a field goes, and how it is turned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

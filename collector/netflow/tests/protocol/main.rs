@@ -19,6 +19,7 @@ mod kept;
 mod late;
 mod malformed;
 mod sampling;
+mod scopes;
 mod sections;
 mod templates;
 mod times;
