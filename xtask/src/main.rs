@@ -8,6 +8,7 @@ mod chaos;
 mod ci;
 mod demo;
 mod deny;
+mod dist;
 mod ebpf;
 mod elements;
 mod fuzz;
@@ -40,6 +41,8 @@ enum Command {
     Test,
     /// Everything that must hold before a change is taken in.
     Ci,
+    /// Build the binary that is installed: stripped, its debug symbols beside it, in `target/dist`.
+    Dist,
     /// Rebuild the XDP program's object; with `--check`, fail when the committed one differs.
     Ebpf(ebpf::Args),
     /// Rewrite the decoder's table of information elements; with `--check`, fail when the committed one is stale.
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Test => test::run(),
         Command::Ci => ci::run(),
+        Command::Dist => dist::run(),
         Command::Ebpf(arguments) => ebpf::run(&arguments),
         Command::Elements(arguments) => elements::run(&arguments),
         Command::Libchdb => libchdb::ensure().map(|path| println!("{}", path.display())),

@@ -10,7 +10,6 @@ use super::directory::Directory;
 use super::exporter::Exporter;
 use super::identity::Identity;
 use super::status::version_name;
-use crate::enrich::Names;
 
 /// Trouble of one kind is said again after this.
 const AGAIN_MS: i64 = 3_600_000;
@@ -48,8 +47,8 @@ pub struct News {
 }
 
 impl News {
-    /// Logs what is new.
-    pub fn tick(&mut self, directory: &Directory, names: &Names, now_ms: i64) {
+    /// Logs what is new; `name_of` an exporter is empty where it has none.
+    pub fn tick(&mut self, directory: &Directory, name_of: &dyn Fn(&Identity) -> String, now_ms: i64) {
         if let Some(left_out) = self.turn(now_ms) {
             tracing::warn!(
                 left_out,
@@ -61,7 +60,7 @@ impl News {
             // Where it is another than the sender.
             let agent =
                 (of.agent != of.sender).then(|| tracing::field::display(Ipv6Addr::from(of.agent).to_canonical()));
-            let name = Some(names.of_exporter(&of.sender, &of.agent)).filter(|name| !name.is_empty());
+            let name = Some(name_of(&of)).filter(|name| !name.is_empty());
             match said {
                 Said::First { version } => {
                     tracing::info!(%exporter, agent, name, version, "an exporter sends for the first time since the start");

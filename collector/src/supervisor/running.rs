@@ -280,7 +280,8 @@ impl Running {
             }
             if told.elapsed() >= NEWS {
                 told = Instant::now();
-                self.news.tick(&self.observed.exporters, &self.observed.names.load(), now_ms());
+                let names = self.observed.names.load();
+                self.news.tick(&self.observed.exporters, &|of| names.of_exporter(&of.sender, &of.agent).to_owned(), now_ms());
             }
             self.lag.tick(&self.observed.tallies);
             if self.replay.as_ref().is_some_and(Replay::is_finished)
