@@ -81,6 +81,36 @@ impl Socket {
         Self::with_datagram_bytes(settings, LARGEST_DATAGRAM_BYTES)
     }
 
+    /// Takes over a socket that was bound before, by an earlier process.
+    ///
+    /// # Errors
+    ///
+    /// It is not bound where the settings say; the socket is closed.
+    pub fn adopt(fd: OwnedFd, settings: &Settings) -> Result<Self, Error> {
+        let socket = Self {
+            fd,
+            buffers: vec![0; BATCH * (LARGEST_DATAGRAM_BYTES + STAGGER_BYTES)],
+            datagram_bytes: LARGEST_DATAGRAM_BYTES,
+            truncated: 0,
+            kernel_drops: DropCounter { is_resumed: true, ..DropCounter::default() },
+        };
+        let address = SocketAddr::new(settings.address, settings.port);
+        let is_same = |bound: SocketAddr| {
+            bound.port() == settings.port
+                && (bound.ip() == settings.address || bound.ip().is_unspecified() && settings.address.is_unspecified())
+        };
+        match socket.local_address() {
+            Ok(bound) if is_same(bound) => Ok(socket),
+            Ok(_) => Err(Error {
+                operation: "take over a socket",
+                address,
+                source: io::ErrorKind::AddrNotAvailable.into(),
+                remedy: "",
+            }),
+            Err(source) => Err(Error { operation: "take over a socket", address, source, remedy: "" }),
+        }
+    }
+
     fn with_datagram_bytes(settings: &Settings, datagram_bytes: usize) -> Result<Self, Error> {
         Ok(Self {
             fd: open(settings, Sharing::Shared)?,
@@ -257,12 +287,17 @@ fn remedy(errno: Errno) -> &'static str {
 struct DropCounter {
     last: u32,
     total: u64,
+    /// Whether the next count is the first of a socket that another process had: what was lost before is that one's.
+    is_resumed: bool,
 }
 
 impl DropCounter {
     /// Takes a count that came with a datagram. Two processors that queue at the same moment may swap their counts, so
     /// a step backwards (serial number arithmetic, RFC 1982) is not a wrap.
     fn observe(&mut self, count: u32) {
+        if std::mem::take(&mut self.is_resumed) {
+            self.last = count;
+        }
         let step = count.wrapping_sub(self.last);
         if step < 1 << 31 {
             self.total += u64::from(step);
@@ -278,6 +313,9 @@ mod tests {
 
     #[test]
     fn drop_counts_are_extended_across_wraps() {
+        let mut resumed = DropCounter { is_resumed: true, ..DropCounter::default() };
+        [70, 70, 75].into_iter().for_each(|count| resumed.observe(count));
+        assert_eq!(resumed.total, 5, "what another process lost is not counted again");
         for (name, counts, total) in [
             ("none", vec![], 0),
             ("rising", vec![1, 1, 5], 5),

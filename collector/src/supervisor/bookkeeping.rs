@@ -111,11 +111,9 @@ impl Bookkeeping {
         }
     }
 
-    /// Settles everything once the workers have ended: nothing comes out of the rings. Sets that wait for their template go on
-    /// waiting after the next start.
-    pub(super) fn settle_all(&self, decoded: u64) {
+    /// Settles everything once the workers have ended: nothing comes out of the rings.
+    pub(super) fn settle_all(&self) {
         self.account.settle_all();
-        self.take_given_up(decoded);
     }
 
     /// Writes the changes since the last time. While ClickHouse takes nothing they stay in the account, where they take no more room
@@ -167,7 +165,7 @@ impl Bookkeeping {
     }
 
     /// Enters the data sets that waited in vain, under the minute of their receipt. `now` is in seconds since 1970.
-    fn take_given_up(&self, now: u64) {
+    pub(super) fn take_given_up(&self, now: u64) {
         for given_up in self.templates.held_given_up(now) {
             let cell = match given_up.reason {
                 Reason::Expired => Cell::SetsExpired,

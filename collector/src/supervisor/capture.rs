@@ -12,6 +12,8 @@ use crate::worker::checksum::Checks;
 use crate::worker::{Ring, Sources, layout, pin};
 use crate::{udp, xsk};
 
+use super::handover::{self, Handover};
+
 /// What takes datagrams off the wire.
 pub(super) struct Captured {
     /// An attached program for each interface; empty with plain UDP. Dropping them detaches.
@@ -79,7 +81,11 @@ impl Error {
 ///
 /// # Errors
 /// When a UDP port cannot be bound, or with `--capture xdp` when XDP cannot run on an interface.
-pub(super) fn open(settings: &config::Capture, door: &DoorSettings) -> Result<Captured, Error> {
+pub(super) fn open(
+    settings: &config::Capture,
+    door: &DoorSettings,
+    mut handed_over: Handover,
+) -> Result<Captured, Error> {
     let workers = worker_count(settings);
     let mut captured = Captured {
         interfaces: Vec::new(),
@@ -88,10 +94,9 @@ pub(super) fn open(settings: &config::Capture, door: &DoorSettings) -> Result<Ca
     };
     // The sockets come first: from the moment on when the program runs, what it passes up has somewhere to go.
     for socket in udp_settings(settings) {
-        for sources in &mut captured.sources {
-            sources.sockets.push(udp::Socket::bind(&socket)?);
-        }
+        open_sockets(&socket, &mut handed_over, &mut captured.sources)?;
     }
+    handed_over.give_up_rest();
     if settings.mode == CaptureMode::Udp {
         return Ok(captured);
     }
@@ -116,10 +121,33 @@ pub(super) fn open(settings: &config::Capture, door: &DoorSettings) -> Result<Ca
     Ok(captured)
 }
 
+/// Gives every worker a socket at a port: those of the last run first, all of them, for what nobody reads is lost; then new ones.
+fn open_sockets(settings: &udp::Settings, handed_over: &mut Handover, sources: &mut [Sources]) -> Result<(), Error> {
+    let adopted = handed_over.of_port(settings.port).into_iter().filter_map(|fd| {
+        let adopted = udp::Socket::adopt(fd, settings);
+        adopted.inspect_err(|error| tracing::warn!(%error, "a socket of the last run is of no use")).ok()
+    });
+    let adopted: Vec<udp::Socket> = adopted.collect();
+    if !adopted.is_empty() {
+        tracing::info!(port = settings.port, sockets = adopted.len(), "took over the sockets of the last run");
+    }
+    let (workers, count) = (sources.len(), adopted.len());
+    for (index, socket) in adopted.into_iter().enumerate() {
+        sources[index % workers].sockets.push(socket);
+    }
+    for sources in sources.iter_mut().skip(count) {
+        let socket = udp::Socket::bind(settings)?;
+        handover::keep(settings.port, socket.as_fd());
+        sources.sockets.push(socket);
+    }
+    Ok(())
+}
+
 /// Says early, before anything was started for them, that another program listens on one of the ports, or that an
 /// interface is not there: that is a mistake in its name, which plain UDP sockets must not hide.
-pub(super) fn ensure_usable(settings: &config::Capture) -> Result<(), Error> {
-    udp_settings(settings).try_for_each(|socket| udp::ensure_unused(&socket))?;
+pub(super) fn ensure_usable(settings: &config::Capture, handed_over: &Handover) -> Result<(), Error> {
+    let mut new = udp_settings(settings).filter(|socket| !handed_over.has(socket.port));
+    new.try_for_each(|socket| udp::ensure_unused(&socket))?;
     for name in settings.interfaces.iter().filter(|_| settings.mode != CaptureMode::Udp) {
         if let Err(missing @ steering::Error::NoInterface { .. }) = steering::queues(name) {
             return Err(missing.into());

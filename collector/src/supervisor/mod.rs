@@ -1,13 +1,16 @@
 //! Starts everything in order and stops it in reverse.
 //!
-//! Start: state directory, GeoIP, templates, ClickHouse (or the embedded one), schema, journals, sink, capture, workers, the replay
-//! of what was not stored, metrics. ClickHouse itself may be away: then what comes waits in the journals.
+//! Start: state directory, capture, journals, the workers that receive into them; then, while datagrams are kept already, templates,
+//! GeoIP, ClickHouse (or the embedded one), schema, sink, the replay of what was not stored, decoding, metrics. ClickHouse itself may be
+//! away: then what comes waits in the journals.
 //! Whatever fails on the way ends the start with one line; what was started is stopped by its drop.
 
 /// The ledger's upkeep.
 mod bookkeeping;
 /// Interfaces, XDP programs, rings and sockets.
 mod capture;
+/// UDP sockets that outlive a restart.
+mod handover;
 /// What to do next, in the log of a start.
 mod hints;
 /// The journals of all workers.
@@ -20,6 +23,8 @@ mod lag;
 mod observe;
 /// Datagrams to our ports that only pass by.
 mod passing_by;
+/// What receives: started first, ended last.
+mod receiving;
 /// What changes while running.
 mod reload;
 /// What was not stored before the last end.
@@ -42,6 +47,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::config::Config;
 
+use self::handover::Handover;
 pub use self::reload::Reread;
 use self::running::Running;
 use self::state::StateDir;
@@ -111,7 +117,7 @@ pub fn run(config: &Config, reread: Reread<'_>) -> Result<(), Error> {
     let registered = signal_hook::flag::register(SIGHUP, Arc::clone(&reload));
     registered.map_err(Error::system("install a signal handler"))?;
     let _state = StateDir::hold(&config.state_dir)?;
-    let mut running = match Running::start(config, &stop) {
+    let mut running = match Running::start(config, Handover::take(), &stop) {
         Err(Error::Store(crate::store::Error::Stopped)) => return Ok(()),
         started => started?,
     };

@@ -36,6 +36,14 @@ pub(super) struct Source {
     pub(super) goes_on: bool,
 }
 
+/// A worker that waits at its gate.
+pub(super) struct Gated {
+    pub(super) gate: Arc<Gate>,
+    pub(super) progress: Progress,
+    /// What decodes behind the gate.
+    pub(super) pipeline: Box<Pipeline>,
+}
+
 /// The thread.
 pub(super) struct Replay {
     thread: JoinHandle<bool>,
@@ -44,7 +52,7 @@ pub(super) struct Replay {
 
 impl Replay {
     /// Starts it; the gates are opened when it is through.
-    pub(super) fn start(sources: Vec<Source>, gates: Vec<(Arc<Gate>, Progress)>) -> Result<Self, Error> {
+    pub(super) fn start(sources: Vec<Source>, gates: Vec<Gated>) -> Result<Self, Error> {
         let stop = Arc::<AtomicBool>::default();
         let is_stopped = Arc::clone(&stop);
         let thread = std::thread::Builder::new()
@@ -55,8 +63,8 @@ impl Replay {
                 if !run.all() {
                     return false;
                 }
-                for (gate, progress) in gates {
-                    gate.open_at(progress.begun());
+                for Gated { gate, progress, pipeline } in gates {
+                    gate.open_at(progress.begun(), pipeline);
                 }
                 true
             })

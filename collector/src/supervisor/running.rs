@@ -12,29 +12,29 @@ use crate::clickhouse::{self, Sink};
 use crate::config::{Config, StdoutFormat};
 use crate::dictionaries;
 use crate::enrich::{self, Enricher, Geo, Published, PublishedRates, Watcher};
-use crate::exporters::{self, News};
+use crate::exporters::News;
 use crate::front_door::FrontDoor;
-use crate::journal::{Durability, Journal, Position};
-use crate::ledger::Account;
+use crate::journal::{self, Durability, Position, Progress};
 use crate::metrics::Counter;
 use crate::metrics::server::{Pages, Server};
 use crate::store;
 use crate::templates::Templates;
 use crate::utc::now_ms;
-use crate::worker::intake::Intake;
+use crate::worker::Worker;
 use crate::worker::pipeline::{self, Books, Pipeline};
-use crate::worker::{Ended, Parts, Stop, Worker, pin};
 
 use super::bookkeeping::{Bookkeeping, RowsOfAccount};
 use super::capture;
+use super::handover::Handover;
 use super::hints;
-use super::journals::{self, Journals, Orphan};
-use super::keeper::{self, Keeper, Kept};
+use super::journals::{self, Orphan};
+use super::keeper::{self, Keeper};
 use super::lag::Lag;
 use super::observe::Observed;
 use super::passing_by;
+use super::receiving::{Begun, Kept, Receiving};
 use super::reload::Live;
-use super::replay::{Replay, Source};
+use super::replay::{Gated, Replay, Source};
 use super::schema::Schema;
 use super::{Error, Reload, stdout};
 
@@ -48,6 +48,8 @@ const NEWS: Duration = Duration::from_secs(2);
 const EXPIRY: Duration = Duration::from_secs(60);
 /// How long the last blocks may take into ClickHouse after a stop was asked for.
 const STORE_DEADLINE: Duration = Duration::from_secs(20);
+/// How much longer the workers may take to say how far they decoded: they look after every few datagrams.
+const DECODERS: Duration = Duration::from_secs(2);
 /// How long the last rows of the ledger may take after that.
 const LEDGER_DEADLINE: Duration = Duration::from_secs(5);
 /// Idle blocks kept for reuse: one being filled and one on its way for each worker and inserter.
@@ -55,9 +57,7 @@ const IDLE_BLOCKS_EACH: usize = 2;
 
 /// Every part in the order of its start. Dropping it detaches and stops without waiting for ClickHouse.
 pub(super) struct Running {
-    captured: Vec<capture::Interface>,
-    workers: Vec<Worker>,
-    stop_workers: Stop,
+    receiving: Receiving,
     /// Until what was not stored before the last end was sent again.
     replay: Option<Replay>,
     keeper: Keeper,
@@ -77,10 +77,14 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Starts everything, unless `stop` is raised while the store starts, which may take minutes.
-    pub(super) fn start(config: &Config, stop: &AtomicBool) -> Result<Self, Error> {
-        capture::ensure_usable(&config.capture)?;
+    /// Starts everything, unless `stop` is raised while the store starts, which may take minutes. What comes meanwhile is kept.
+    pub(super) fn start(config: &Config, handed_over: Handover, stop: &AtomicBool) -> Result<Self, Error> {
+        capture::ensure_usable(&config.capture, &handed_over)?;
         let listener = config.metrics.listen.map(listen_for_metrics).transpose()?;
+        let front_door = FrontDoor::new(config.rules(), config.front_door.exporters as usize);
+        let (mut receiving, Kept { journals, orphans }) = Receiving::start(config, &front_door, handed_over)?;
+        let (account, exporters) = (receiving.account.clone(), receiving.exporters.clone());
+
         let geo = Geo::open(&config.geoip.files)?;
         log_geoip(&geo);
         let published = Published::new(geo);
@@ -88,7 +92,6 @@ impl Running {
         let names = Published::new(config.names());
         let networks = Published::new(config.networks.clone());
         let rates = PublishedRates::new(config.sampling_rates());
-        let front_door = FrontDoor::new(config.rules(), config.front_door.exporters as usize);
         let (templates, restored) = keeper::restore(&config.templates);
 
         let counters = Arc::new(clickhouse::Counters::default());
@@ -106,15 +109,8 @@ impl Running {
         let schema = if discards { Schema::not_needed() } else { Schema::start(config.clients(), &counters)? };
         let keeps = Keeps { client: &client, schema: &schema, templates: &templates, published: &published };
         let (dictionaries, retention) = if discards { (None, None) } else { keeps.start(config)? };
-        let mut captured = capture::open(
-            &config.capture,
-            &capture::DoorSettings { rules: config.rules(), exporters: config.front_door.exporters },
-        )?;
-        let Journals { of_workers, orphans } = Journals::open(&config.journal, captured.sources.len())?;
-        let blocks = (captured.sources.len() + config.clickhouse.inserters) * IDLE_BLOCKS_EACH;
+        let blocks = (receiving.workers.len() + config.clickhouse.inserters) * IDLE_BLOCKS_EACH;
         let pool = Arc::new(Pool::new(blocks, config.clickhouse.block_rows).keep_unknown(config.decode.keep_unknown));
-        let account = Account::new(captured.sources.len());
-        let exporters = exporters::Directory::new(account.agents().clone());
         let rows_observer = Arc::new(RowsOfAccount(account.clone()));
         let sink = Sink::start(&client, &config.sink(), Arc::clone(&counters), Arc::clone(&pool), rows_observer)?;
         let stdout = match config.stdout {
@@ -124,77 +120,57 @@ impl Running {
             }
         };
 
-        let mode = captured.describe();
-        let pipeline = |journal: &Journal| {
+        let pipeline = |id: journal::Id, progress: &Progress, segment_bytes: u64| {
             let tap = stdout.as_ref().map(stdout::Writer::tap);
-            let progress = journal.progress();
             Pipeline::new(pipeline::Parts {
                 settings: pipeline::Settings {
                     block_rows: config.clickhouse.block_rows,
                     block_age: config.clickhouse.block_age,
-                    segment_bytes: journal.segment_bytes(),
+                    segment_bytes,
                     rollups: config.rollups,
                 },
                 door: front_door.door(),
                 templates: templates.cache(),
                 enricher: Enricher::new(&published, &names).with_rates(&rates).with_networks(&networks),
                 pool: Arc::clone(&pool),
-                outlet: journals::outlet(journal.id(), progress.clone(), sink.sender(), schema.ready(), tap),
-                progress,
+                outlet: journals::outlet(id, progress.clone(), sink.sender(), schema.ready(), tap),
+                progress: progress.clone(),
                 books: Books::new(account.clone(), exporters.clone()),
             })
         };
-        let of_orphans = orphans.iter().map(|orphan| (&orphan.journal, false));
-        let all = of_workers.iter().map(|journal| (journal, true)).chain(of_orphans);
-        let mut sources = Vec::new();
-        for (journal, goes_on) in all {
-            let from = keeper::position_of(&restored, journal.id()).unwrap_or_else(|| journal.progress().replay_from());
-            let to = if goes_on { journal.progress().begun() } else { Position(u64::MAX) };
+        let (mut sources, mut gates, mut kept) = (Vec::new(), Vec::new(), Vec::new());
+        for Begun { id, progress, segment_bytes, past, gate } in journals {
+            let from = keeper::position_of(&restored, id).unwrap_or_else(|| progress.replay_from());
+            let pipeline = || pipeline(id, &progress, segment_bytes);
             sources.push(Source {
-                past: journal.past(from, to),
-                progress: journal.progress(),
-                pipeline: pipeline(journal),
+                past,
+                progress: progress.clone(),
+                pipeline: pipeline(),
                 from,
-                goes_on,
+                goes_on: gate.is_some(),
             });
+            gates.extend(gate.clone().map(|gate| Gated {
+                gate,
+                progress: progress.clone(),
+                pipeline: Box::new(pipeline()),
+            }));
+            kept.push(keeper::Kept { id, progress, gate });
         }
-        let stop_workers = Stop::default();
-        let cores = if config.capture.pin { pin::allowed_cores().unwrap_or_default() } else { Vec::new() };
-        let mut workers = Vec::new();
-        let mut kept = Vec::new();
-        for (index, (sources, journal)) in std::mem::take(&mut captured.sources).into_iter().zip(of_workers).enumerate()
-        {
-            let (id, progress) = (journal.id(), journal.progress());
-            let intake = Intake::new(index, front_door.door(), account.clone(), exporters.clone());
-            let pipeline = pipeline(&journal);
-            let busy_poll = config.capture.busy_poll;
-            let parts = Parts { sources, intake, journal, pipeline, busy_poll };
-            let worker = Worker::start(index, pin::core_for(&cores, index), parts, stop_workers.clone());
-            let worker = worker.map_err(Error::system("start a worker"))?;
-            kept.push(Kept { id, progress, gate: Some(Arc::clone(worker.gate())) });
-            workers.push(worker);
-        }
-        let gates = kept.iter().filter_map(|kept| Some((Arc::clone(kept.gate.as_ref()?), kept.progress.clone())));
-        let replay = Replay::start(sources, gates.collect())?;
-        kept.extend(orphans.iter().map(|orphan| Kept {
-            id: orphan.journal.id(),
-            progress: orphan.journal.progress(),
-            gate: None,
-        }));
+        let replay = Replay::start(sources, gates)?;
 
         let observed = Arc::new(Observed {
-            mode: mode.clone(),
+            mode: receiving.mode.clone(),
             durability: match config.journal.durability {
                 Durability::Process => "process",
                 Durability::Disk { .. } => "disk",
             },
-            tallies: workers.iter().map(|worker| Arc::clone(worker.shared())).collect(),
-            verdicts: captured
+            tallies: receiving.workers.iter().map(|worker| Arc::clone(worker.shared())).collect(),
+            verdicts: receiving
                 .interfaces
                 .iter()
                 .map(|interface| (interface.name.clone(), Default::default()))
                 .collect(),
-            refused: std::mem::take(&mut captured.refused),
+            refused: std::mem::take(&mut receiving.refused),
             clickhouse: Arc::clone(&counters),
             names: names.clone(),
             account: account.clone(),
@@ -209,9 +185,9 @@ impl Running {
         });
         let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
         tracing::info!(
-            capture = mode,
+            capture = receiving.mode,
             ports = ?config.capture.ports,
-            workers = workers.len(),
+            workers = receiving.workers.len(),
             clickhouse = if discards { "nowhere" } else { &client.url },
             database = client.database,
             metrics = address.map(|address| address.to_string()),
@@ -228,9 +204,7 @@ impl Running {
         let bookkeeping =
             Bookkeeping::new(account, exporters, templates.clone(), sink.sender(), schema.ready(), counters);
         Ok(Self {
-            captured: captured.interfaces,
-            workers,
-            stop_workers,
+            receiving,
             replay: Some(replay),
             keeper: Keeper::new(templates.clone(), config.templates.clone(), kept),
             orphans,
@@ -257,31 +231,35 @@ impl Running {
         let mut told = Instant::now();
         while !stop.load(Ordering::Relaxed) {
             std::thread::sleep(ROUND);
-            if let Some(ended) = self.workers.iter().find(|worker| worker.is_finished()) {
+            if let Some(ended) = self.receiving.workers.iter().find(|worker| worker.is_finished()) {
                 return Err(Error::Worker(ended.index()));
             }
             if !self.sink.is_healthy() {
                 return Err(Error::Inserter);
             }
             if reload.asked.swap(false, Ordering::Relaxed) {
-                self.live.reload(reload.reread, &mut config, &mut self.captured);
+                self.live.reload(reload.reread, &mut config, &mut self.receiving.interfaces);
             }
             self.follow_addresses();
             if counted.elapsed() >= KERNEL_COUNTERS {
                 counted = Instant::now();
                 self.look_after_programs();
-                self.observed.read_verdicts(&self.captured);
+                self.observed.read_verdicts(&self.receiving.interfaces);
                 self.passing_by.tick(self.observed.passing_by());
                 self.observed.read_store(self.store.as_ref());
                 // Before the replay is through it is not known what is too old.
                 let decoded = self.replay.is_none().then(|| self.observed.decoded_seconds());
-                self.bookkeeping.tick(&mut self.captured, decoded);
+                self.bookkeeping.tick(&mut self.receiving.interfaces, decoded);
                 self.remove_orphans();
             }
             if told.elapsed() >= NEWS {
                 told = Instant::now();
                 let names = self.observed.names.load();
-                self.news.tick(&self.observed.exporters, &|of| names.of_exporter(&of.sender, &of.agent).to_owned(), now_ms());
+                self.news.tick(
+                    &self.observed.exporters,
+                    &|of| names.of_exporter(&of.sender, &of.agent).to_owned(),
+                    now_ms(),
+                );
             }
             self.lag.tick(&self.observed.tallies);
             if self.replay.as_ref().is_some_and(Replay::is_finished)
@@ -299,14 +277,14 @@ impl Running {
             self.keeper.tick(self.observed.decoded_seconds());
         }
         tracing::info!(
-            "stopping: no more datagrams are received; what is here is stored. A second signal ends at once"
+            "stopping: what was received is stored; what comes meanwhile is kept for the next start. A second signal ends at once"
         );
         Ok(())
     }
 
     /// Has the programs follow this machine's addresses.
     fn follow_addresses(&mut self) {
-        for interface in &mut self.captured {
+        for interface in &mut self.receiving.interfaces {
             let name = &interface.name;
             match interface.steering.follow() {
                 Ok(false) => {}
@@ -321,7 +299,7 @@ impl Running {
     /// Keeps the programs' clocks in step, and tells them which exporters proved to be some.
     fn look_after_programs(&mut self) {
         let vouched = self.live.front_door.take_vouched();
-        for interface in &mut self.captured {
+        for interface in &mut self.receiving.interfaces {
             match interface.steering.keep_time() {
                 Ok(false) => {}
                 Ok(true) => {
@@ -357,46 +335,56 @@ impl Running {
         }
     }
 
-    /// Stops receiving, stores what ClickHouse takes in time, saves the state of decoding, ends the store.
+    /// Stores what was received, as far as ClickHouse takes it in time, and saves the state of decoding, while what comes still is kept
+    /// in the journals; then stops receiving, and ends the store.
     pub(super) fn stop(mut self) -> Result<(), Error> {
         // Where ClickHouse was never there, there is nothing to wait for.
         let patience = if self.schema.ready().is_ready() { STORE_DEADLINE } else { Duration::ZERO };
         let stop_at = Instant::now() + patience;
-        // The programs go first: what comes from now on takes the UDP sockets, so the workers find the end of their rings.
-        self.observed.read_verdicts(&self.captured);
-        self.bookkeeping.take_last_minutes(&mut self.captured);
-        drop(self.captured);
-        self.stop_workers.ask(stop_at);
+        self.receiving.stop().end_decoding(stop_at);
         if let Some(replay) = self.replay.take() {
             replay.stop_by(stop_at);
         }
-        let left: Vec<(usize, Option<Ended>)> =
-            self.workers.into_iter().map(|worker| (worker.index(), worker.join())).collect();
+        let positions = self.wait_for_decoders(stop_at);
         let decoded = self.observed.decoded_seconds();
-        let positions: Vec<Option<Position>> = left.iter().map(|(_, ended)| ended.as_ref()?.position).collect();
         // Before the copy: what expires now must not expire once more after the next start.
-        self.bookkeeping.settle_all(decoded);
+        self.bookkeeping.take_given_up(decoded);
         self.keeper.take_last(&positions, decoded);
-        // The flows come first: what became of them belongs into the ledger.
         self.sink.drain(stop_at.saturating_duration_since(Instant::now()));
         self.keeper.write();
+
+        // From here on what comes is lost, but for what systemd keeps the sockets for: nothing below may take long.
+        self.observed.read_verdicts(&self.receiving.interfaces);
+        self.bookkeeping.take_last_minutes(&mut self.receiving.interfaces);
+        let left = self.receiving.end();
+        // The flows came first: what became of them belongs into the ledger.
+        self.bookkeeping.settle_all();
         self.bookkeeping.write();
         let _ = self.sink.stop(LEDGER_DEADLINE);
         if let Some(stdout) = self.stdout {
             stdout.stop();
         }
         self.observed.log_totals();
-        let journals = left.iter().filter_map(|(_, ended)| Some(&ended.as_ref()?.journal));
-        journals::log_waiting(journals.chain(self.orphans.iter().map(|orphan| &orphan.journal)));
+        journals::log_waiting(left.iter().flatten().chain(self.orphans.iter().map(|orphan| &orphan.journal)));
         drop(self.server);
         drop(self.live);
         // The tables are left alone before their store ends.
         drop(self.observed);
         let store_ended = self.store.map_or(Ok(()), store::Child::stop);
-        if let Some((index, _)) = left.iter().find(|(_, ended)| ended.is_none()) {
-            return Err(Error::Worker(*index));
+        if let Some(index) = left.iter().position(Option::is_none) {
+            return Err(Error::Worker(index));
         }
         Ok(store_ended?)
+    }
+
+    /// Waits until the workers have decoded what they had, or time is up; up to where each did.
+    fn wait_for_decoders(&self, stop_at: Instant) -> Vec<Option<Position>> {
+        let give_up = stop_at + DECODERS;
+        let is_through = |worker: &Worker| worker.decoded().is_some() || worker.is_finished();
+        while !self.receiving.workers.iter().all(is_through) && Instant::now() < give_up {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.receiving.workers.iter().map(|worker| worker.decoded().flatten()).collect()
     }
 }
 

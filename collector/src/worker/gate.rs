@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::pipeline::Pipeline;
 use crate::journal::Position;
 
 /// The gate of one worker.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Gate {
     /// What `State::is_open` says, to be read without the lock.
     is_open: AtomicBool,
@@ -16,19 +17,19 @@ pub struct Gate {
     changed: Condvar,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     is_open: bool,
-    /// Where decoding begins, as long as the worker does not know.
-    from: Option<Position>,
+    /// What decodes, and where it begins, as long as the worker does not have it.
+    begin: Option<(Position, Box<Pipeline>)>,
     /// Where the worker stands, as long as it waits at the closed gate.
     stands_at: Option<Position>,
 }
 
 impl Gate {
-    /// Opens the gate for the first time: decoding begins at `from`.
-    pub fn open_at(&self, from: Position) {
-        self.change(|state| (state.is_open, state.from) = (true, Some(from)));
+    /// Opens the gate for the first time: decoding begins at `from`, by `pipeline`.
+    pub fn open_at(&self, from: Position, pipeline: Box<Pipeline>) {
+        self.change(|state| (state.is_open, state.begin) = (true, Some((from, pipeline))));
     }
 
     /// Opens the gate again.
@@ -55,9 +56,9 @@ impl Gate {
         self.is_open.load(Ordering::Acquire)
     }
 
-    /// Where decoding begins, told once.
-    pub(super) fn take_from(&self) -> Option<Position> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).from.take()
+    /// Where decoding begins and what decodes, handed over once.
+    pub(super) fn take_begin(&self) -> Option<(Position, Box<Pipeline>)> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).begin.take()
     }
 
     /// Says that everything before `position` is decoded and handed on, and that nothing more is until the gate is open.
@@ -74,5 +75,11 @@ impl Gate {
         change(&mut state);
         self.is_open.store(state.is_open, Ordering::Release);
         self.changed.notify_all();
+    }
+}
+
+impl std::fmt::Debug for Gate {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Gate").field("is_open", &self.is_open).finish_non_exhaustive()
     }
 }

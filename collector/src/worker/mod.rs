@@ -29,6 +29,7 @@ pub mod tally;
 
 use std::io;
 use std::os::fd::AsFd as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -88,27 +89,41 @@ pub struct Parts {
     pub sources: Sources,
     /// What takes datagrams from them,
     pub intake: Intake,
-    /// where they are kept,
+    /// and where they are kept.
     pub journal: Journal,
-    /// and what makes rows of them.
-    pub pipeline: Pipeline,
     /// How long after the last datagram rings are asked for more before the worker sleeps.
     pub busy_poll: Duration,
 }
 
-/// Says when to stop: no datagram is received any more once it is told, and none is decoded after the moment that is told with it.
+/// Stops workers in two steps: first what they have received is decoded, while they go on receiving into their journals; then they
+/// receive no more. What came in between is decoded after the next start.
 #[derive(Debug, Clone, Default)]
-pub struct Stop(Arc<OnceLock<Instant>>);
+pub struct Stop(Arc<Asked>);
+
+#[derive(Debug, Default)]
+struct Asked {
+    decoding_ends: OnceLock<Instant>,
+    receiving_ends: AtomicBool,
+}
 
 impl Stop {
-    /// Asks all workers to stop: what they have is decoded until `by`.
-    pub fn ask(&self, by: Instant) {
+    /// Asks all workers to decode what they have, until `by` at the latest, and nothing that comes later.
+    pub fn end_decoding(&self, by: Instant) {
         // Asked once.
-        let _ = self.0.set(by);
+        let _ = self.0.decoding_ends.set(by);
     }
 
-    fn by(&self) -> Option<Instant> {
-        self.0.get().copied()
+    /// Asks all workers to take what is queued, and to end.
+    pub fn end_receiving(&self) {
+        self.0.receiving_ends.store(true, Ordering::Release);
+    }
+
+    fn decoding_ends(&self) -> Option<Instant> {
+        self.0.decoding_ends.get().copied()
+    }
+
+    fn is_over(&self) -> bool {
+        self.0.receiving_ends.load(Ordering::Acquire)
     }
 }
 
@@ -116,18 +131,10 @@ impl Stop {
 #[derive(Debug)]
 pub struct Worker {
     index: usize,
-    thread: JoinHandle<Ended>,
+    thread: JoinHandle<Journal>,
     shared: Arc<Shared>,
     gate: Arc<Gate>,
-}
-
-/// What a worker leaves.
-#[derive(Debug)]
-pub struct Ended {
-    /// Everything before it is decoded and handed on; `None` if the worker never decoded.
-    pub position: Option<Position>,
-    /// Its journal.
-    pub journal: Journal,
+    decoded: Arc<OnceLock<Option<Position>>>,
 }
 
 impl Worker {
@@ -138,32 +145,35 @@ impl Worker {
     pub fn start(index: usize, core: Option<usize>, parts: Parts, stop: Stop) -> io::Result<Self> {
         let (shared, gate) = (Arc::new(Shared::default()), Arc::new(Gate::default()));
         let (published, watched) = (Arc::clone(&shared), Arc::clone(&gate));
+        let decoded = Arc::<OnceLock<Option<Position>>>::default();
+        let told = Arc::clone(&decoded);
         let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
             if let Some(core) = core
                 && let Err(error) = pin::pin_to_core(core)
             {
                 tracing::warn!(worker = index, core, %error, "could not pin the worker: it may move between cores");
             }
-            let Parts { sources, intake, journal, pipeline, busy_poll } = parts;
+            let Parts { sources, intake, journal, busy_poll } = parts;
             let horizons = vec![0; sources.rings.len()];
             let busy_poll = if sources.rings.is_empty() { Duration::ZERO } else { busy_poll };
             let progress = journal.progress();
             let work = Loop {
                 reception: Reception { sources, intake, journal, horizons, is_held_back: false },
                 progress,
-                pipeline,
+                pipeline: None,
                 busy_poll,
                 shared: published,
                 gate: watched,
+                decoded: told,
+                decoding_to: None,
                 is_decoding: false,
-                has_begun: false,
                 has_received: false,
                 sockets_were_busy: false,
                 round: 0,
             };
             work.run(&stop)
         })?;
-        Ok(Self { index, thread, shared, gate })
+        Ok(Self { index, thread, shared, gate, decoded })
     }
 
     /// Its number, from 0.
@@ -184,15 +194,22 @@ impl Worker {
         &self.gate
     }
 
+    /// Once decoding has ended after [`Stop::end_decoding`]: everything before this is decoded and handed on; nothing inside if the
+    /// worker never decoded.
+    #[must_use]
+    pub fn decoded(&self) -> Option<Option<Position>> {
+        self.decoded.get().copied()
+    }
+
     /// Whether it has ended: after a stop, or because it panicked.
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.thread.is_finished()
     }
 
-    /// Waits for its end and gives what it leaves; nothing when it panicked.
+    /// Waits for its end and gives its journal; nothing when it panicked.
     #[must_use]
-    pub fn join(self) -> Option<Ended> {
+    pub fn join(self) -> Option<Journal> {
         self.thread.join().ok()
     }
 }
@@ -200,14 +217,17 @@ impl Worker {
 struct Loop {
     reception: Reception,
     progress: Progress,
-    pipeline: Pipeline,
+    /// What makes rows of datagrams, once the gate was open.
+    pipeline: Option<Box<Pipeline>>,
     busy_poll: Duration,
     shared: Arc<Shared>,
     gate: Arc<Gate>,
+    /// Set when decoding has ended.
+    decoded: Arc<OnceLock<Option<Position>>>,
+    /// Up to where is decoded before decoding ends, once that is asked for.
+    decoding_to: Option<Position>,
     /// Whether the gate was open in the last round.
     is_decoding: bool,
-    /// Whether the gate was ever open.
-    has_begun: bool,
     /// Whether anything was received since the worker slept last, and by sockets.
     has_received: bool,
     sockets_were_busy: bool,
@@ -215,13 +235,13 @@ struct Loop {
 }
 
 impl Loop {
-    fn run(mut self, stop: &Stop) -> Ended {
+    fn run(mut self, stop: &Stop) -> Journal {
         let mut published = Instant::now();
         let (mut sockets_ready, mut last_received) = (true, published);
         let mut drained_by: Option<Instant> = None;
         loop {
             self.round = self.round.wrapping_add(1);
-            let is_stopping = stop.by().is_some();
+            let is_stopping = stop.is_over();
             self.reception.is_held_back = false;
             let from_rings = self.reception.take_from_rings(now_ns());
             let look_at_sockets = sockets_ready || is_stopping || self.round.is_multiple_of(SOCKET_STRIDE);
@@ -231,6 +251,7 @@ impl Loop {
             self.sockets_were_busy |= from_sockets > 0;
             let decoded = self.decode();
             let now = Instant::now();
+            self.end_decoding(stop, now);
             if now.duration_since(published) >= PUBLISH {
                 published = now;
                 self.publish();
@@ -258,42 +279,47 @@ impl Loop {
             // Sockets that had something are looked at again, so that busy rings do not starve them.
             sockets_ready = if received + decoded == 0 { self.wait() } else { from_sockets > 0 };
         }
-        self.finish(stop)
+        self.publish();
+        self.reception.journal
     }
 
-    /// Decodes what is in the journal, as far as there is time and room for it.
-    fn finish(mut self, stop: &Stop) -> Ended {
-        let is_time = || stop.by().is_some_and(|by| Instant::now() < by);
-        while is_time() {
-            if self.decode() > 0 {
-                continue;
-            }
-            if self.has_begun && self.reception.journal.read(self.pipeline.position()).is_none() {
-                break;
-            }
-            std::thread::sleep(HELD_UP);
+    /// Ends decoding where that is asked for: once everything is decoded that had been received by then, or time is up.
+    fn end_decoding(&mut self, stop: &Stop, now: Instant) {
+        let Some(by) = stop.decoding_ends().filter(|_| self.decoded.get().is_none()) else { return };
+        let Self { reception, pipeline, .. } = self;
+        let to = *self.decoding_to.get_or_insert_with(|| reception.journal.tip());
+        let is_through = pipeline.as_ref().is_some_and(|pipeline| pipeline.position() >= to);
+        if !is_through && now < by {
+            return;
         }
         // A range that cannot be written down was not handed on: it is decoded again after the next start.
-        let _ = self.has_begun && self.pipeline.seal();
+        let position = pipeline.as_mut().map(|pipeline| {
+            let _ = pipeline.seal();
+            self.progress.begun()
+        });
         self.publish();
-        let position = self.has_begun.then(|| self.progress.begun());
-        Ended { position, journal: self.reception.journal }
+        // Told once.
+        let _ = self.decoded.set(position);
     }
 
     /// Decodes some of what is in the journal, if the gate is open; how many datagrams.
     fn decode(&mut self) -> usize {
+        if self.decoded.get().is_some() {
+            return 0;
+        }
         if !self.gate.is_open() {
             self.stand_at_gate();
             return 0;
         }
         if !self.is_decoding {
             self.is_decoding = true;
-            if let Some(from) = self.gate.take_from() {
-                self.has_begun = true;
-                self.pipeline.go_to(from, Mode::News);
+            if let Some((from, mut pipeline)) = self.gate.take_begin() {
+                pipeline.go_to(from, Mode::News);
+                self.pipeline = Some(pipeline);
             }
         }
         let Self { reception, pipeline, .. } = self;
+        let Some(pipeline) = pipeline else { return 0 };
         let decoded = pipeline.decode(&reception.journal, DECODED_MOST);
         // Many rows take longer to seal than a ring holds datagrams.
         pipeline.tick(Instant::now(), &mut || {
@@ -304,17 +330,23 @@ impl Loop {
 
     /// Hands on what is decoded, and says where that ends.
     fn stand_at_gate(&mut self) {
-        if self.is_decoding && self.pipeline.seal() {
+        let Some(pipeline) = self.pipeline.as_mut().filter(|_| self.is_decoding) else { return };
+        if pipeline.seal() {
             self.is_decoding = false;
-            self.gate.stand_at(self.pipeline.position());
+            self.gate.stand_at(pipeline.position());
         }
+    }
+
+    /// Everything before it is decoded.
+    fn position(&self) -> Position {
+        self.pipeline.as_ref().map_or_else(|| self.progress.begun(), |pipeline| pipeline.position())
     }
 
     /// Gives up the oldest of what waits where there is more than may be, or the disk has no room for more.
     fn keep_within_budget(&mut self) {
-        let Self { reception: Reception { journal, intake, .. }, pipeline, progress, has_begun, .. } = self;
+        let decoded = self.position();
+        let Reception { journal, intake, .. } = &mut self.reception;
         journal.tend(now_ns());
-        let decoded = if *has_begun { pipeline.position() } else { progress.begun() };
         let (before, bytes_before) = (intake.tally.journal.given_up, intake.tally.journal.given_up_bytes);
         let begun = Instant::now();
         while journal.give_up_oldest(decoded, |entry| intake.give_up(entry)).is_some() && begun.elapsed() < GIVE_UP {}
@@ -344,7 +376,8 @@ impl Loop {
         let sockets =
             self.reception.sources.sockets.iter().map(|socket| PollFd::new(socket.as_fd(), PollFlags::POLLIN));
         let mut fds: Vec<PollFd<'_>> = rings.chain(sockets).collect();
-        let is_held_up = self.is_decoding && self.reception.journal.tip() > self.pipeline.position();
+        let is_decoding = self.is_decoding && self.decoded.get().is_none();
+        let is_held_up = is_decoding && self.reception.journal.tip() > self.position();
         let timeout = if is_held_up { HELD_UP } else { IDLE };
         let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::ZERO);
         // A signal ends the sleep early; that is as good as its end.
@@ -360,14 +393,17 @@ impl Loop {
             }
         }
         self.keep_within_budget();
+        let position = self.position();
         let Self { reception, progress, pipeline, .. } = self;
         let Reception { sources, intake, journal, horizons, .. } = reception;
         let tally = &mut intake.tally;
         tally.rings = sources.rings.iter().map(tally::Ring::of).collect();
         tally.socket_drops = sources.sockets.iter().map(udp::Socket::kernel_drops).sum();
         tally.socket_truncated = sources.sockets.iter().map(udp::Socket::truncated).sum();
-        tally.decoded.clone_from(&pipeline.counts);
-        tally.journal.read(journal, progress, pipeline.position());
+        if let Some(pipeline) = pipeline {
+            tally.decoded.clone_from(&pipeline.counts);
+        }
+        tally.journal.read(journal, progress, position);
         self.shared.publish(tally);
         intake.hand_over(horizons.iter().copied().min().unwrap_or(i64::MAX), now_ms());
     }

@@ -37,6 +37,12 @@ fn a_start_on_a_full_disk_is_refused() {
         let output = place.command_by(&mounting(&place, size, filler).as_strs(), &["--capture", "udp"]).output();
         check_output(name, &output.expect("start the collector"), parts);
     }
+    // With room for the store and none for its tables, what comes waits as it does while a disk fills up.
+    let mut collector =
+        Collector::start_by(&place, &mounting(&place, "size=64k", ":").as_strs(), &["--capture", "udp"]);
+    collector.wait_for("collector_clickhouse_alarms", 1);
+    assert!(collector.log().contains("is full, free some space"), "{}", collector.log());
+    assert_eq!(collector.terminate(), 0, "{}", collector.log());
 }
 
 #[test]

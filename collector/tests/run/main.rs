@@ -29,6 +29,8 @@ mod process;
 mod recipients;
 /// Starts that must fail, each with one line that says what to do.
 mod refusals;
+/// What a restart loses under load, and what outlives it.
+mod restart;
 /// Frames that no plain socket sends.
 #[path = "../common/wire.rs"]
 mod wire;
