@@ -8,7 +8,7 @@ use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::record::{DataSet, Record};
 use crate::report::Report;
-use crate::sflow::{Sample, Sampled, Samples, counters};
+use crate::sflow::{Sample, Samples, counters};
 use crate::store::Store;
 use crate::tables::Tables;
 use crate::template::Kind;
@@ -86,7 +86,7 @@ impl Sink for Columns<'_> {
         taken
     }
 
-    fn samples(&mut self, samples: Samples<'_, '_>) {
+    fn samples(&mut self, mut samples: Samples<'_, '_>) {
         let Tables { flows, interface_counters, .. } = &mut *self.out;
         let mut row = flows.len();
         // Rows are made for all samples at once; those of broken ones are taken back.
@@ -94,7 +94,7 @@ impl Sink for Columns<'_> {
         if row < end {
             flows.resize(end);
         }
-        for Sampled { sample, flow } in samples {
+        while let Some((sample, flow)) = samples.next() {
             let Some(flow) = flow else {
                 counters::append(&sample, interface_counters, &mut self.counts);
                 continue;
@@ -121,8 +121,8 @@ impl<V: Visit> Sink for Rows<'_, V> {
         visit_all(set, |record| self.visit.late_record(record))
     }
 
-    fn samples(&mut self, samples: Samples<'_, '_>) {
-        for Sampled { sample, .. } in samples {
+    fn samples(&mut self, mut samples: Samples<'_, '_>) {
+        while let Some((sample, _)) = samples.next() {
             self.visit.sample(sample);
         }
     }

@@ -73,22 +73,32 @@ impl Frame {
     /// Reads a sample that begins with `layer`.
     pub(crate) fn read(layer: Layer, bytes: &[u8]) -> Self {
         let mut frame = Self::default();
+        frame.fill(layer, bytes);
+        frame
+    }
+
+    /// Reads a sample into a frame that is empty.
+    pub(crate) fn fill(&mut self, mut layer: Layer, mut bytes: &[u8]) {
         let mut place = Place { is_guess: false, missing: usize::MAX };
-        let (mut layer, mut bytes) = (layer, bytes);
         for _ in 0..LAYERS {
-            match frame.step(layer, bytes, &mut place) {
+            match self.step(layer, bytes, &mut place) {
                 Ok(next) => (layer, bytes) = next,
-                Err(End::Whole) => return frame,
+                Err(End::Whole) => return,
                 // What was guessed may as well be something else, unless it was right until the sample ended.
                 Err(End::Unopened(event)) => {
                     let is_cut = event == Event::UnopenedCut && (1..usize::MAX).contains(&place.missing);
-                    frame.unopened = Some(event).filter(|_| !place.is_guess || is_cut);
-                    return frame;
+                    self.unopened = Some(event).filter(|_| !place.is_guess || is_cut);
+                    return;
                 }
             }
         }
-        frame.unopened = Some(Event::UnopenedDeep);
-        frame
+        self.unopened = Some(Event::UnopenedDeep);
+    }
+
+    /// Empties it.
+    pub(crate) fn clear(&mut self) {
+        (self.ethernet, self.outer, self.inner, self.unopened) = (None, None, None, None);
+        self.label_count = 0;
     }
 
     /// Takes the packet that begins here, by its looks, for the innermost one.
@@ -101,11 +111,6 @@ impl Frame {
         let inside = Self::read(layer, bytes);
         self.inner = inside.inner.or(self.inner);
         self.unopened = inside.unopened;
-    }
-
-    /// A sample of which nothing can be read.
-    pub(crate) fn closed(unopened: Event) -> Self {
-        Self { unopened: Some(unopened), ..Self::default() }
     }
 
     /// What is under one layer.

@@ -78,16 +78,11 @@ pub(crate) struct Samples<'a, 'b> {
     header: Header,
     left: u32,
     body: Reader<'a>,
+    /// What the flow sample at hand says about its packet.
+    flow: SampledFlow<'a>,
     report: &'b mut Report,
     /// Hears of every sample.
     heard: &'b mut dyn FnMut(&Sample<'_>),
-}
-
-/// A sample, and what a flow sample says about its packet.
-pub(crate) struct Sampled<'a> {
-    pub(crate) sample: Sample<'a>,
-    /// For every flow sample, and for no other.
-    pub(crate) flow: Option<SampledFlow<'a>>,
 }
 
 impl<'a, 'b> Samples<'a, 'b> {
@@ -110,7 +105,7 @@ impl<'a, 'b> Samples<'a, 'b> {
             return None;
         };
         report.count(Event::DatagramSflow);
-        Some(Self { header, left, body, report, heard })
+        Some(Self { header, left, body, flow: SampledFlow::default(), report, heard })
     }
 
     pub(crate) fn header(&self) -> &Header {
@@ -134,6 +129,18 @@ impl<'a, 'b> Samples<'a, 'b> {
             Some(format)
         });
         formats.filter(|format| sample::is_flow(*format)).count()
+    }
+
+    /// The next sample, and what it says about its packet: for every flow sample, and for no other.
+    pub(crate) fn next(&mut self) -> Option<(Sample<'a>, Option<&SampledFlow<'a>>)> {
+        let sample = if self.header.version < 5 { self.take_older()? } else { self.take()? };
+        self.count(&sample);
+        (self.heard)(&sample);
+        if sample.kind() != Kind::Flow {
+            return Some((sample, None));
+        }
+        self.flow.read(&sample, self.report);
+        Some((sample, Some(&self.flow)))
     }
 
     /// Whether there is another sample; counts where there should be one, or nothing.
@@ -226,22 +233,10 @@ impl<'a, 'b> Samples<'a, 'b> {
             Detail::Drop { .. } => Event::DropSample,
         };
         self.report.count(event);
-        if sample.is_truncated() {
+        // Records of flow samples are walked when they are read.
+        if event != Event::FlowSample && sample.is_truncated() {
             self.report.count(Event::SampleRecordTruncated);
         }
-    }
-}
-
-impl<'a> Iterator for Samples<'a, '_> {
-    type Item = Sampled<'a>;
-
-    fn next(&mut self) -> Option<Sampled<'a>> {
-        let sample = if self.header.version < 5 { self.take_older()? } else { self.take()? };
-        self.count(&sample);
-        (self.heard)(&sample);
-        let is_flow = sample.kind() == Kind::Flow;
-        let flow = is_flow.then(|| SampledFlow::of(&sample, self.report));
-        Some(Sampled { sample, flow })
     }
 }
 

@@ -5,7 +5,7 @@
 //! the wire. Of several records that say the same thing the first counts; a packet's header counts before its numbers.
 
 use super::beside::Beside;
-use super::record::{Ethernet, FlowData, Gateway, Header, Ip, Router, Switch, Unread};
+use super::record::{Ethernet, FlowData, Gateway, Ip, Router, Switch, Unread};
 use super::sample::{Detail, Interface, Sample};
 use super::xdr::numbers;
 use crate::columns::{Address, FlowColumns, SamplingSource};
@@ -18,8 +18,10 @@ const DROPPED: u8 = 0x80;
 /// The records of a flow sample that columns are made of.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct SampledFlow<'a> {
-    /// Octets of the frame, and what its header says.
-    frame: Option<(u32, Frame)>,
+    /// Octets of the frame, if its header was sampled.
+    octets: Option<u32>,
+    /// What the header says; empty otherwise.
+    frame: Frame,
     /// The frame as far as it was sampled.
     bytes: &'a [u8],
     ethernet: Option<Ethernet>,
@@ -41,28 +43,39 @@ struct Border {
 }
 
 impl<'a> SampledFlow<'a> {
-    /// Reads the records of a flow sample, and counts those of no use.
-    pub(crate) fn of(sample: &Sample<'a>, report: &mut Report) -> Self {
-        let mut flow = Self::default();
-        for record in sample.records() {
+    /// Reads the records of a flow sample, and counts those of no use. What it had before is forgotten; it is written in place, for
+    /// moving it costs as much as reading.
+    pub(crate) fn read(&mut self, sample: &Sample<'a>, report: &mut Report) {
+        self.clear();
+        let mut records = sample.records();
+        for record in records.by_ref() {
             match FlowData::read(&record) {
-                Ok(data) => flow.take(data, report),
+                Ok(data) => self.take(data, report),
                 Err(Unread::Unknown) => report.count(Event::SampleRecordUnknown),
                 Err(Unread::Unused) => report.count(Event::SampleRecordUnused),
                 Err(Unread::Short) => report.count(Event::SampleRecordTooShort),
             }
         }
-        report.count(Event::FlowRecord);
-        if let (Some(beside), Some((_, frame))) = (&flow.beside, &mut flow.frame) {
-            beside.open(flow.bytes, frame);
+        if records.is_truncated() {
+            report.count(Event::SampleRecordTruncated);
         }
-        if let Some(unopened) = flow.frame.as_ref().and_then(|(_, frame)| frame.unopened) {
+        report.count(Event::FlowRecord);
+        if let Some(beside) = &self.beside {
+            beside.open(self.bytes, &mut self.frame);
+        }
+        if let Some(unopened) = self.frame.unopened {
             report.count_unopened(unopened);
         }
         if matches!(sample.detail, Detail::Flow { rate: 0, .. }) {
             report.count(Event::SamplingRateZero);
         }
-        flow
+    }
+
+    fn clear(&mut self) {
+        self.frame.clear();
+        (self.octets, self.bytes) = (None, &[]);
+        (self.ethernet, self.ip, self.switch, self.router) = (None, None, None, None);
+        (self.border, self.beside) = (None, None);
     }
 
     fn take(&mut self, data: FlowData<'a>, report: &mut Report) {
@@ -71,9 +84,9 @@ impl<'a> SampledFlow<'a> {
                 if header.is_short() {
                     report.count(Event::SampleRecordTooShort);
                 }
-                if self.frame.is_none() {
-                    self.frame = Some((header.frame_length, Header::frame(&header)));
-                    self.bytes = header.bytes;
+                if self.octets.is_none() {
+                    (self.octets, self.bytes) = (Some(header.frame_length), header.bytes);
+                    header.fill(&mut self.frame);
                 }
             }
             FlowData::Ethernet(ethernet) => self.ethernet = self.ethernet.or(Some(ethernet)),
@@ -134,8 +147,8 @@ impl<'a> SampledFlow<'a> {
         self.write_sampling(sample, row, out);
         self.write_link(row, out);
         self.write_routes(row, out);
-        match (self.frame.and_then(|(_, frame)| frame.inner), &self.ip) {
-            (Some(packet), _) => write_packet(&packet, row, out),
+        match (&self.frame.inner, &self.ip) {
+            (Some(packet), _) => write_packet(packet, row, out),
             (None, Some(ip)) => write_ip(ip, row, out),
             (None, None) => {}
         }
@@ -160,9 +173,9 @@ impl<'a> SampledFlow<'a> {
     /// Octets, MAC addresses, VLANs and labels.
     fn write_link(&self, row: usize, out: &mut FlowColumns) {
         let of_numbers = || self.ip.map(|ip| ip.length).or_else(|| self.ethernet.map(|ethernet| ethernet.length));
-        let octets = self.frame.map(|(length, _)| length).or_else(of_numbers).unwrap_or(0);
+        let octets = self.octets.or_else(of_numbers).unwrap_or(0);
         set(&mut out.bytes, row, u64::from(octets));
-        let header = self.frame.as_ref().and_then(|(_, frame)| frame.ethernet.as_ref());
+        let header = self.frame.ethernet.as_ref();
         let macs = header.map(|header| (header.source, header.destination));
         let macs = macs.or_else(|| self.ethernet.map(|ethernet| (ethernet.source, ethernet.destination)));
         if let Some((source, destination)) = macs {
@@ -172,12 +185,12 @@ impl<'a> SampledFlow<'a> {
         // What the switch says about VLANs holds also where the sampled frame has no tag; a tag that was taken off was outside of
         // those that are there.
         let tag = header.and_then(|header| header.vlans().first()).copied().unwrap_or(0);
-        let tag = self.beside.and_then(|beside| beside.vlan()).unwrap_or(tag);
+        let tag = self.beside.as_ref().and_then(Beside::vlan).unwrap_or(tag);
         let (source_vlan, destination_vlan) =
             self.switch.map_or((0, 0), |switch| (vlan(switch.source_vlan), vlan(switch.destination_vlan)));
         set(&mut out.src_vlan, row, if source_vlan == 0 { tag } else { source_vlan });
         set(&mut out.dst_vlan, row, destination_vlan);
-        out.mpls_labels.set(row, self.frame.as_ref().map_or(&[], |(_, frame)| frame.labels()));
+        out.mpls_labels.set(row, self.frame.labels());
     }
 
     fn write_routes(&self, row: usize, out: &mut FlowColumns) {

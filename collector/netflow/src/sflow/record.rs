@@ -200,23 +200,30 @@ impl<'a> FlowData<'a> {
 impl Header<'_> {
     /// Reads the packet.
     pub(crate) fn frame(&self) -> Frame {
-        let unopened = match self.protocol {
+        let mut frame = Frame::default();
+        self.fill(&mut frame);
+        frame
+    }
+
+    /// Reads the packet into a frame that is empty.
+    pub(crate) fn fill(&self, frame: &mut Frame) {
+        let layer = match self.protocol {
             // Frames within an aggregate of IEEE 802.11 have the header of IEEE 802.3.
-            1 | 17 => return Frame::read(Layer::Ethernet, self.bytes),
-            3 => return Frame::read(Layer::TokenRing, self.bytes),
-            4 => return Frame::read(Layer::Fddi, self.bytes),
-            5 => return Frame::read(Layer::FrameRelay, self.bytes),
-            7 | 14 => return Frame::read(Layer::Ppp, self.bytes),
-            9 => return Frame::read(Layer::Aal5, self.bytes),
-            10 => return Frame::read(Layer::Ip, self.bytes),
-            11 => return Frame::read(Layer::Ipv4, self.bytes),
-            12 => return Frame::read(Layer::Ipv6, self.bytes),
-            13 => return Frame::read(Layer::Mpls, self.bytes),
-            15 => return Frame::read(Layer::Wireless, self.bytes),
-            18 => Event::UnopenedInfiniband,
-            _ => Event::UnopenedLink,
+            1 | 17 => Layer::Ethernet,
+            3 => Layer::TokenRing,
+            4 => Layer::Fddi,
+            5 => Layer::FrameRelay,
+            7 | 14 => Layer::Ppp,
+            9 => Layer::Aal5,
+            10 => Layer::Ip,
+            11 => Layer::Ipv4,
+            12 => Layer::Ipv6,
+            13 => Layer::Mpls,
+            15 => Layer::Wireless,
+            18 => return frame.unopened = Some(Event::UnopenedInfiniband),
+            _ => return frame.unopened = Some(Event::UnopenedLink),
         };
-        Frame::closed(unopened)
+        frame.fill(layer, self.bytes);
     }
 
     /// Whether bytes are missing.
