@@ -166,6 +166,11 @@ fn values_that_cannot_be_meant_say_what_to_write() {
         "front_door.allowed is \"10.0.0.0/40\": write an address or a prefix",
     );
     check("[front_door]\ndatagrams_per_second = 100000001", "use a number from 0 to 100000000");
+    check(
+        "[decode]\nlargest_packet_bytes = 20",
+        "decode.largest_packet_bytes is 20: use a number from 576 to 1073741824",
+    );
+    check("[decode]\nfastest_link_gbps = 0", "decode.fastest_link_gbps is 0: use a number from 1 to 1000000");
     check("[front_door]\nburst = 4294967296", "front_door.burst is 4294967296: use a number from 0 to 4294967295");
     check("[front_door]\nexporters = 1", "front_door.exporters is 1: use a number from 16 to 1048576");
     check(&exporter("burst = 5"), "exporters.burst is 5 for 192.0.2.0/24 without datagrams_per_second");
@@ -184,7 +189,7 @@ fn a_url_with_a_secret_in_it_is_not_repeated() {
 fn what_was_written_is_what_is_meant() {
     let text = "state_dir = \"/tmp/state\"\n[capture]\nmode = \"udp\"\nports = [4739, 2055, 4739]\nworkers = 2\n\
                 [clickhouse]\nurl = \"http://[::1]:8123/\"\npassword = \"written\"\n[metrics]\nlisten = \"off\"\n\
-                [decode]\nkeep_unknown = true\n[rollups]\ntables = [\"hosts_1h\", \"as_5m\"]\n\
+                [decode]\nkeep_unknown = true\nlargest_packet_bytes = 9018\nfastest_link_gbps = 10\n[rollups]\ntables = [\"hosts_1h\", \"as_5m\"]\n\
                 [[exporters]]\naddress = \"2001:db8::/32\"\nname = \"lab\"\nsampling_rate = 10\n\
                 interface_sampling = { 3 = 100 }\n";
     let written = Written::parse(text, "t").expect("valid");
@@ -204,6 +209,10 @@ fn what_was_written_is_what_is_meant() {
         (Some(10), 100, false)
     );
     assert!(config.decode.keep_unknown);
+    let limits = (config.decode.limits.packet_bytes, config.decode.limits.link_bytes_per_ms);
+    assert_eq!(limits, (9018, 1_250_000));
+    let default = Config::resolve(Written::parse("", "t").expect("valid"), None).expect("meant").decode.limits;
+    assert_eq!(default, netflow::plausible::Limits::default());
     assert_eq!(config.rollups.names().collect::<Vec<_>>(), ["as_5m", "hosts_1h"]);
     assert!(!format!("{config:?}").contains("written\""), "passwords stay out of logs");
 }

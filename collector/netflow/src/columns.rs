@@ -46,6 +46,8 @@ pub mod flags {
     pub const CLOCK_CORRECTED: u8 = 1 << 6;
     /// Its counts are a running total of the flow: how much of it the flow had reported before is not known.
     pub const TOTAL: u8 = 1 << 5;
+    /// The counts cannot be: see [`crate::plausible`]. The flow is in no sum.
+    pub const IMPLAUSIBLE: u8 = 1 << 7;
 }
 
 /// A column of arrays of MPLS label stack entries, top first (label in the upper 20 of 24 bits, RFC 3032 without TTL).

@@ -17,6 +17,8 @@ pub(crate) struct Counts {
     pub(crate) totals_unknown: u64,
     /// Records without a sampling rate whose exporter announced rates for something else.
     pub(crate) rates_unplaced: u64,
+    /// Rows with counts that cannot be.
+    pub(crate) implausible: u64,
     /// Records with a sampling rate of zero.
     pub(crate) rates_zero: u64,
     /// Rows of interface counters.
@@ -38,6 +40,7 @@ impl Counts {
             (Event::TimeClamped, self.times_clamped),
             (Event::TotalUnknown, self.totals_unknown),
             (Event::SamplingRateUnplaced, self.rates_unplaced),
+            (Event::Implausible, self.implausible),
             (Event::RecordRateZero, self.rates_zero),
             (Event::InterfaceCounters, self.interface_counters),
             (Event::CountersTooShort, self.counters_short),

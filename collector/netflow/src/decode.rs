@@ -6,6 +6,7 @@ use crate::fill;
 use crate::header::Datagram;
 use crate::options::Options;
 use crate::outcome::Outcome;
+use crate::plausible::{self, Told};
 use crate::record::{DataSet, Record};
 use crate::report::Report;
 use crate::sflow::{Sample, Samples, counters};
@@ -87,8 +88,9 @@ impl Sink for Columns<'_> {
     }
 
     fn samples(&mut self, mut samples: Samples<'_, '_>) {
-        let Tables { flows, interface_counters, .. } = &mut *self.out;
-        let mut row = flows.len();
+        let Tables { flows, interface_counters, limits, .. } = &mut *self.out;
+        let first_row = flows.len();
+        let mut row = first_row;
         // Rows are made for all samples at once; those of broken ones are taken back.
         let end = row.saturating_add(samples.flow_samples());
         if row < end {
@@ -105,6 +107,8 @@ impl Sink for Columns<'_> {
         if row < end {
             flows.resize(row);
         }
+        let implausible = plausible::judge(Told::PACKETS, limits, first_row..row, flows);
+        self.counts.implausible = self.counts.implausible.wrapping_add(implausible);
     }
 }
 

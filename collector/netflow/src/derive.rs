@@ -14,10 +14,11 @@ use crate::columns::{FlowColumns, flags};
 use crate::counts::Counts;
 use crate::options::Options;
 use crate::plan::{Nat, Slot};
+use crate::plausible::Told;
 use crate::record::DataSet;
 use crate::skew::ClockSkew;
 use crate::tables::Tables;
-use crate::{kept, reverse, section, translate};
+use crate::{kept, plausible, reverse, section, translate};
 
 /// ICMP and ICMPv6.
 pub(crate) const ICMP: [u8; 2] = [1, 58];
@@ -82,6 +83,11 @@ pub(crate) fn complete(
         reverse::append(plan, first_row, &mut tables.flows, counts);
         let rows = end..tables.flows.len();
         counts.times_clamped = counts.times_clamped.wrapping_add(times::clamp(header, rows, &mut tables.flows));
+    }
+    if plan.has_bytes || plan.has_packets || plan.has_section {
+        let Tables { flows, limits, .. } = tables;
+        let implausible = plausible::judge(Told::by(plan), limits, first_row..flows.len(), flows);
+        counts.implausible = counts.implausible.wrapping_add(implausible);
     }
 }
 

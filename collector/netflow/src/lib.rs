@@ -27,6 +27,8 @@ pub mod neutral;
 pub mod options;
 /// What became of one datagram.
 pub mod outcome;
+/// Counts that cannot be.
+pub mod plausible;
 /// A column of maps of what no other column takes.
 pub mod raw;
 /// Records as they came.

@@ -120,6 +120,8 @@ events! {
     /// A record whose counts are totals of a flow of which it is not known what it reported before; it counts whole, and its row says so
     /// in its flags.
     TotalUnknown "total_unknown" Noted;
+    /// A row whose octets and packets cannot be; the row says so in its flags, and is in no sum.
+    Implausible "implausible" Noted;
     /// A list in a data record (RFC 6313) whose lengths do not fit each other, or nested too deep; the record was decoded.
     ListBroken "list_broken" Noted;
     /// A withdrawal of a template that is not known.
@@ -242,7 +244,7 @@ events! {
 const EVENTS: usize = Event::ALL.len();
 
 /// What happens only while columns are made.
-const OF_ROWS: [Event; 9] = [
+const OF_ROWS: [Event; 10] = [
     Event::ReverseRow,
     Event::NatEvent,
     Event::Translation,
@@ -251,6 +253,7 @@ const OF_ROWS: [Event; 9] = [
     Event::TimeClamped,
     Event::TotalUnknown,
     Event::SamplingRateUnplaced,
+    Event::Implausible,
     Event::CountersTooShort,
 ];
 

@@ -2,6 +2,7 @@
 
 use crate::arrays::struct_of_arrays;
 use crate::columns::{Address, FlowColumns};
+use crate::plausible::Limits;
 use crate::text::Text;
 
 /// Rows of all tables, in the order in which their datagrams were decoded.
@@ -13,6 +14,8 @@ pub struct Tables {
     pub nat_events: NatEvents,
     /// What interfaces have counted.
     pub interface_counters: InterfaceCounters,
+    /// Beyond what the counts of a flow are implausible.
+    pub limits: Limits,
 }
 
 impl Tables {

@@ -19,7 +19,7 @@ block_table! {
     "observation_domain" "UInt32" "ZSTD(1)" U32(decoded.flows.domain) "Observation domain (IPFIX), source id (v9), engine (v5), sub-agent (sFlow)";
     "version" "UInt8" "ZSTD(1)" U8(decoded.flows.version) "1, 5, 7, 9: NetFlow; 10: IPFIX; 102, 104, 105: sFlow v2, v4, v5";
     "template_id" "UInt16" "T64, ZSTD(1)" U16(decoded.flows.template_id) "Template the record was decoded with; 0 where there are none";
-    "flags" "UInt8" "ZSTD(1)" U8(decoded.flows.flags) "Bits: 1 start clamped, 2 end clamped, 4 exporter clock off and not steady: times as told, counted at the receipt, 8 reverse direction, 16 waited for its template, 32 running totals of which it is not known what is new, 64 times corrected by clock_skew";
+    "flags" "UInt8" "ZSTD(1)" U8(decoded.flows.flags) "Bits: 1 start clamped, 2 end clamped, 4 exporter clock off and not steady: times as told, counted at the receipt, 8 reverse direction, 16 waited for its template, 32 running totals of which it is not known what is new, 64 times corrected by clock_skew, 128 octets and packets cannot be: in no sum";
     "src_addr" "IPv6" "ZSTD(1)" Addr(decoded.flows.src_addr) "Source address, IPv4 mapped";
     "dst_addr" "IPv6" "ZSTD(1)" Addr(decoded.flows.dst_addr) "Destination address, IPv4 mapped";
     "src_port" "UInt16" "ZSTD(1)" U16(decoded.flows.src_port) "Source port";

@@ -167,7 +167,7 @@ impl Rows for Block {
     }
 
     fn provenance(&self, table: usize) -> Option<Provenance<'_>> {
-        let Tables { flows, nat_events, interface_counters } = &self.decoded;
+        let Tables { flows, nat_events, interface_counters, .. } = &self.decoded;
         let (exporters, agents, domains) = match table {
             0 => (&flows.exporter[..], flows.agents(), &flows.domain[..]),
             1 => (&nat_events.exporter[..], &nat_events.agent[..], &nat_events.domain[..]),

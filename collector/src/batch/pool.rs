@@ -3,6 +3,7 @@
 //! The pool bounds only what lies idle. How many blocks are under way is bounded by whoever keeps them waiting.
 
 use crossbeam::queue::ArrayQueue;
+use netflow::plausible::Limits;
 
 use super::Block;
 
@@ -18,6 +19,7 @@ pub struct Pool {
     idle: ArrayQueue<Box<Block>>,
     block_rows: usize,
     keeps_unknown: bool,
+    limits: Limits,
 }
 
 impl Pool {
@@ -30,6 +32,7 @@ impl Pool {
             idle: ArrayQueue::new(idle_blocks.saturating_sub(1).max(1)),
             block_rows,
             keeps_unknown: false,
+            limits: Limits::default(),
         }
     }
 
@@ -37,6 +40,12 @@ impl Pool {
     #[must_use]
     pub fn keep_unknown(self, keeps_unknown: bool) -> Self {
         Self { keeps_unknown, ..self }
+    }
+
+    /// The same pool; in its blocks counts beyond `limits` are implausible.
+    #[must_use]
+    pub fn limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
     }
 
     /// An empty block: an idle one, or a new one.
@@ -52,6 +61,7 @@ impl Pool {
             let mut block = Box::<Block>::default();
             block.reserve_meanwhile(self.block_rows.saturating_add(FILLING), pulse);
             block.decoded.flows.raw.keep = self.keeps_unknown;
+            block.decoded.limits = self.limits;
             block
         })
     }

@@ -34,6 +34,7 @@ static MIGRATIONS: &[Migration] = &[
     Migration { version: 12, sql: include_str!("migrations/0012_addresses_as_text.sql") },
     Migration { version: 13, sql: include_str!("migrations/0013_sflow_versions.sql") },
     Migration { version: 14, sql: include_str!("migrations/0014_ledger_checksums.sql") },
+    Migration { version: 15, sql: include_str!("migrations/0015_implausible.sql") },
 ];
 
 /// Remembers what was applied.

@@ -108,6 +108,7 @@ fn settings(config: &Config) -> Settings {
         templates: config.templates.store(),
         block_rows: config.clickhouse.block_rows,
         keeps_unknown: config.decode.keep_unknown,
+        limits: config.decode.limits,
     }
 }
 

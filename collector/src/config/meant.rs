@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use netflow::plausible::Limits;
+
 use super::written::{Attach, Bind, CaptureMode, Checksum, Compression, LogFormat, Spread, Written};
 use crate::clickhouse::{Cluster, retention};
 use crate::dictionaries::Interface;
@@ -149,6 +151,8 @@ pub struct Templates {
 pub struct Decode {
     /// Whether fields that no column takes are kept in the column `raw`.
     pub keep_unknown: bool,
+    /// Beyond what counts are implausible.
+    pub limits: Limits,
 }
 
 /// Files of places and autonomous systems.

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use netflow::plausible::Limits;
+
 use super::error::ConfigError;
 use super::exporters::exporters;
 use super::front_door::front_door;
@@ -21,6 +23,8 @@ use crate::templates::HeldBounds;
 /// A block is inserted as one, and ClickHouse cuts what has more than `max_insert_block_size` (1 048 449) rows into several parts.
 /// Half of that leaves room for the rows that one datagram, or data sets that were held, put on top.
 const MOST_BLOCK_ROWS: u64 = 1 << 19;
+/// Octets that a link of 1 Gbit/s carries in a millisecond.
+const BYTES_PER_MS_OF_GBPS: u64 = 125_000;
 /// Days beyond which a period is a slip of the keyboard: a century.
 const DAYS_MAX: u64 = 36_525;
 /// The longest name an interface can have: `IFNAMSIZ` less its NUL, `include/uapi/linux/if.h`.
@@ -48,7 +52,7 @@ impl Config {
             front_door: front_door(&written.front_door, &exporters)?,
             journal: journal(written.journal, &state_dir)?,
             templates: templates(&written.templates, &state_dir)?,
-            decode: Decode { keep_unknown: written.decode.keep_unknown },
+            decode: decode(&written.decode)?,
             geoip: GeoIp { files: written.geoip.files },
             names_files: names(&written.names),
             networks: networks(written.names.networks)?,
@@ -64,6 +68,15 @@ impl Config {
             state_dir,
         })
     }
+}
+
+fn decode(written: &written::Decode) -> Result<Decode, ConfigError> {
+    let written::Decode { keep_unknown, largest_packet_bytes, fastest_link_gbps } = *written;
+    in_range("decode.largest_packet_bytes", largest_packet_bytes, 576..=1 << 30)?;
+    in_range("decode.fastest_link_gbps", fastest_link_gbps, 1..=1_000_000)?;
+    let limits =
+        Limits { packet_bytes: largest_packet_bytes, link_bytes_per_ms: fastest_link_gbps * BYTES_PER_MS_OF_GBPS };
+    Ok(Decode { keep_unknown, limits })
 }
 
 fn rollups(written: &written::Rollups) -> Result<rollup::Selection, ConfigError> {

@@ -123,6 +123,8 @@ section! {
     /// `[decode]`: what is made of records.
     Decode {
         keep_unknown: bool = false,
+        largest_packet_bytes: u64 = 65_600,
+        fastest_link_gbps: u64 = 800,
     }
 }
 

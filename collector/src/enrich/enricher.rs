@@ -93,7 +93,7 @@ impl Enricher {
         }
         let [of_flows, of_nat_events, of_counters] = &mut self.exporters;
         let Block { decoded, exporter_name, nat_exporter_name, counters_exporter_name, .. } = block;
-        let Tables { flows, nat_events, interface_counters } = &*decoded;
+        let Tables { flows, nat_events, interface_counters, .. } = &*decoded;
         fill_names((&flows.exporter, flows.agents()), names, of_flows, exporter_name);
         fill_names((&nat_events.exporter, &nat_events.agent), names, of_nat_events, nat_exporter_name);
         let of = (&interface_counters.exporter[..], &interface_counters.agent[..]);

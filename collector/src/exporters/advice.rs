@@ -74,6 +74,11 @@ pub fn advice(status: &Status, now_ms: i64) -> Vec<Advice> {
         let fault = format!("{loss:.1} per mille of what it sent never came, by its sequence numbers");
         say(Weight::Fault, fault, remedies::loss(exporter));
     }
+    if status.implausible > 0 && is_recent(status.last_implausible_ms) {
+        let fault =
+            format!("{} of its flows have octets and packets that cannot be: they are in no sum", status.implausible);
+        say(Weight::Fault, fault, remedies::implausible(exporter));
+    }
     for fault in clocks(status) {
         say(Weight::Fault, fault, remedies::clock());
     }
@@ -218,6 +223,8 @@ mod tests {
             loss_per_mille: Some(0.0),
             restarts: 0,
             clock_skew_ms: Some(-400),
+            implausible: 0,
+            last_implausible_ms: None,
             uptime_ms: None,
             waiting: Vec::new(),
             unknown_elements: Vec::new(),
@@ -256,6 +263,10 @@ mod tests {
             ),
             (Box::new(|status| status.sampling[0].source = "none".into()), "tells no sampling rate: 1 is assumed"),
             (Box::new(|status| status.loss_per_mille = Some(12.34)), "12.3 per mille"),
+            (
+                Box::new(|status| (status.implausible, status.last_implausible_ms) = (7, Some(NOW))),
+                "7 of its flows have octets and packets that cannot be",
+            ),
             (clock(-7_500_000, "unsteady"), "its clock is 2 h 5 min behind, and not steady so far"),
             (
                 clock(32_399_600, "corrected"),
@@ -354,7 +365,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(blocks, 2 * 5);
+        assert_eq!(blocks, 2 * 6);
     }
 
     #[test]

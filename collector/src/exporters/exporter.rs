@@ -104,6 +104,8 @@ pub(super) struct Exporter {
     pub(super) rate: Rate,
     loss: Loss,
     restarts: i64,
+    pub(super) implausible: u64,
+    pub(super) last_implausible_ms: Option<i64>,
     pub(super) uptime_ms: Option<u32>,
     pub(super) streams: Vec<Followed>,
     /// Datagrams of streams beyond the bound, whose sequences nobody follows.
@@ -198,6 +200,11 @@ impl Exporter {
         }
         self.last_refused_ms = Some(now_ms);
         self.seen(now_ms);
+    }
+
+    pub(super) fn implausible(&mut self, rows: u64, received_ms: i64) {
+        self.implausible += rows;
+        self.last_implausible_ms = Some(received_ms);
     }
 
     /// A data set waits for a template, or was given up for want of it.

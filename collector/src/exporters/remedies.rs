@@ -45,6 +45,26 @@ pub(super) fn template(is_ipfix: bool) -> Vec<Remedy> {
     all
 }
 
+pub(super) fn implausible(exporter: IpAddr) -> Vec<Remedy> {
+    vec![
+        Line("collector", "SELECT * FROM flows WHERE bitAnd(flags, 128) != 0 ORDER BY time_received DESC LIMIT 20 shows them".into()),
+        Line(
+            "network",
+            "two devices that send from one address (NAT, a gateway of containers, a replay) overwrite each other's templates: give \
+             each an address or an observation domain of its own"
+                .into(),
+        ),
+        Line(
+            "collector",
+            format!("`tcpdump -w CAPTURE udp and host {exporter}`, then `collector decode CAPTURE --fields`, shows what it sends"),
+        ),
+        Configuration(
+            "if its packets are larger or its links faster than is believed, say so",
+            "[decode]\nlargest_packet_bytes = 524288\nfastest_link_gbps = 1600".into(),
+        ),
+    ]
+}
+
 pub(super) fn sampling(exporter: IpAddr) -> Vec<Remedy> {
     let mut all = vec![
         Configuration("if it counts every packet nothing is wrong; say so", entry(exporter, "sampling_rate = 1")),

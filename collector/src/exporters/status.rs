@@ -99,6 +99,10 @@ pub struct Status {
     pub restarts: i64,
     /// Its clock less the collector's, smoothed, milliseconds; of several domains the one that is off most.
     pub clock_skew_ms: Option<i64>,
+    /// Rows of its flows whose octets and packets cannot be.
+    pub implausible: u64,
+    /// When the last of them was received, milliseconds since 1970.
+    pub last_implausible_ms: Option<i64>,
     /// Milliseconds since it started, as it says itself.
     pub uptime_ms: Option<u32>,
     /// Templates that data sets wait for.
@@ -218,6 +222,8 @@ fn status(of: &Identity, exporter: &Exporter, now_ms: i64) -> Status {
         loss_per_mille: loss.per_mille(minute_of(now_ms)),
         restarts,
         clock_skew_ms: exporter.streams.iter().filter_map(Followed::skew_ms).max_by_key(|skew_ms| skew_ms.abs()),
+        implausible: exporter.implausible,
+        last_implausible_ms: exporter.last_implausible_ms,
         uptime_ms: exporter.uptime_ms,
         waiting: waiting(exporter),
         unknown_elements: Vec::new(),

@@ -121,6 +121,13 @@ impl View {
         }
     }
 
+    /// Some rows that count in the name of `of`, received then, have counts that cannot be.
+    pub fn implausible(&mut self, of: Identity, rows: u64, received_ms: i64) {
+        if let Some(entry) = entry(&mut self.entries, &self.directory, &of) {
+            entry.lock().implausible(rows, received_ms);
+        }
+    }
+
     /// Takes the sampling rates of some rows of a domain, which count in the name of `of`; `now_ms` is when they were received.
     pub fn rows(&mut self, of: Identity, domain: u32, flows: &FlowColumns, rows: Range<usize>, now_ms: i64) {
         let version = flows.version.get(rows.start).copied().unwrap_or(0);

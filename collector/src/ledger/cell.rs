@@ -133,6 +133,12 @@ cells! {
     SetsRefused "sets_refused" UInt64;
     /// Rows whose start or end was moved because it cannot be
     TimesClamped "times_clamped" UInt64;
+    /// Rows of flows whose times were corrected by their exporter's clock skew
+    TimesCorrected "times_corrected" UInt64;
+    /// Rows of flows that count at their receipt, as their exporter's clock is off and not steady
+    ClockOff "clock_off" UInt64;
+    /// Rows of flows whose octets and packets cannot be, and which are in no sum
+    Implausible "implausible" UInt64;
     /// Data records that never came, by the exporter's sequence numbers
     MissingRecords "missing_records" Int64;
     /// Datagrams that never came, by the exporter's sequence numbers

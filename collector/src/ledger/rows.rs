@@ -2,7 +2,7 @@
 
 use netflow::columns::flags;
 
-use super::{Key, minute_of};
+use super::{Cell, Key, minute_of};
 use crate::batch::Provenance;
 
 /// Some rows of one key.
@@ -12,8 +12,48 @@ pub struct Run {
     pub key: Key,
     /// How many.
     pub rows: u64,
-    /// Of these, rows with a start or end that was moved.
+    /// How many of these have which flags.
+    pub flagged: Flagged,
+}
+
+/// Rows of flows by what their flags say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Flagged {
+    /// A start or end was moved.
     pub clamped: u64,
+    /// The times were corrected by the exporter's clock skew.
+    pub corrected: u64,
+    /// The exporter's clock is off and not steady.
+    pub clock_off: u64,
+    /// The counts cannot be.
+    pub implausible: u64,
+}
+
+impl Flagged {
+    fn of(flags: &[u8]) -> Self {
+        // Nearly always there is none.
+        if flags.iter().fold(0, |all, flags| all | flags) == 0 {
+            return Self::default();
+        }
+        let count = |bits: u8| flags.iter().filter(|flags| **flags & bits != 0).count() as u64;
+        Self {
+            clamped: count(CLAMPED),
+            corrected: count(flags::CLOCK_CORRECTED),
+            clock_off: count(flags::CLOCK_OFF),
+            implausible: count(flags::IMPLAUSIBLE),
+        }
+    }
+
+    /// Each number with its cell.
+    pub fn cells(self) -> impl Iterator<Item = (Cell, i64)> {
+        let cells = [
+            (Cell::TimesClamped, self.clamped),
+            (Cell::TimesCorrected, self.corrected),
+            (Cell::ClockOff, self.clock_off),
+            (Cell::Implausible, self.implausible),
+        ];
+        cells.into_iter().filter(|(_, count)| *count > 0).map(|(cell, count)| (cell, count.cast_signed()))
+    }
 }
 
 /// Shows `take` the rows of a table by whose datagrams gave them; `flags` are those of flow records, if there are any. Rows of one
@@ -37,9 +77,9 @@ pub fn runs(provenance: Provenance<'_>, flags: &[u8], take: &mut impl FnMut(Run)
                     && (*time == received || minute_of(**time) == minute)
             })
             .count();
-        let clamped = flags.iter().skip(start).take(length).filter(|flags| **flags & CLAMPED != 0).count() as u64;
+        let flagged = Flagged::of(flags.get(start..start + length).unwrap_or(&[]));
         let key = Key { exporter: *exporter, agent: *agent, domain: *domain, minute };
-        take(Run { key, rows: length as u64, clamped });
+        take(Run { key, rows: length as u64, flagged });
         start += length;
     }
 }
@@ -88,7 +128,7 @@ mod tests {
         let mut found = Vec::new();
         let provenance = part.provenance().expect("flows come from datagrams");
         runs(provenance, &block.decoded.flows.flags, &mut |run| {
-            found.push((run.key.exporter[0], run.key.domain, run.key.minute, run.rows, run.clamped))
+            found.push((run.key.exporter[0], run.key.domain, run.key.minute, run.rows, run.flagged.clamped))
         });
         let expected = [(1, 5, 0, 3, 2), (1, 5, 1, 1, 0), (1, 6, 1, 1, 0), (2, 6, 1, 1, 0), (1, 6, 1, 1, 0)];
         assert_eq!(found, expected);

@@ -4,6 +4,7 @@ use super::answer::Answer;
 use super::choice::{Choice, Held, choose};
 use super::names::Names;
 use super::question::{Question, Request};
+use super::remarks::{self, Remarks};
 use super::statement::Statement;
 use super::table::{NAT_EVENTS, TABLES};
 use super::{exporters, lookup, ranking, series};
@@ -56,6 +57,8 @@ pub struct Plan {
     pub statement: Statement,
     /// Where names come from.
     pub names: Names,
+    /// What the answer does not say by its rows.
+    pub remarks: Remarks,
 }
 
 impl Plan {
@@ -74,7 +77,7 @@ impl Plan {
             | Question::Services
             | Question::Networks(_) => ranking::statement(request, &choice, names),
         };
-        Self { choice, statement, names }
+        Self { choice, statement, names, remarks: Remarks::default() }
     }
 }
 
@@ -113,7 +116,8 @@ pub async fn plan(client: &Client, request: &Request, rollups: rollup::Selection
     }
     let held = Held { off: rollups.left_out().collect(), ..held(client).await? };
     let choice = choose(request, &held);
-    Ok(Plan::of(request, choice, names(client).await))
+    let remarks = remarks::ask(client, request, choice.span).await;
+    Ok(Plan { remarks, ..Plan::of(request, choice, names(client).await) })
 }
 
 async fn names(client: &Client) -> Names {

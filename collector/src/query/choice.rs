@@ -54,6 +54,8 @@ pub enum Reason {
     Empty(&'static str),
     /// The smaller table gets no rows any more.
     Off(&'static str),
+    /// Flows whose counts cannot be were asked for.
+    Implausible,
     /// A lower bound was asked for.
     Asked,
     /// `flows` no longer reaches back that far.
@@ -83,6 +85,9 @@ impl Held {
 pub fn choose(request: &Request, held: &Held) -> Choice {
     if let Some(table) = only(&request.question) {
         return choice(request, held, table, Reason::Only);
+    }
+    if request.implausible {
+        return choice(request, held, &FLOWS, Reason::Implausible);
     }
     let needed = needed(request);
     let able: Vec<&'static Table> = TABLES.into_iter().filter(|table| is_able(table, request, &needed)).collect();
@@ -232,6 +237,7 @@ mod tests {
             measure: Measure::Bytes,
             limit: 10,
             approximate: false,
+            implausible: false,
         }
     }
 

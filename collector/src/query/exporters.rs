@@ -13,9 +13,10 @@ use super::statement::{Column, Kind, Parameters, Statement, whole_seconds};
 pub(super) fn statement(request: &Request, choice: &Choice, names: Names) -> Statement {
     let mut parameters = Parameters::default();
     let traffic = if choice.table.is_flows() {
-        let Request { filters, .. } = request;
+        let Request { filters, implausible, .. } = request;
+        let (span, implausible) = (choice.span, *implausible);
         let shares =
-            Shares { dimensions: &[Dimension::Exporter], more: &[], filters, span: choice.span, interval_ms: None };
+            Shares { dimensions: &[Dimension::Exporter], more: &[], filters, implausible, span, interval_ms: None };
         shares.sql(&mut parameters) + " AS t"
     } else {
         let conditions = ranking::conditions(&request.filters, choice.span, choice.table.time, &mut parameters);

@@ -5,7 +5,7 @@
 //! and a span gets the difference between its two ends, so shares of spans that touch add up. A flow counts where it began.
 //! What does not fit 64 bits, a product with the sampling rate or a sum, is the largest number that does.
 
-use netflow::columns::flags::CLOCK_OFF;
+use netflow::columns::flags::{CLOCK_OFF, IMPLAUSIBLE};
 
 use super::dimension::Dimension;
 use super::filter::Filter;
@@ -45,6 +45,8 @@ pub(super) struct Shares<'a> {
     /// More columns, over the columns of flows `f`.
     pub(super) more: &'a [&'a str],
     pub(super) filters: &'a [Filter],
+    /// Whether flows whose counts cannot be are in it.
+    pub(super) implausible: bool,
     pub(super) span: Span,
     /// Length of the points that the span is cut into, the first of which begins with it; `None` for one share of the whole span.
     pub(super) interval_ms: Option<i64>,
@@ -109,8 +111,13 @@ impl Shares<'_> {
              WHERE f.time_received >= {received_from} AND f.time_received < {received_to}\n            \
              AND (f.time_end >= {ended_from} OR f.time_received >= {ended_from})\n            \
              AND (f.time_start < {began_to} OR f.time_received < {began_to})\n            \
-             AND began_ms < {to} AND ended_ms > {from}{conditions}\n    )\n)",
+             AND began_ms < {to} AND ended_ms > {from}{plausible}{conditions}\n    )\n)",
             bytes = share("all_bytes"),
+            plausible = if self.implausible {
+                String::new()
+            } else {
+                format!("\n            AND bitAnd(f.flags, {IMPLAUSIBLE}) = 0")
+            },
             packets = share("all_packets"),
             all_bytes = estimate("f.bytes"),
             all_packets = estimate("f.packets"),

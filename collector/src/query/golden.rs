@@ -36,7 +36,8 @@ fn the_sql_is_what_it_was() {
         for (span, approximate) in [(whole, false), (odd, false), (whole, true)] {
             let (question, filters) = (question.clone(), filters.clone());
             let (ends, measure) = (Ends::Exact, Measure::Bytes);
-            let request = Request { question, span, ends, filters, measure, limit: 20, approximate };
+            let request =
+                Request { question, span, ends, filters, measure, limit: 20, approximate, implausible: false };
             let choice: Choice = choose(&request, &Held::default());
             let table = choice.table.name;
             if seen.contains(&table) {

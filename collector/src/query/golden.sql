@@ -41,6 +41,7 @@ FROM
             AND (f.time_end >= {ended_from:DateTime64(3, 'UTC')} OR f.time_received >= {ended_from:DateTime64(3, 'UTC')})
             AND (f.time_start < {began_to:DateTime64(3, 'UTC')} OR f.time_received < {began_to:DateTime64(3, 'UTC')})
             AND began_ms < {to_ms:Int64} AND ended_ms > {from_ms:Int64}
+            AND bitAnd(f.flags, 128) = 0
             AND (f.src_port = {port:UInt16} OR f.dst_port = {port:UInt16})
     )
 ) AS t
@@ -93,6 +94,7 @@ FROM
             AND (f.time_end >= {ended_from:DateTime64(3, 'UTC')} OR f.time_received >= {ended_from:DateTime64(3, 'UTC')})
             AND (f.time_start < {began_to:DateTime64(3, 'UTC')} OR f.time_received < {began_to:DateTime64(3, 'UTC')})
             AND began_ms < {to_ms:Int64} AND ended_ms > {from_ms:Int64}
+            AND bitAnd(f.flags, 128) = 0
     )
 ) AS t
     GROUP BY src_addr
@@ -212,6 +214,7 @@ FROM
             AND (f.time_end >= {ended_from:DateTime64(3, 'UTC')} OR f.time_received >= {ended_from:DateTime64(3, 'UTC')})
             AND (f.time_start < {began_to:DateTime64(3, 'UTC')} OR f.time_received < {began_to:DateTime64(3, 'UTC')})
             AND began_ms < {to_ms:Int64} AND ended_ms > {from_ms:Int64}
+            AND bitAnd(f.flags, 128) = 0
             AND f.exporter_address BETWEEN {first:IPv6} AND {last:IPv6}
     )
 ) AS t
@@ -300,6 +303,7 @@ FROM
             AND (f.time_end >= {ended_from:DateTime64(3, 'UTC')} OR f.time_received >= {ended_from:DateTime64(3, 'UTC')})
             AND (f.time_start < {began_to:DateTime64(3, 'UTC')} OR f.time_received < {began_to:DateTime64(3, 'UTC')})
             AND began_ms < {to_ms:Int64} AND ended_ms > {from_ms:Int64}
+            AND bitAnd(f.flags, 128) = 0
             AND f.exporter_address BETWEEN {first:IPv6} AND {last:IPv6}
     )
 ) AS t
@@ -496,6 +500,7 @@ FROM
             AND (f.time_end >= {ended_from:DateTime64(3, 'UTC')} OR f.time_received >= {ended_from:DateTime64(3, 'UTC')})
             AND (f.time_start < {began_to:DateTime64(3, 'UTC')} OR f.time_received < {began_to:DateTime64(3, 'UTC')})
             AND began_ms < {to_ms:Int64} AND ended_ms > {from_ms:Int64}
+            AND bitAnd(f.flags, 128) = 0
             AND if(f.src_as = 0, f.src_geo_as, f.src_as) = {as:UInt32}
     )
 ) AS t
@@ -574,6 +579,7 @@ FROM
             AND (f.time_end >= {ended_from:DateTime64(3, 'UTC')} OR f.time_received >= {ended_from:DateTime64(3, 'UTC')})
             AND (f.time_start < {began_to:DateTime64(3, 'UTC')} OR f.time_received < {began_to:DateTime64(3, 'UTC')})
             AND began_ms < {to_ms:Int64} AND ended_ms > {from_ms:Int64}
+            AND bitAnd(f.flags, 128) = 0
             AND (f.src_country = {name:String} OR f.dst_country = {name:String})
     )
 ) AS t
@@ -659,6 +665,7 @@ FROM
             AND (f.time_end >= {ended_from:DateTime64(3, 'UTC')} OR f.time_received >= {ended_from:DateTime64(3, 'UTC')})
             AND (f.time_start < {began_to:DateTime64(3, 'UTC')} OR f.time_received < {began_to:DateTime64(3, 'UTC')})
             AND began_ms < {to_ms:Int64} AND ended_ms > {from_ms:Int64}
+            AND bitAnd(f.flags, 128) = 0
             AND f.protocol = {protocol:UInt8}
     )
 ) AS t
@@ -744,6 +751,7 @@ FROM
             AND (f.time_end >= {ended_from:DateTime64(3, 'UTC')} OR f.time_received >= {ended_from:DateTime64(3, 'UTC')})
             AND (f.time_start < {began_to:DateTime64(3, 'UTC')} OR f.time_received < {began_to:DateTime64(3, 'UTC')})
             AND began_ms < {to_ms:Int64} AND ended_ms > {from_ms:Int64}
+            AND bitAnd(f.flags, 128) = 0
     )
 ) AS t
     GROUP BY src_customer, src_network, dst_customer, dst_network
@@ -833,6 +841,7 @@ FROM
             AND (f.time_end >= {ended_from:DateTime64(3, 'UTC')} OR f.time_received >= {ended_from:DateTime64(3, 'UTC')})
             AND (f.time_start < {began_to:DateTime64(3, 'UTC')} OR f.time_received < {began_to:DateTime64(3, 'UTC')})
             AND began_ms < {to_ms:Int64} AND ended_ms > {from_ms:Int64}
+            AND bitAnd(f.flags, 128) = 0
             AND f.exporter_address BETWEEN {first:IPv6} AND {last:IPv6}
     )
 ) AS t

@@ -29,6 +29,8 @@ mod names;
 mod question;
 /// The most of something: hosts, AS pairs, countries, services, networks, interfaces.
 mod ranking;
+/// What an answer does not say by its rows.
+mod remarks;
 /// An interface's traffic over time.
 mod series;
 /// SQL with its parameters.
@@ -42,5 +44,6 @@ pub use choice::{Choice, Held, Reason, choose};
 pub use filter::{End, Filter};
 pub use names::Names;
 pub use question::{Ends, Grouping, Measure, Question, Request, Span};
+pub use remarks::{Remark, Remarks};
 pub use statement::{Column, Kind, Parameter, Statement};
 pub use table::{TABLES, Table};

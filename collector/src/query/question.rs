@@ -57,6 +57,8 @@ pub struct Request {
     pub limit: u32,
     /// Whether a lower bound from `hosts_1h` will do.
     pub approximate: bool,
+    /// Whether flows whose counts cannot be are in the answer.
+    pub implausible: bool,
 }
 
 /// How firm the ends of a span are.

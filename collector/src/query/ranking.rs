@@ -60,9 +60,10 @@ fn source(request: &Request, choice: &Choice, dimensions: &[Dimension], paramete
         let dimensions: Vec<Dimension> =
             dimensions.iter().copied().filter(|dimension| *dimension != Dimension::Interface).collect();
         let more = if by_interface { &sides[..] } else { &[] };
-        let Request { filters, .. } = request;
-        return Shares { dimensions: &dimensions, more, filters, span: choice.span, interval_ms: None }.sql(parameters)
-            + " AS t";
+        let Request { filters, implausible, .. } = request;
+        let (span, implausible) = (choice.span, *implausible);
+        let shares = Shares { dimensions: &dimensions, more, filters, implausible, span, interval_ms: None };
+        return shares.sql(parameters) + " AS t";
     }
     let conditions = conditions(&request.filters, choice.span, choice.table.time, parameters);
     let side = match request.question {

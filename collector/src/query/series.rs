@@ -35,6 +35,7 @@ pub(super) fn statement(request: &Request, choice: &Choice, if_index: u32) -> St
             dimensions: &[Dimension::Exporter],
             more: &sides,
             filters: &request.filters,
+            implausible: request.implausible,
             span: choice.span,
             interval_ms: Some(interval_ms),
         };

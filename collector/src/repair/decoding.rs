@@ -64,7 +64,7 @@ impl<'a> Decoding<'a> {
         for options in snapshot.map_or(&[][..], |snapshot| &snapshot.options) {
             cache.announce(&options.domain.into(), &announcing::values(options));
         }
-        let pool = Pool::new(2, settings.block_rows).keep_unknown(settings.keeps_unknown);
+        let pool = Pool::new(2, settings.block_rows).keep_unknown(settings.keeps_unknown).limits(settings.limits);
         Self {
             period,
             database,

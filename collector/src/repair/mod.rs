@@ -81,6 +81,8 @@ pub struct Settings {
     pub block_rows: usize,
     /// Whether fields that no column takes are kept.
     pub keeps_unknown: bool,
+    /// Beyond what counts are implausible.
+    pub limits: netflow::plausible::Limits,
 }
 
 /// What is to be repaired, and how.

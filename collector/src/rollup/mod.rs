@@ -7,7 +7,8 @@
 //!   So the sums over a rollup are the sums over its flows; only when traffic was is told by bucket, not by row.
 //! * Bytes and packets are multiplied by the sampling rate (0 counts as 1), beside the raw counts. A product or a sum of
 //!   a block that does not fit 64 bits is the largest number that does. ClickHouse adds the rows of blocks modulo 2^64 when it merges them.
-//! * Every flow record makes rows: reverse directions and a firewall's events without octets too.
+//! * Every flow record makes rows: reverse directions and a firewall's events without octets too. But none whose counts cannot be
+//!   ([`netflow::columns::flags::IMPLAUSIBLE`]): one of them would be more than all others together.
 //! * `interface_1m`: a flow counts once under its input interface (`in`) and once under its output interface (`out`).
 //! * `as_5m`: the AS that the exporter says, or GeoIP's where it says 0. `country_5m`: GeoIP's. `network_5m`: the configured networks.
 //! * `service_5m`: the lower port of both ends that is not 0, for TCP, UDP, DCCP, SCTP and UDP-Lite; 0 for other protocols. Clients

@@ -72,6 +72,9 @@ impl Pieces {
         }
         for row in rows {
             let at = *row as usize;
+            if flows.flags[at] & flags::IMPLAUSIBLE != 0 {
+                continue;
+            }
             let sums = Sums::of(flows.bytes[at], flows.packets[at], flows.sampling_rate[at]);
             let (received_ms, start_ms, end_ms) = (flows.received_ms[at], flows.start_ms[at], flows.end_ms[at]);
             let flow = match flows.flags[at] & flags::CLOCK_OFF {

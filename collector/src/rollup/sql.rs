@@ -1,6 +1,6 @@
 //! The rollups in SQL: the queries that make a rollup's rows from flows.
 
-use netflow::columns::flags::CLOCK_OFF;
+use netflow::columns::flags::{CLOCK_OFF, IMPLAUSIBLE};
 
 use super::life::{LAST_MS, LONGEST_MS};
 use crate::batch::{Table, rollups};
@@ -52,7 +52,7 @@ pub fn sql(table: &Table, source: &str, condition: &str) -> Option<String> {
          bytes AS value_raw_bytes, packets AS value_raw_packets, \
          least(toUInt128(bytes) * greatest(sampling_rate, 1), {}) AS value_bytes, \
          least(toUInt128(packets) * greatest(sampling_rate, 1), {}) AS value_packets\n\
-         FROM {source} {join}WHERE {condition})\n\
+         FROM {source} {join}WHERE bitAnd(flags, {IMPLAUSIBLE}) = 0 AND ({condition}))\n\
          GROUP BY bucket, exporter_address{grouped}\n\
          HAVING bytes != 0 OR packets != 0 OR raw_bytes != 0 OR raw_packets != 0 OR flows != 0",
         bucket_ms / 1000,

@@ -110,7 +110,8 @@ impl Running {
         let keeps = Keeps { client: &client, schema: &schema, templates: &templates, published: &published };
         let (dictionaries, retention) = if discards { (None, None) } else { keeps.start(config)? };
         let blocks = (receiving.workers.len() + config.clickhouse.inserters) * IDLE_BLOCKS_EACH;
-        let pool = Arc::new(Pool::new(blocks, config.clickhouse.block_rows).keep_unknown(config.decode.keep_unknown));
+        let pool = Pool::new(blocks, config.clickhouse.block_rows).keep_unknown(config.decode.keep_unknown);
+        let pool = Arc::new(pool.limits(config.decode.limits));
         let rows_observer = Arc::new(RowsOfAccount(account.clone()));
         let sink = Sink::start(&client, &config.sink(), Arc::clone(&counters), Arc::clone(&pool), rows_observer)?;
         let stdout = match config.stdout {

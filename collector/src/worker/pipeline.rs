@@ -384,11 +384,16 @@ impl Books {
             }
             let flows = &block.decoded.flows;
             let mut start = 0;
-            runs(provenance, &flows.flags, &mut |Run { key, rows, clamped }| {
+            runs(provenance, &flows.flags, &mut |Run { key, rows, flagged }| {
                 let end = start + rows as usize;
                 let received_ms = flows.received_ms.get(start).copied().unwrap_or(0);
                 let of = self.exporters.identity(key.exporter, key.agent, received_ms);
-                self.book.add(Key { agent: of.agent, ..key }, Cell::TimesClamped, clamped.cast_signed());
+                for (cell, count) in flagged.cells() {
+                    self.book.add(Key { agent: of.agent, ..key }, cell, count);
+                }
+                if flagged.implausible > 0 {
+                    self.exporters.implausible(of, flagged.implausible, received_ms);
+                }
                 self.exporters.rows(of, key.domain, flows, start..end, received_ms);
                 start = end;
             });

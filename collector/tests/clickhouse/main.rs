@@ -26,6 +26,8 @@ mod query;
 mod query_flows;
 /// Hosts behind address translation.
 mod query_nat;
+/// Flows that answers leave out, or take at another time.
+mod remarks;
 /// How long rows are kept.
 mod retention;
 /// Rollups, and their twins in SQL.

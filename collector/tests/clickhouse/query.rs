@@ -23,6 +23,7 @@ fn request(question: Question, filters: Vec<Filter>) -> Request {
         measure: Measure::Bytes,
         limit: 1000,
         approximate: false,
+        implausible: false,
     }
 }
 

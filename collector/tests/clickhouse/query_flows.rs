@@ -63,14 +63,16 @@ impl Flow {
 
     fn values(&self) -> String {
         let Self { exporter, src, dst, src_port, dst_port, protocol, in_if, out_if, .. } = self;
+        // With its decimals, always: ClickHouse takes a whole number for milliseconds.
+        let seconds = |ms: i64| format!("{}.{:03}", ms / 1000, ms % 1000);
         let [src_country, dst_country] = self.countries;
         let [src_network, dst_network] = self.networks.map(|name| name.replace('\\', "\\\\").replace('\'', "\\'"));
         format!(
             "({}, {}, {}, '::ffff:{exporter}', '::ffff:{src}', '::ffff:{dst}', {src_port}, {dst_port}, {protocol}, {in_if}, {out_if}, \
              {}, {}, {}, '{src_country}', '{dst_country}', '{src_network}', '{dst_network}', {}, {}, {})",
-            self.received_ms as f64 / 1000.0,
-            self.start_ms as f64 / 1000.0,
-            self.end_ms as f64 / 1000.0,
+            seconds(self.received_ms),
+            seconds(self.start_ms),
+            seconds(self.end_ms),
             self.src_as,
             self.dst_as,
             self.src_geo_as,

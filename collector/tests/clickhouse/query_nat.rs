@@ -63,6 +63,7 @@ async fn host(client: &Client, address: &str, port: Option<u16>) -> (String, Ans
         measure: Measure::Bytes,
         limit: 1000,
         approximate: false,
+        implausible: false,
     };
     let plan = plan(client, &request, Selection::default()).await.unwrap();
     let answer = ask(client, &plan.statement, Limits::default()).await;

@@ -190,6 +190,7 @@ fn rows_without_anything_are_not_made() {
     let mut block = block(500, u64::MAX, &mut Numbers(14));
     let mut names = Text::default();
     names.resize(500);
+    block.decoded.flows.flags.fill(0);
     block.decoded.flows.bytes.fill(0);
     block.decoded.flows.packets.fill(0);
     Roller::default().roll(&mut block);

@@ -18,6 +18,7 @@ mod firewall;
 mod kept;
 mod late;
 mod malformed;
+mod plausible;
 mod sampling;
 mod scopes;
 mod sections;

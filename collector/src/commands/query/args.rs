@@ -137,6 +137,9 @@ pub(super) struct Common {
     /// Do not move the ends to whole buckets of a smaller table
     #[arg(long)]
     exact: bool,
+    /// Count flows too whose octets and packets cannot be (flag 128); every answer but of single flows leaves them out
+    #[arg(long)]
+    implausible: bool,
     /// Only exporters of this address or prefix
     #[arg(long, value_name = "PREFIX")]
     exporter: Option<Prefix>,
@@ -242,7 +245,16 @@ impl QueryArgs {
             Moment::from_ns(span.from_ms.saturating_mul(1_000_000)),
             Moment::from_ns(span.to_ms.saturating_mul(1_000_000))
         );
-        Ok(Request { question, span, ends, filters, measure: common.sort, limit: common.limit, approximate })
+        Ok(Request {
+            question,
+            span,
+            ends,
+            filters,
+            measure: common.sort,
+            limit: common.limit,
+            approximate,
+            implausible: common.implausible,
+        })
     }
 }
 

@@ -224,6 +224,7 @@ mod tests {
             measure: Measure::Bytes,
             limit: 1,
             approximate: false,
+            implausible: false,
         };
         let mut out = Vec::new();
         print(&answer, &request, &mut out).expect("memory takes it");

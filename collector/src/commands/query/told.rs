@@ -2,11 +2,12 @@
 
 use super::super::moment::Moment;
 use super::units::scaled;
-use crate::query::{Answer, Cell, Plan, Question, Reason, Request};
+use crate::query::{Answer, Cell, Plan, Question, Reason, Remarks, Request};
 
 /// All that belongs below an answer.
 pub(super) fn lines(request: &Request, plan: &Plan, answer: &Answer) -> Vec<String> {
     let mut lines = choice(request, plan);
+    lines.extend(remarks(request, plan));
     if let Some(first) = lines.first_mut() {
         let read = scaled(answer.rows_read as f64, "");
         first.push_str(&format!("; {read} rows read in {:.2} s", answer.seconds));
@@ -51,6 +52,26 @@ pub(super) fn choice(request: &Request, plan: &Plan) -> Vec<String> {
     lines
 }
 
+/// Which flows are left out, and which are not at the time that their exporter told.
+fn remarks(request: &Request, plan: &Plan) -> Vec<String> {
+    let sums_up = !matches!(request.question, Question::Host { .. } | Question::Nat { .. });
+    let Remarks { implausible, corrected, unsteady } = &plan.remarks;
+    let mut lines = Vec::new();
+    if let Some(told) = implausible.told().filter(|_| sums_up) {
+        lines.push(match request.implausible {
+            true => format!("counted in spite of octets and packets that cannot be: {told}"),
+            false => format!("left out: {told} with octets and packets that cannot be; --implausible counts them"),
+        });
+    }
+    if let Some(told) = corrected.told() {
+        lines.push(format!("moved by the skew of their exporter's clock: the times of {told}"));
+    }
+    if let Some(told) = unsteady.told().filter(|_| sums_up) {
+        lines.push(format!("counted when they were received: {told}, whose clock is off and not steady"));
+    }
+    lines
+}
+
 fn why(reason: Reason) -> String {
     match reason {
         Reason::Smallest => "the smallest table that answers exactly".to_owned(),
@@ -61,6 +82,7 @@ fn why(reason: Reason) -> String {
         Reason::Reaches(table, since_ms) => format!("{table} reaches back to {} only", time(since_ms)),
         Reason::Empty(table) => format!("{table} is empty"),
         Reason::Off(table) => format!("{table} is switched off by rollups.tables"),
+        Reason::Implausible => "only it has what --implausible asks for".to_owned(),
         Reason::Asked => "asked for by --approximate".to_owned(),
         Reason::FlowsGone(Some(since_ms)) => format!("flows reaches back to {} only", time(since_ms)),
         Reason::FlowsGone(None) => "flows is empty".to_owned(),
