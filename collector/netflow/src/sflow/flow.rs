@@ -172,8 +172,9 @@ impl<'a> SampledFlow<'a> {
 
     /// Octets, MAC addresses, VLANs and labels.
     fn write_link(&self, row: usize, out: &mut FlowColumns) {
-        let of_numbers = || self.ip.map(|ip| ip.length).or_else(|| self.ethernet.map(|ethernet| ethernet.length));
-        let octets = self.octets.or_else(of_numbers).unwrap_or(0);
+        // Those of the frame, whichever record tells them; those of the packet alone where none does.
+        let lengths = [self.octets, self.ethernet.map(|ethernet| ethernet.length), self.ip.map(|ip| ip.length)];
+        let octets = lengths.into_iter().flatten().find(|length| *length > 0).unwrap_or(0);
         set(&mut out.bytes, row, u64::from(octets));
         let header = self.frame.ethernet.as_ref();
         let macs = header.map(|header| (header.source, header.destination));

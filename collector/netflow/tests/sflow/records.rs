@@ -77,6 +77,11 @@ fn packets_in_numbers() {
     let columns = of(&[ethernet_numbers()]);
     assert_eq!((columns.src_mac[0], columns.dst_mac[0]), (0x0200_0000_0001, 0x0200_0000_0002));
     assert_eq!(columns.bytes, [600]);
+    // Octets are those of the frame, with a header or without.
+    for records in [[ipv6_numbers(), ethernet_numbers()], [ethernet_numbers(), ipv6_numbers()]] {
+        let columns = of(&records);
+        assert_eq!((columns.bytes[0], columns.packets[0], columns.sampling_rate[0]), (600, 1, u64::from(RATE)));
+    }
     for records in [[ipv4_numbers(), packet()], [packet(), ipv4_numbers()]] {
         let columns = of(&records);
         assert_eq!((columns.src_addr[0], columns.bytes[0]), (address("10.0.0.1"), 58), "the header counts first");
