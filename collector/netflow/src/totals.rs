@@ -7,12 +7,15 @@
 
 mod flow;
 mod generations;
+mod hashed;
 mod room;
 
 use std::sync::Arc;
 
 pub use flow::{FlowKey, Reported};
 use generations::Generations;
+pub(crate) use hashed::Hashed;
+use hashed::Seed;
 pub use room::{Bounds, Room};
 
 /// How long at least a flow is remembered after its last report, milliseconds, and twice as long at most.
@@ -36,7 +39,7 @@ pub(crate) enum Meaning {
 /// One report of a flow.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FlowReport {
-    pub(crate) key: FlowKey,
+    pub(crate) key: Hashed,
     /// As in [`Reported`], new.
     pub(crate) told: Reported,
     /// How many bits wide the counts are on the wire.
@@ -66,6 +69,7 @@ pub struct Totals {
     ended: Generations,
     /// When a report was last received.
     latest_ms: i64,
+    seed: Seed,
 }
 
 /// All that [`Totals`] remember, as plain values.
@@ -97,10 +101,11 @@ impl Totals {
             flows: Generations::new(AGE_MS, flows_began_ms, state.since_ms, room),
             ended: Generations::new(ENDED_AGE_MS, ended_began_ms, state.since_ms, room),
             latest_ms: state.latest_ms,
+            seed: Seed::default(),
         };
         totals.limit(bounds.per_exporter);
-        totals.flows.put_back(old, young, state.latest_ms);
-        totals.ended.put_back(ended_old, ended_young, state.latest_ms);
+        totals.flows.put_back([old, young], totals.seed, state.latest_ms);
+        totals.ended.put_back([ended_old, ended_young], totals.seed, state.latest_ms);
         totals
     }
 
@@ -144,10 +149,11 @@ impl Totals {
     /// Takes up a report.
     pub(crate) fn take(&mut self, report: &FlowReport) -> News {
         self.pass(report.received_ms);
+        let report = FlowReport { key: self.seed.hash(report.key.key), ..*report };
         match report.meaning {
-            Meaning::Total => self.total(report),
-            Meaning::Update => self.update(report),
-            Meaning::Final => self.end(report),
+            Meaning::Total => self.total(&report),
+            Meaning::Update => self.update(&report),
+            Meaning::Final => self.end(&report),
         }
     }
 
@@ -265,7 +271,7 @@ impl Totals {
         let is_later = ended.is_before(told);
         let new = std::array::from_fn(|at| of(told.counts, at).saturating_sub(of(ended.counts, at)));
         if is_later {
-            let has_beginning = report.key.start != 0 || told.start != 0 && told.start == ended.start;
+            let has_beginning = report.key.key.start != 0 || told.start != 0 && told.start == ended.start;
             let is_more = told.counts.iter().zip(ended.counts).all(|(told, ended)| *told >= ended);
             if !has_beginning || !is_more {
                 return None;

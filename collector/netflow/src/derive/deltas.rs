@@ -112,7 +112,7 @@ impl Rows<'_> {
         ];
         let at_ms = if told_end > 0 { told_end } else { self.header.export_ms };
         Some(FlowReport {
-            key: self.key(flow_id, start),
+            key: self.key(flow_id, start).into(),
             told: Reported {
                 counts,
                 at_ms,

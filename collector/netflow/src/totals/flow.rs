@@ -53,6 +53,34 @@ pub struct Reported {
     pub is_partial: bool,
 }
 
+impl FlowKey {
+    /// All of it in numbers.
+    pub(super) fn words(&self) -> [u64; 12] {
+        let address = |address: Address| {
+            let address = u128::from_be_bytes(address);
+            [(address >> 64) as u64, address as u64]
+        };
+        let pair = |one: u32, other: u32| u64::from(one) << 32 | u64::from(other);
+        let short = |one: u16, other: u16| u32::from(one) << 16 | u32::from(other);
+        let [[a, b], [c, d], [e, f]] = [self.agent, self.source, self.destination].map(address);
+        let bytes = u32::from_be_bytes([self.version, self.protocol, self.icmp.0, self.icmp.1]);
+        [
+            a,
+            b,
+            c,
+            d,
+            e,
+            f,
+            self.flow_id,
+            self.start.cast_unsigned(),
+            pair(self.domain, self.in_if),
+            pair(self.vrf, short(self.ports.0, self.ports.1)),
+            pair(short(self.element, self.vlan), bytes),
+            u64::from(self.direction),
+        ]
+    }
+}
+
 impl Reported {
     /// Takes over these counts, and the time of a report unless it is an earlier one.
     pub(super) fn advance(&mut self, told: &Self, counts: [u64; 4]) {

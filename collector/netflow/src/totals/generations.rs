@@ -2,9 +2,9 @@
 //! be, or old, they become the old ones, and the old ones are forgotten together, so that nothing is looked through for them. Half
 //! of the flows that there is room for are remembered in any case.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::hashed::{Flows, Hashed, Seed};
 use super::{FlowKey, Reported, Room};
 
 /// Least number of flows in a generation.
@@ -12,8 +12,8 @@ const LEAST: usize = 16;
 
 #[derive(Debug)]
 pub(super) struct Generations {
-    old: HashMap<FlowKey, Reported>,
-    young: HashMap<FlowKey, Reported>,
+    old: Flows,
+    young: Flows,
     /// Since when flows are put with the young ones, milliseconds since 1970.
     began_ms: i64,
     /// Flows that reported at this time or later are remembered, milliseconds since 1970.
@@ -65,8 +65,8 @@ impl Generations {
     }
 
     /// A flow, which is a young one from `now_ms` on.
-    pub(super) fn get(&mut self, key: &FlowKey, now_ms: i64) -> Option<&mut Reported> {
-        if let Some(flow) = self.old.remove(key) {
+    pub(super) fn get(&mut self, key: &Hashed, now_ms: i64) -> Option<&mut Reported> {
+        if let Some(flow) = take(&mut self.old, key) {
             if self.young.len() >= self.most {
                 self.turn(now_ms);
             }
@@ -76,7 +76,7 @@ impl Generations {
     }
 
     /// Adds a flow, or puts it in the place of the one with this key; false if there is no room, and it is forgotten at once.
-    pub(super) fn insert(&mut self, key: FlowKey, flow: Reported, now_ms: i64) -> bool {
+    pub(super) fn insert(&mut self, key: Hashed, flow: Reported, now_ms: i64) -> bool {
         self.remove(&key);
         if self.young.len() >= self.most {
             self.turn(now_ms);
@@ -89,8 +89,8 @@ impl Generations {
         true
     }
 
-    pub(super) fn remove(&mut self, key: &FlowKey) {
-        if self.young.remove(key).or_else(|| self.old.remove(key)).is_some() {
+    pub(super) fn remove(&mut self, key: &Hashed) {
+        if take(&mut self.young, key).or_else(|| take(&mut self.old, key)).is_some() {
             self.room.give_back(1);
         }
     }
@@ -104,26 +104,33 @@ impl Generations {
     /// Old and young ones.
     pub(super) fn sorted(&self) -> [Vec<(FlowKey, Reported)>; 2] {
         [&self.old, &self.young].map(|flows| {
-            let mut flows: Vec<_> = flows.iter().map(|(key, flow)| (*key, *flow)).collect();
+            let mut flows: Vec<_> = flows.iter().map(|(hashed, flow)| (hashed.key, *flow)).collect();
             flows.sort_unstable_by_key(|(key, _)| *key);
             flows
         })
     }
 
     /// Takes saved flows up, the young ones first, as far as there is room.
-    pub(super) fn put_back(&mut self, old: &[(FlowKey, Reported)], young: &[(FlowKey, Reported)], now_ms: i64) {
+    pub(super) fn put_back(&mut self, saved: [&[(FlowKey, Reported)]; 2], seed: Seed, now_ms: i64) {
+        let [old, young] = saved;
         for (saved, is_young) in [(young, true), (old, false)] {
             for (key, flow) in saved {
-                self.remove(key);
+                let key = seed.hash(*key);
+                self.remove(&key);
                 let generation = if is_young { &mut self.young } else { &mut self.old };
                 if generation.len() >= self.most || !self.room.take() {
                     self.since_ms = now_ms;
                     return;
                 }
-                generation.insert(*key, *flow);
+                generation.insert(key, *flow);
             }
         }
     }
+}
+
+/// Mostly there is nothing to look through.
+fn take(flows: &mut Flows, key: &Hashed) -> Option<Reported> {
+    if flows.is_empty() { None } else { flows.remove(key) }
 }
 
 impl Drop for Generations {
