@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use nix::net::if_::{if_nameindex, if_nametoindex};
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 
-use super::Error;
+use super::{Error, netlink};
 
 /// What loading, attaching and AF_XDP sockets need, with the numbers of `include/uapi/linux/capability.h`.
 ///
@@ -45,6 +45,16 @@ pub fn queues(interface: &str) -> Result<u32, Error> {
     let entries = fs::read_dir(directory.join("queues")).map_err(|_| foreign())?;
     let receive = entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with("rx-")).count();
     u32::try_from(receive).map_err(|_| foreign())
+}
+
+/// How many receive queues `interface` can have.
+///
+/// # Errors
+///
+/// As for [`queues`].
+pub fn queues_most(interface: &str) -> Result<u32, Error> {
+    let queues = queues(interface)?;
+    Ok(netlink::queues_most(index(interface)?).map_or(queues, |most| most.max(queues)))
 }
 
 /// The driver of `interface`; none for a virtual interface.

@@ -31,9 +31,10 @@ use crate::prefix::Prefix;
 use host::Host;
 use promiscuous::Promiscuous;
 
+pub use collector_ebpf::maps::slot;
 pub use collector_ebpf::{Spread, Verdict};
 pub use error::Error;
-pub use interface::{CAPABILITIES, driver, has_local_senders, interfaces, missing_capabilities, queues};
+pub use interface::{CAPABILITIES, driver, has_local_senders, interfaces, missing_capabilities, queues, queues_most};
 pub use minutes::{Count, ExporterMinute};
 pub use own::{Mac, Own, Recipients};
 pub use probe::{Probe, probe};
@@ -65,9 +66,9 @@ pub struct Settings {
     pub recipients: Recipients,
     /// Mode to attach in.
     pub attach: Attach,
-    /// AF_XDP sockets that share one queue.
+    /// AF_XDP sockets that share one queue, until [`Steering::share_queues`] says otherwise.
     pub sockets_per_queue: u32,
-    /// Queues that have sockets, counted from queue 0.
+    /// Queues that can have so many sockets, counted from queue 0.
     pub queues: u32,
     /// Which socket of its queue gets a datagram.
     pub spread: Spread,
@@ -181,6 +182,18 @@ impl Steering {
         self.native_refused.as_ref()
     }
 
+    /// Takes the program off the interface and puts it on again, with all that it knows: a driver may not run it on queues that came
+    /// after it (veth). Until then nothing is steered.
+    ///
+    /// # Errors
+    ///
+    /// The driver refuses it now; it is off then.
+    pub fn attach_again(&mut self) -> Result<(), Error> {
+        self.detach();
+        self.link = Some(link(&mut self.program, &self.interface, self.mode)?);
+        Ok(())
+    }
+
     /// Makes `ports` the set of our ports, effective at once.
     ///
     /// # Errors
@@ -218,6 +231,30 @@ impl Steering {
     #[must_use]
     pub fn own(&self) -> Option<&Own> {
         self.host.as_ref().map(|_| self.program.own())
+    }
+
+    /// The kernel's number of the interface.
+    #[must_use]
+    pub const fn interface_index(&self) -> u32 {
+        self.interface_index
+    }
+
+    /// Has so many sockets share each queue, effective at once: each has another slot then. With zero nothing is steered.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refused to change the map.
+    pub fn share_queues(&mut self, sockets_per_queue: u32) -> Result<(), Error> {
+        self.program.share_queues(sockets_per_queue)
+    }
+
+    /// Takes the socket out of a slot: what would have gone there is left to the kernel.
+    ///
+    /// # Errors
+    ///
+    /// The slot is outside the map.
+    pub fn unregister(&mut self, slot: u32) -> Result<(), Error> {
+        self.program.unregister(slot)
     }
 
     /// Puts an AF_XDP socket into a slot, see [`collector_ebpf::maps::slot`]. The kernel empties the slot when the socket closes.
@@ -331,6 +368,12 @@ impl Steering {
             std::thread::sleep(DETACH_POLL_TIME);
         }
     }
+}
+
+/// The kernel's number of the interface of this name, if there is one.
+#[must_use]
+pub fn index(interface: &str) -> Option<u32> {
+    nix::net::if_::if_nametoindex(interface).ok()
 }
 
 /// Says that the machine has more addresses than the program can know: datagrams to the others take the UDP sockets.

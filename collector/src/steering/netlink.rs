@@ -1,4 +1,5 @@
-//! Asks the kernel, by rtnetlink, which XDP program an interface has: the only way that also shows programs without a link.
+//! Asks the kernel, by rtnetlink, which XDP program an interface has, the only way that also shows programs without a link, and how many
+//! receive queues it can have.
 //!
 //! One request, one answer, read only. Not here: attaching, which goes by a BPF link.
 
@@ -11,6 +12,7 @@ const RTM_NEWLINK: u16 = 16;
 const RTM_GETLINK: u16 = 18;
 const NLM_F_REQUEST: u16 = 1;
 const NLA_TYPE_MASK: u16 = 0x3fff;
+const IFLA_NUM_RX_QUEUES: u16 = 32;
 const IFLA_XDP: u16 = 43;
 const IFLA_XDP_PROG_ID: u16 = 4;
 const MESSAGE_HEADER_BYTES: usize = 16;
@@ -23,12 +25,22 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// The kernel's number of the program on the interface with this index, as `bpftool prog show id` takes it. An unreadable
 /// answer counts as none.
 pub(super) fn program_id(interface_index: u32) -> Option<u32> {
+    program_in(&ask(interface_index)?)
+}
+
+/// How many receive queues the interface with this index was made for: no more can be put in use.
+pub(super) fn queues_most(interface_index: u32) -> Option<u32> {
+    u32_at(find(attributes(&ask(interface_index)?)?, IFLA_NUM_RX_QUEUES)?, 0)
+}
+
+fn ask(interface_index: u32) -> Option<Vec<u8>> {
     let netlink =
         socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::NetlinkRoute).ok()?;
     send(netlink.as_raw_fd(), &request(interface_index), MsgFlags::empty()).ok()?;
     let mut answer = vec![0; ANSWER_BYTES_MAX];
     let length = recv(netlink.as_raw_fd(), &mut answer, MsgFlags::empty()).ok()?;
-    parse(answer.get(..length)?)
+    answer.truncate(length);
+    Some(answer)
 }
 
 /// `struct nlmsghdr` and `struct ifinfomsg`, in the byte order of the machine.
@@ -48,14 +60,18 @@ fn request(interface_index: u32) -> Vec<u8> {
     request
 }
 
-fn parse(answer: &[u8]) -> Option<u32> {
+fn program_in(answer: &[u8]) -> Option<u32> {
+    let program_id = u32_at(find(find(attributes(answer)?, IFLA_XDP)?, IFLA_XDP_PROG_ID)?, 0)?;
+    (program_id != 0).then_some(program_id)
+}
+
+/// What an answer says of the interface.
+fn attributes(answer: &[u8]) -> Option<&[u8]> {
     if u16_at(answer, 4)? != RTM_NEWLINK {
         return None;
     }
     let length = usize::try_from(u32_at(answer, 0)?).ok()?;
-    let attributes = answer.get(MESSAGE_HEADER_BYTES + LINK_HEADER_BYTES..length)?;
-    let program_id = u32_at(find(find(attributes, IFLA_XDP)?, IFLA_XDP_PROG_ID)?, 0)?;
-    (program_id != 0).then_some(program_id)
+    answer.get(MESSAGE_HEADER_BYTES + LINK_HEADER_BYTES..length)
 }
 
 /// The value of the first attribute of this kind.
@@ -105,8 +121,8 @@ mod tests {
         let xdp = [attribute(2, &[1]), attribute(IFLA_XDP_PROG_ID, &77_u32.to_ne_bytes())].concat();
         let nested = IFLA_XDP | 0x8000;
         let whole = answer(&[attribute(3, b"eth0\0"), attribute(nested, &xdp)]);
-        assert_eq!(parse(&whole), Some(77));
-        assert_eq!(parse(&answer(&[attribute(3, b"eth0\0"), attribute(IFLA_XDP, &attribute(2, &[0]))])), None);
+        assert_eq!(program_in(&whole), Some(77));
+        assert_eq!(program_in(&answer(&[attribute(3, b"eth0\0"), attribute(IFLA_XDP, &attribute(2, &[0]))])), None);
     }
 
     #[test]
@@ -114,16 +130,17 @@ mod tests {
         let xdp = attribute(IFLA_XDP_PROG_ID, &77_u32.to_ne_bytes());
         let whole = answer(&[attribute(3, b"eth0\0"), attribute(IFLA_XDP, &xdp)]);
         for end in 0..whole.len() {
-            assert_eq!(parse(&whole[..end]), None, "{end}");
+            assert_eq!(program_in(&whole[..end]), None, "{end}");
         }
         let mut endless = answer(&[attribute(3, b"")]);
         endless[32..34].copy_from_slice(&[0, 0]);
-        assert_eq!(parse(&endless), None);
+        assert_eq!(program_in(&endless), None);
     }
 
     #[test]
     fn the_kernel_answers_for_loopback() {
         assert_eq!(program_id(1), None);
+        assert!(queues_most(1).is_some_and(|queues| queues >= 1));
         assert_eq!(request(1).len(), MESSAGE_HEADER_BYTES + LINK_HEADER_BYTES);
     }
 }

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::os::fd::BorrowedFd;
 
-use aya::maps::{Array, Map, MapData, PerCpuArray, XskMap};
+use aya::maps::{Array, Map, MapData, MapError, PerCpuArray, XskMap};
 use aya::programs::Xdp;
 use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
 use collector_ebpf::maps::{self, ConfigWords, PORT_WORDS, port_bit, port_word};
@@ -50,6 +50,8 @@ pub struct Program {
     /// What `ports` holds, so that only words that differ are written.
     port_words: Box<[u64]>,
     sockets: XskMap<MapData>,
+    config: Config,
+    configuration: Array<MapData, ConfigWords>,
     verdicts: PerCpuArray<MapData, u64>,
     /// What changes while the program runs: its clock, and the rules' generation.
     settings: Array<MapData, u64>,
@@ -114,6 +116,8 @@ impl Program {
             ports: taken(&mut ebpf, maps::PORTS)?,
             port_words: vec![0; PORT_WORDS as usize].into_boxed_slice(),
             sockets: taken(&mut ebpf, maps::SOCKETS)?,
+            config,
+            configuration,
             verdicts: taken(&mut ebpf, maps::VERDICTS)?,
             settings: run_time_settings,
             clockwork,
@@ -159,6 +163,31 @@ impl Program {
     /// The slot is outside the map, or `socket` is no AF_XDP socket.
     pub fn register(&mut self, slot: u32, socket: BorrowedFd<'_>) -> Result<(), Error> {
         self.sockets.set(slot, socket, 0).map_err(|error| Error::registering(slot, self.sockets.len(), error))
+    }
+
+    /// See [`super::Steering::unregister`].
+    ///
+    /// # Errors
+    ///
+    /// The slot is outside the map.
+    pub fn unregister(&mut self, slot: u32) -> Result<(), Error> {
+        match self.sockets.unset(slot) {
+            // The kernel empties a slot when its socket closes.
+            Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
+            Err(error) => Err(Error::registering(slot, self.sockets.len(), error)),
+        }
+    }
+
+    /// See [`super::Steering::share_queues`].
+    ///
+    /// # Errors
+    ///
+    /// The kernel refused to change the map.
+    pub fn share_queues(&mut self, sockets_per_queue: u32) -> Result<(), Error> {
+        let config = Config { sockets_per_queue, ..self.config };
+        self.configuration.set(0, config.to_words(), 0).map_err(|error| Error::map(maps::CONFIG, error))?;
+        self.config = config;
+        Ok(())
     }
 
     /// See [`super::Steering::verdicts`].
@@ -287,7 +316,7 @@ fn xdp_of(ebpf: &mut Ebpf, buffers: Buffers) -> &mut Xdp {
     program.try_into().expect("the program is an XDP program")
 }
 
-fn taken<M: TryFrom<Map, Error = aya::maps::MapError>>(ebpf: &mut Ebpf, name: &'static str) -> Result<M, Error> {
+fn taken<M: TryFrom<Map, Error = MapError>>(ebpf: &mut Ebpf, name: &'static str) -> Result<M, Error> {
     let map = ebpf.take_map(name).expect("the object has the map");
     M::try_from(map).map_err(|error| Error::map(name, error))
 }
@@ -316,6 +345,12 @@ impl Verdicts {
         let to_others = [Verdict::OtherMac, Verdict::OtherAddress].map(|verdict| self.get(verdict));
         let are_all = to_us.iter().all(|verdict| self.get(*verdict) == 0) && to_others.iter().sum::<u64>() > 0;
         are_all.then_some(to_others)
+    }
+
+    /// The sum of two counts.
+    #[must_use]
+    pub fn plus(&self, other: Self) -> Self {
+        Self(std::array::from_fn(|index| self.0[index] + other.0[index]))
     }
 
     /// All frames that the program has seen.

@@ -14,7 +14,7 @@ use crate::steering::{Count, ExporterMinute};
 use crate::templates::{Reason, Templates};
 use crate::utc::now_ms;
 
-use super::capture::Interface;
+use super::interface::Interface;
 use super::schema::Ready;
 use super::tokens::Tokens;
 

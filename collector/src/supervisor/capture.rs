@@ -5,14 +5,14 @@
 
 use std::os::fd::AsFd as _;
 
-use crate::config::{self, Bind, CaptureMode, Checksum, Spread};
+use crate::config::{self, CaptureMode};
 use crate::front_door::Rules;
-use crate::steering::{self, Steering};
-use crate::worker::checksum::Checks;
-use crate::worker::{Ring, Sources, layout, pin};
+use crate::steering;
+use crate::worker::{Sources, layout, pin};
 use crate::{udp, xsk};
 
 use super::handover::{self, Handover};
+use super::interface::Interface;
 
 /// What takes datagrams off the wire.
 pub(super) struct Captured {
@@ -41,17 +41,6 @@ pub(super) struct DoorSettings {
     pub(super) exporters: u32,
 }
 
-/// One interface with its program.
-#[derive(Debug)]
-pub(super) struct Interface {
-    /// Its name.
-    pub(super) name: String,
-    /// The program and its maps.
-    pub(super) steering: Steering,
-    /// In words: `native XDP, copy, 4 queues`.
-    pub(super) mode: String,
-}
-
 /// Why nothing can be received.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -68,7 +57,7 @@ pub enum Error {
 
 impl Error {
     /// The reason as a metric's label.
-    fn label(&self) -> &'static str {
+    pub(super) fn label(&self) -> &'static str {
         match self {
             Self::Steering(error) => error.label(),
             Self::Xsk(_) => "socket",
@@ -103,9 +92,12 @@ pub(super) fn open(
     if settings.interfaces.is_empty() {
         tracing::warn!("no interface was named: plain UDP sockets receive; name one with --interface to use XDP");
     }
-    for name in &settings.interfaces {
-        match open_interface(settings, door, name, &mut captured.sources) {
-            Ok(interface) => captured.interfaces.push(interface),
+    for (program, name) in (0..).zip(&settings.interfaces) {
+        match Interface::open(settings, door, name, workers, program) {
+            Ok((interface, rings)) => {
+                rings.into_iter().for_each(|(worker, ring)| captured.sources[worker].rings.push(ring));
+                captured.interfaces.push(interface);
+            }
             Err(error) if settings.mode == CaptureMode::Auto => {
                 tracing::error!(
                     interface = name,
@@ -169,93 +161,19 @@ fn worker_count(settings: &config::Capture) -> usize {
     layout::workers(settings.workers, most_queues, pin::allowed_cores().map_or(1, |cores| cores.len()))
 }
 
-fn open_interface(
-    settings: &config::Capture,
-    door: &DoorSettings,
-    name: &str,
-    sources: &mut [Sources],
-) -> Result<Interface, Error> {
-    let queues = steering::queues(name)?;
-    let sockets_per_queue = layout::sockets_per_queue(sources.len(), queues);
-    let ring = xsk::Settings {
-        interface: name.to_owned(),
-        queue: 0,
-        sockets: sockets_per_queue,
-        frame_bytes: settings.frame_bytes,
-        frames_per_socket: settings.frames_per_socket,
-        ring_descriptors: settings.ring_descriptors,
-        bind: match settings.bind {
-            Bind::Auto => xsk::Bind::Auto,
-            Bind::ZeroCopy => xsk::Bind::ZeroCopy,
-            Bind::Copy => xsk::Bind::Copy,
-        },
-        huge_pages: xsk::HugePages::Auto,
-    };
-    let mut steering = Steering::attach(&steering::Settings {
-        interface: name.to_owned(),
-        ports: settings.ports.clone(),
-        recipients: settings.recipients(name),
-        attach: settings.attach.into(),
-        sockets_per_queue,
-        queues,
-        spread: match settings.spread {
-            Spread::ByExporter => steering::Spread::ByExporter,
-            Spread::RoundRobin => steering::Spread::RoundRobin,
-        },
-        frame_bytes_max: ring.largest_frame_bytes(),
-        rules: door.rules.clone(),
-        exporters: door.exporters,
-    })?;
-    if let Some(refused) = steering.native_refused() {
-        tracing::warn!(interface = name, %refused, "XDP runs in generic mode, which takes more CPU for each datagram");
-    }
-    let mut receivers = Vec::new();
-    for queue in 0..queues {
-        receivers.extend(xsk::open(&xsk::Settings { queue, ..ring.clone() })?);
-    }
-    let busy_poll_us = u32::try_from(settings.busy_poll.as_micros()).unwrap_or(u32::MAX);
-    if busy_poll_us > 0 {
-        receivers.iter().try_for_each(|receiver| receiver.busy_poll(busy_poll_us))?;
-    }
-    let access = receivers.first().map_or("no queue", |receiver| receiver.mode().label());
-    let mode = format!(
-        "{} XDP, {access}, {queues} queue{}, {sockets_per_queue} socket{} each",
-        steering.mode().label(),
-        plural(queues),
-        plural(sockets_per_queue),
-    );
-    for (slot, receiver) in (0..).zip(&receivers) {
-        steering.register(slot, receiver.as_fd())?;
-    }
-    let checks = checks(settings.checksum, name);
-    let workers = sources.len();
-    for (index, receiver) in receivers.into_iter().enumerate() {
-        sources[index % workers].rings.push(Ring { receiver, checks });
-    }
-    Ok(Interface { name: name.to_owned(), steering, mode })
-}
-
-fn checks(checksum: Checksum, interface: &str) -> Checks {
-    match checksum {
-        Checksum::Verify => Checks::Strict,
-        Checksum::Trust => Checks::None,
-        Checksum::Auto if steering::has_local_senders(interface) => Checks::OrUnfinished,
-        Checksum::Auto => Checks::Strict,
-    }
-}
-
-fn plural(count: u32) -> &'static str {
-    if count == 1 { "" } else { "s" }
-}
-
 impl Captured {
     /// The mode in force, for a person.
     pub(super) fn describe(&self) -> String {
-        if self.interfaces.is_empty() {
-            return "plain UDP sockets".to_owned();
-        }
-        let interfaces: Vec<String> =
-            self.interfaces.iter().map(|interface| format!("{}: {}", interface.name, interface.mode)).collect();
-        interfaces.join("; ")
+        describe(&self.interfaces)
     }
+}
+
+/// The mode in force on all interfaces, for a person.
+pub(super) fn describe(interfaces: &[Interface]) -> String {
+    if interfaces.is_empty() {
+        return "plain UDP sockets".to_owned();
+    }
+    let interfaces: Vec<String> =
+        interfaces.iter().map(|interface| format!("{}: {}", interface.name, interface.mode())).collect();
+    interfaces.join("; ")
 }

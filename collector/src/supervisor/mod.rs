@@ -9,10 +9,14 @@
 mod bookkeeping;
 /// Interfaces, XDP programs, rings and sockets.
 mod capture;
+/// Interfaces that change, go and come back.
+mod follow;
 /// UDP sockets that outlive a restart.
 mod handover;
 /// What to do next, in the log of a start.
 mod hints;
+/// An interface with its program and rings.
+mod interface;
 /// The journals of all workers.
 mod journals;
 /// The state of decoding on disk.

@@ -1,6 +1,6 @@
 //! What the collector tells about itself: the text of `/metrics`, and the totals in the log at the end.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,19 +19,20 @@ use crate::utc::now_ms;
 use crate::worker::tally::{Shared, Tally};
 use netflow::columns::Address;
 
-use super::capture::{Interface, Refused};
+use super::capture::{self, Refused};
+use super::interface::Interface;
 use super::passing_by::passing_by;
 
 /// Handles to every part that counts.
 pub(super) struct Observed {
-    pub(super) mode: String,
+    pub(super) mode: Mutex<String>,
     /// What the journal survives.
     pub(super) durability: &'static str,
     pub(super) tallies: Vec<Arc<Shared>>,
-    /// Per interface, as read last.
+    /// For each interface on which XDP is wanted, as read last.
     pub(super) verdicts: Vec<(String, Mutex<Verdicts>)>,
-    /// Interfaces on which XDP is wanted and cannot run.
-    pub(super) refused: Vec<Refused>,
+    /// How XDP stands on these.
+    pub(super) standings: Mutex<BTreeMap<String, Standing>>,
     pub(super) clickhouse: Arc<clickhouse::Counters>,
     pub(super) names: Published<Names>,
     pub(super) account: Account,
@@ -47,11 +48,67 @@ pub(super) struct Observed {
     pub(super) store_restarts: Option<Counter>,
 }
 
+/// How XDP stands on an interface.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Standing {
+    /// Why it does not run there, where it does not.
+    refused: Option<&'static str>,
+    /// Queues that feed rings.
+    queues: u32,
+    /// How often rings were laid out for another number of queues.
+    changes: u64,
+    /// How often it was attached again because the interface had come back.
+    comebacks: u64,
+}
+
+/// How XDP stands at the start.
+pub(super) fn standings(interfaces: &[Interface], refused: &[Refused]) -> BTreeMap<String, Standing> {
+    let running = interfaces
+        .iter()
+        .map(|interface| (interface.name.clone(), Standing { queues: interface.queues, ..Standing::default() }));
+    let refused = refused
+        .iter()
+        .map(|refused| (refused.interface.clone(), Standing { refused: Some(refused.reason), ..Standing::default() }));
+    running.chain(refused).collect()
+}
+
 impl Observed {
+    /// Shows that XDP does not run on an interface.
+    pub(super) fn refuse(&self, interface: &str, reason: &'static str) {
+        self.change(interface, |standing| (standing.refused, standing.queues) = (Some(reason), 0));
+    }
+
+    /// Shows that XDP runs on an interface again.
+    pub(super) fn accept(&self, interface: &Interface) {
+        self.change(&interface.name, |standing| {
+            (standing.refused, standing.queues) = (None, interface.queues);
+            standing.comebacks += 1;
+        });
+    }
+
+    /// Shows how many queues of an interface feed rings.
+    pub(super) fn show_queues(&self, interface: &Interface, changes: u64) {
+        self.change(&interface.name, |standing| {
+            standing.queues = interface.queues;
+            standing.changes += changes;
+        });
+    }
+
+    /// Shows the mode in force.
+    pub(super) fn show_mode(&self, interfaces: &[Interface]) {
+        *self.mode.lock().unwrap_or_else(PoisonError::into_inner) = capture::describe(interfaces);
+    }
+
+    fn change(&self, interface: &str, change: impl FnOnce(&mut Standing)) {
+        let mut standings = self.standings.lock().unwrap_or_else(PoisonError::into_inner);
+        change(standings.entry(interface.to_owned()).or_default());
+    }
+
     /// Takes over the XDP program's counters.
     pub(super) fn read_verdicts(&self, interfaces: &[Interface]) {
-        for (interface, (_, verdicts)) in interfaces.iter().zip(&self.verdicts) {
-            match interface.steering.verdicts() {
+        for interface in interfaces {
+            let Some((_, verdicts)) = self.verdicts.iter().find(|(name, _)| *name == interface.name) else { continue };
+            match interface.verdicts() {
                 Ok(read) => *verdicts.lock().unwrap_or_else(PoisonError::into_inner) = read,
                 Err(error) => tracing::debug!(%error, "could not read the verdicts"),
             }
@@ -79,17 +136,28 @@ impl Observed {
         out.gauge(
             "collector_info",
             "Version, and the capture mode in force.",
-            &[("version", env!("CARGO_PKG_VERSION")), ("capture", &self.mode)],
+            &[
+                ("version", env!("CARGO_PKG_VERSION")),
+                ("capture", &self.mode.lock().unwrap_or_else(PoisonError::into_inner)),
+            ],
             1,
         );
         let help = "What the journal survives: the end of the process, or of the system.";
         out.gauge("collector_journal_info", help, &[("durability", self.durability)], 1);
         let help = "1 where rows are thrown away once they are encoded, and nothing is stored.";
         out.gauge("collector_sink_discards", help, &[], u64::from(self.discards));
-        for refused in &self.refused {
-            let help = "1 for each interface on which XDP is wanted and cannot run, so that plain UDP sockets receive.";
-            let labels = [("interface", refused.interface.as_str()), ("reason", refused.reason)];
-            out.gauge("collector_xdp_refused", help, &labels, 1);
+        for (interface, standing) in &*self.standings.lock().unwrap_or_else(PoisonError::into_inner) {
+            let labels = [("interface", interface.as_str())];
+            if let Some(reason) = standing.refused {
+                let help =
+                    "1 for each interface on which XDP is wanted and does not run, so that plain UDP sockets receive.";
+                out.gauge("collector_xdp_refused", help, &[labels[0], ("reason", reason)], 1);
+            }
+            out.gauge("collector_xdp_queues", "Queues of the interface that feed rings.", &labels, standing.queues);
+            let help = "How often rings were laid out for another number of queues.";
+            out.counter("collector_xdp_queue_changes_total", help, &labels, standing.changes);
+            let help = "How often XDP was attached again because the interface had come back.";
+            out.counter("collector_xdp_comebacks_total", help, &labels, standing.comebacks);
         }
         for (interface, verdicts) in &self.verdicts {
             let verdicts = verdicts.lock().unwrap_or_else(PoisonError::into_inner);

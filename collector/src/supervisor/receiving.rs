@@ -16,8 +16,9 @@ use crate::worker::{Parts, Stop, Worker, pin};
 
 use super::capture;
 use super::handover::Handover;
+use super::interface::Interface;
 use super::journals::{Journals, Orphan};
-use super::{Error, capture::Interface, capture::Refused};
+use super::{Error, capture::Refused};
 
 /// Everything that receives. Dropping it ends the workers.
 pub(super) struct Receiving {

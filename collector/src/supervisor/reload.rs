@@ -9,7 +9,7 @@ use crate::enrich::{Names, Networks, Published, PublishedRates};
 use crate::front_door::FrontDoor;
 use crate::steering;
 
-use super::capture::Interface;
+use super::interface::Interface;
 
 /// Reads the configuration again: the same file, the same flags above it.
 pub type Reread<'r> = &'r dyn Fn() -> Result<Config, ConfigError>;

@@ -1,15 +1,15 @@
 //! The running collector: every part that was started, looked after, and stopped in reverse.
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::batch::Pool;
 use crate::clickhouse::client::Compression;
 use crate::clickhouse::retention::Retention;
 use crate::clickhouse::{self, Sink};
-use crate::config::{Config, StdoutFormat};
+use crate::config::{CaptureMode, Config, StdoutFormat};
 use crate::dictionaries;
 use crate::enrich::{self, Enricher, Geo, Published, PublishedRates, Watcher};
 use crate::exporters::News;
@@ -25,12 +25,13 @@ use crate::worker::pipeline::{self, Books, Pipeline};
 
 use super::bookkeeping::{Bookkeeping, RowsOfAccount};
 use super::capture;
+use super::follow::Follower;
 use super::handover::Handover;
 use super::hints;
 use super::journals::{self, Orphan};
 use super::keeper::{self, Keeper};
 use super::lag::Lag;
-use super::observe::Observed;
+use super::observe::{self, Observed};
 use super::passing_by;
 use super::receiving::{Begun, Kept, Receiving};
 use super::reload::Live;
@@ -58,6 +59,7 @@ const IDLE_BLOCKS_EACH: usize = 2;
 /// Every part in the order of its start. Dropping it detaches and stops without waiting for ClickHouse.
 pub(super) struct Running {
     receiving: Receiving,
+    follower: Follower,
     /// Until what was not stored before the last end was sent again.
     replay: Option<Replay>,
     keeper: Keeper,
@@ -82,7 +84,7 @@ impl Running {
         capture::ensure_usable(&config.capture, &handed_over)?;
         let listener = config.metrics.listen.map(listen_for_metrics).transpose()?;
         let front_door = FrontDoor::new(config.rules(), config.front_door.exporters as usize);
-        let (mut receiving, Kept { journals, orphans }) = Receiving::start(config, &front_door, handed_over)?;
+        let (receiving, Kept { journals, orphans }) = Receiving::start(config, &front_door, handed_over)?;
         let (account, exporters) = (receiving.account.clone(), receiving.exporters.clone());
 
         let geo = Geo::open(&config.geoip.files)?;
@@ -160,18 +162,19 @@ impl Running {
         let replay = Replay::start(sources, gates)?;
 
         let observed = Arc::new(Observed {
-            mode: receiving.mode.clone(),
+            mode: Mutex::new(receiving.mode.clone()),
             durability: match config.journal.durability {
                 Durability::Process => "process",
                 Durability::Disk { .. } => "disk",
             },
             tallies: receiving.workers.iter().map(|worker| Arc::clone(worker.shared())).collect(),
-            verdicts: receiving
-                .interfaces
-                .iter()
-                .map(|interface| (interface.name.clone(), Default::default()))
-                .collect(),
-            refused: std::mem::take(&mut receiving.refused),
+            verdicts: match config.capture.mode {
+                CaptureMode::Udp => Vec::new(),
+                CaptureMode::Auto | CaptureMode::Xdp => {
+                    config.capture.interfaces.iter().map(|name| (name.clone(), Default::default())).collect()
+                }
+            },
+            standings: Mutex::new(observe::standings(&receiving.interfaces, &receiving.refused)),
             clickhouse: Arc::clone(&counters),
             names: names.clone(),
             account: account.clone(),
@@ -205,6 +208,7 @@ impl Running {
         let bookkeeping =
             Bookkeeping::new(account, exporters, templates.clone(), sink.sender(), schema.ready(), counters);
         Ok(Self {
+            follower: Follower::new(&receiving.refused, receiving.interfaces.len()),
             receiving,
             replay: Some(replay),
             keeper: Keeper::new(templates.clone(), config.templates.clone(), kept),
@@ -244,7 +248,9 @@ impl Running {
             self.follow_addresses();
             if counted.elapsed() >= KERNEL_COUNTERS {
                 counted = Instant::now();
-                self.look_after_programs();
+                self.look_after_programs(config.front_door.exporters);
+                let Receiving { interfaces, workers, .. } = &mut self.receiving;
+                self.follower.tick(&config, interfaces, workers, &self.bookkeeping, &self.observed);
                 self.observed.read_verdicts(&self.receiving.interfaces);
                 self.passing_by.tick(self.observed.passing_by());
                 self.observed.read_store(self.store.as_ref());
@@ -298,8 +304,9 @@ impl Running {
     }
 
     /// Keeps the programs' clocks in step, and tells them which exporters proved to be some.
-    fn look_after_programs(&mut self) {
+    fn look_after_programs(&mut self, exporters_most: u32) {
         let vouched = self.live.front_door.take_vouched();
+        self.follower.admitted(&vouched, exporters_most);
         for interface in &mut self.receiving.interfaces {
             match interface.steering.keep_time() {
                 Ok(false) => {}

@@ -22,6 +22,8 @@ pub mod pin;
 pub mod pipeline;
 /// From rings and sockets into the journal.
 mod reception;
+/// A worker's rings, and how they change while it runs.
+pub mod rings;
 /// How a worker's journal stands.
 pub mod standing;
 /// What a worker counts, and how others get to see it.
@@ -37,14 +39,14 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::journal::{Journal, Position, Progress};
+use crate::udp;
 use crate::utc::{now_ms, now_ns};
-use crate::worker::checksum::Checks;
 use crate::worker::gate::Gate;
 use crate::worker::intake::Intake;
 use crate::worker::pipeline::{Mode, Pipeline};
 use crate::worker::reception::Reception;
+use crate::worker::rings::{Exchange, Ring};
 use crate::worker::tally::Shared;
-use crate::{udp, xsk};
 
 /// While the rings are busy and the sockets were empty, the sockets are looked at once in this many rounds.
 const SOCKET_STRIDE: u32 = 16;
@@ -73,14 +75,6 @@ pub struct Sources {
     pub rings: Vec<Ring>,
     /// UDP sockets.
     pub sockets: Vec<udp::Socket>,
-}
-
-/// An AF_XDP socket, and what is known of what comes by it.
-pub struct Ring {
-    /// The socket.
-    pub receiver: xsk::Receiver,
-    /// What is asked of its checksums.
-    pub checks: Checks,
 }
 
 /// The parts of a worker.
@@ -135,6 +129,7 @@ pub struct Worker {
     shared: Arc<Shared>,
     gate: Arc<Gate>,
     decoded: Arc<OnceLock<Option<Position>>>,
+    rings: Arc<Exchange>,
 }
 
 impl Worker {
@@ -143,8 +138,8 @@ impl Worker {
     /// # Errors
     /// When the thread cannot be started.
     pub fn start(index: usize, core: Option<usize>, parts: Parts, stop: Stop) -> io::Result<Self> {
-        let (shared, gate) = (Arc::new(Shared::default()), Arc::new(Gate::default()));
-        let (published, watched) = (Arc::clone(&shared), Arc::clone(&gate));
+        let (shared, gate, rings) = (Arc::new(Shared::default()), Arc::new(Gate::default()), Arc::default());
+        let (published, watched, exchange) = (Arc::clone(&shared), Arc::clone(&gate), Arc::clone(&rings));
         let decoded = Arc::<OnceLock<Option<Position>>>::default();
         let told = Arc::clone(&decoded);
         let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
@@ -154,11 +149,9 @@ impl Worker {
                 tracing::warn!(worker = index, core, %error, "could not pin the worker: it may move between cores");
             }
             let Parts { sources, intake, journal, busy_poll } = parts;
-            let horizons = vec![0; sources.rings.len()];
-            let busy_poll = if sources.rings.is_empty() { Duration::ZERO } else { busy_poll };
             let progress = journal.progress();
             let work = Loop {
-                reception: Reception { sources, intake, journal, horizons, is_held_back: false },
+                reception: Reception { sources, intake, journal, is_held_back: false },
                 progress,
                 pipeline: None,
                 busy_poll,
@@ -166,6 +159,8 @@ impl Worker {
                 gate: watched,
                 decoded: told,
                 decoding_to: None,
+                exchange,
+                gone: tally::Ring::default(),
                 is_decoding: false,
                 has_received: false,
                 sockets_were_busy: false,
@@ -173,7 +168,7 @@ impl Worker {
             };
             work.run(&stop)
         })?;
-        Ok(Self { index, thread, shared, gate, decoded })
+        Ok(Self { index, thread, shared, gate, decoded, rings })
     }
 
     /// Its number, from 0.
@@ -201,6 +196,12 @@ impl Worker {
         self.decoded.get().copied()
     }
 
+    /// Where it gets rings and lets them go.
+    #[must_use]
+    pub fn rings(&self) -> &Arc<Exchange> {
+        &self.rings
+    }
+
     /// Whether it has ended: after a stop, or because it panicked.
     #[must_use]
     pub fn is_finished(&self) -> bool {
@@ -226,6 +227,9 @@ struct Loop {
     decoded: Arc<OnceLock<Option<Position>>>,
     /// Up to where is decoded before decoding ends, once that is asked for.
     decoding_to: Option<Position>,
+    exchange: Arc<Exchange>,
+    /// What the rings have counted that went.
+    gone: tally::Ring,
     /// Whether the gate was open in the last round.
     is_decoding: bool,
     /// Whether anything was received since the worker slept last, and by sockets.
@@ -271,6 +275,7 @@ impl Loop {
             }
             if received + decoded == 0
                 && !self.reception.is_held_back
+                && !self.reception.sources.rings.is_empty()
                 && now.duration_since(last_received) < self.busy_poll
             {
                 self.reception.sources.rings.iter_mut().for_each(|ring| ring.receiver.poll_driver());
@@ -386,18 +391,15 @@ impl Loop {
     }
 
     fn publish(&mut self) {
-        for ring in &self.reception.sources.rings {
-            // Said once: reading the error clears it. The UDP sockets go on, and so do the other interfaces.
-            if let Ok(Some(error)) = ring.receiver.take_error() {
-                tracing::error!(%error, "an interface is gone: restart the collector once it is back");
-            }
-        }
         self.keep_within_budget();
         let position = self.position();
-        let Self { reception, progress, pipeline, .. } = self;
-        let Reception { sources, intake, journal, horizons, .. } = reception;
+        let Self { reception, progress, pipeline, exchange, gone, .. } = self;
+        let Reception { sources, intake, journal, .. } = reception;
+        rings::follow(&mut sources.rings, exchange, gone);
+        let horizon_ms = sources.rings.iter().map(|ring| ring.horizon_ms).min().unwrap_or(i64::MAX);
         let tally = &mut intake.tally;
-        tally.rings = sources.rings.iter().map(tally::Ring::of).collect();
+        let counted = sources.rings.iter().map(tally::Ring::of);
+        tally.rings = std::iter::once(*gone).chain(counted).collect();
         tally.socket_drops = sources.sockets.iter().map(udp::Socket::kernel_drops).sum();
         tally.socket_truncated = sources.sockets.iter().map(udp::Socket::truncated).sum();
         if let Some(pipeline) = pipeline {
@@ -405,6 +407,6 @@ impl Loop {
         }
         tally.journal.read(journal, progress, position);
         self.shared.publish(tally);
-        intake.hand_over(horizons.iter().copied().min().unwrap_or(i64::MAX), now_ms());
+        intake.hand_over(horizon_ms, now_ms());
     }
 }

@@ -17,8 +17,6 @@ pub(super) struct Reception {
     pub(super) sources: Sources,
     pub(super) intake: Intake,
     pub(super) journal: Journal,
-    /// Until when everything was taken out of each ring, milliseconds since 1970.
-    pub(super) horizons: Vec<i64>,
     /// Whether rings or sockets were left alone lately because the journal had no room at the moment.
     pub(super) is_held_back: bool,
 }
@@ -26,9 +24,9 @@ pub(super) struct Reception {
 impl Reception {
     /// Takes what is in the rings; how many datagrams.
     pub(super) fn take_from_rings(&mut self, received_ns: i64) -> usize {
-        let Self { sources, intake, journal, horizons, is_held_back } = self;
+        let Self { sources, intake, journal, is_held_back } = self;
         let mut received = 0;
-        for (ring, horizon_ms) in sources.rings.iter_mut().zip(horizons) {
+        for ring in &mut sources.rings {
             let (mut last_ms, mut from_ring) = (None, 0);
             for _ in 0..BATCHES_MOST {
                 if !journal.has_room(xsk::BATCH, xsk::BATCH * xsk::FRAME_BYTES_MAX) {
@@ -44,9 +42,10 @@ impl Reception {
                 }
             }
             // A ring is in the order of its times, but for what two CPUs do in the same moment.
-            *horizon_ms = match last_ms {
-                None if from_ring == 0 && !*is_held_back => received_ns / 1_000_000 - DISORDER_MS,
-                None => *horizon_ms,
+            ring.was_empty = from_ring == 0 && !*is_held_back;
+            ring.horizon_ms = match last_ms {
+                None if ring.was_empty => received_ns / 1_000_000 - DISORDER_MS,
+                None => ring.horizon_ms,
                 Some(last_ms) => last_ms - DISORDER_MS,
             };
             received += from_ring;

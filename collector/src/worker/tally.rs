@@ -51,9 +51,31 @@ pub struct Ring {
 }
 
 impl Ring {
+    /// Adds the counters of another socket.
+    pub fn merge(&mut self, other: &Self) {
+        for (sum, count) in [
+            (&mut self.ours.frames, other.ours.frames),
+            (&mut self.ours.bytes, other.ours.bytes),
+            (&mut self.ours.wakeups, other.ours.wakeups),
+            (&mut self.ours.wakeups_failed, other.ours.wakeups_failed),
+            (&mut self.ours.polls, other.ours.polls),
+            (&mut self.ours.outside_umem, other.ours.outside_umem),
+            (&mut self.ours.crosses_frame, other.ours.crosses_frame),
+            (&mut self.ours.continued, other.ours.continued),
+            (&mut self.ours.not_returned, other.ours.not_returned),
+            (&mut self.kernel.rx_dropped, other.kernel.rx_dropped),
+            (&mut self.kernel.rx_ring_full, other.kernel.rx_ring_full),
+            (&mut self.kernel.rx_invalid_descriptors, other.kernel.rx_invalid_descriptors),
+        ] {
+            *sum += count;
+        }
+        // Sockets of one queue share its fill ring and report the same number.
+        self.kernel.fill_ring_empty = self.kernel.fill_ring_empty.max(other.kernel.fill_ring_empty);
+    }
+
     /// The counters of `ring` now.
     #[must_use]
-    pub fn of(ring: &super::Ring) -> Self {
+    pub fn of(ring: &super::rings::Ring) -> Self {
         let receiver = &ring.receiver;
         Self { kernel: receiver.statistics().unwrap_or_default(), ours: receiver.counters() }
     }
@@ -271,17 +293,7 @@ impl Tally {
 
     fn write_rings(&self, out: &mut Exposition, worker: &str) {
         let mut sum = Ring::default();
-        for ring in &self.rings {
-            sum.ours.frames += ring.ours.frames;
-            sum.ours.wakeups += ring.ours.wakeups;
-            sum.ours.outside_umem += ring.ours.outside_umem;
-            sum.ours.crosses_frame += ring.ours.crosses_frame;
-            sum.ours.continued += ring.ours.continued;
-            sum.ours.not_returned += ring.ours.not_returned;
-            sum.kernel.rx_dropped += ring.kernel.rx_dropped;
-            sum.kernel.rx_ring_full += ring.kernel.rx_ring_full;
-            sum.kernel.rx_invalid_descriptors += ring.kernel.rx_invalid_descriptors;
-        }
+        self.rings.iter().for_each(|ring| sum.merge(ring));
         for (name, help, count) in [
             ("frames_total", "Frames lent by the rings.", sum.ours.frames),
             (
@@ -307,8 +319,7 @@ impl Tally {
         ] {
             out.counter(&format!("collector_ring_{name}"), help, &[("worker", worker)], count);
         }
-        // Sockets of one queue share its fill ring and report the same number.
-        let fill_ring_empty = self.rings.iter().map(|ring| ring.kernel.fill_ring_empty).max().unwrap_or(0);
+        let fill_ring_empty = sum.kernel.fill_ring_empty;
         let help = "How often the kernel found the fill ring empty, the worst of the worker's queues.";
         out.counter("collector_ring_fill_empty_total", help, &[("worker", worker)], fill_ring_empty);
     }

@@ -14,6 +14,8 @@ mod netns;
 #[path = "../run/process.rs"]
 #[expect(dead_code, reason = "the tests of the binary use all of it")]
 mod process;
+/// Rings follow the interface.
+mod queues;
 /// A kernel that refuses the program says why.
 mod refused;
 /// The driver that virtual machines have.
