@@ -2,6 +2,7 @@
 //!
 //! IPv4 addresses are taken as IPv6 ones mapped into `::ffff:0:0/96`, so an IPv6 prefix shorter than that holds IPv4 too.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
@@ -36,6 +37,19 @@ impl FromStr for Prefix {
         let address: IpAddr = address.trim().parse().map_err(|_| bad())?;
         let bits = bits.unwrap_or(if address.is_ipv4() { 32 } else { 128 });
         Self::new(address, bits).ok_or_else(bad)
+    }
+}
+
+/// As the operator writes it; an address alone without its bits.
+impl fmt::Display for Prefix {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let address = Ipv6Addr::from(self.first);
+        match address.to_ipv4_mapped().filter(|_| self.bits >= 96) {
+            Some(address) if self.bits == 128 => write!(formatter, "{address}"),
+            Some(address) => write!(formatter, "{address}/{}", self.bits - 96),
+            None if self.bits == 128 => write!(formatter, "{address}"),
+            None => write!(formatter, "{address}/{}", self.bits),
+        }
     }
 }
 
@@ -219,6 +233,13 @@ mod tests {
             ("::/0", None),
         ] {
             assert_eq!(map.covering(prefix(text)), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn prefixes_are_written_as_they_are_read() {
+        for text in ["192.0.2.1", "192.0.2.0/24", "0.0.0.0/0", "2001:db8::/32", "2001:db8::1", "::/0"] {
+            assert_eq!(text.parse::<Prefix>().expect("a prefix").to_string(), text);
         }
     }
 

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Scope, ScopedJoinHandle};
 
@@ -17,8 +17,8 @@ use super::moment::Moment;
 use super::output::Output;
 use crate::journal::{Reader, Walked};
 use crate::pcap::writer::{InterfaceId, Writer, endpoint};
-use crate::prefix::Prefix;
-use crate::worker::tally::Path;
+use crate::query::{ExporterName, Exporters};
+use crate::worker::tally::Path as Way;
 
 /// Datagrams of one journal that may wait to be merged with the others.
 const WAITING: usize = 1024;
@@ -39,15 +39,15 @@ pub struct ExportArgs {
     #[arg(long, value_name = "TIME", default_value = "now", allow_hyphen_values = true)]
     to: Moment,
 
-    /// Only the datagrams of exporters of this address or prefix
-    #[arg(long, value_name = "PREFIX")]
-    exporter: Option<Prefix>,
+    /// Only the datagrams of exporters of this name in the configuration, address or prefix
+    #[arg(long, value_name = "EXPORTER")]
+    exporter: Option<ExporterName>,
 
     /// Format of the file
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Pcapng)]
     format: Format,
 
-    /// File to write [default: standard output]
+    /// File to write; not made where there is no datagram [default: standard output]
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 
@@ -85,45 +85,33 @@ pub(super) fn run(args: &ExportArgs, cli: &Cli) -> anyhow::Result<()> {
         bail!("--from {} is not before --to {}: nothing was received in between", args.from, args.to);
     }
     let Format::Pcapng = args.format;
-    let port = cli.configured()?.capture.ports.first().copied().unwrap_or_default();
+    let config = cli.configured()?;
+    let port = config.capture.ports.first().copied().unwrap_or_default();
+    let exporters = match &args.exporter {
+        Some(name) => Some(name.among(&config.exporter_names())?),
+        None => None,
+    };
     let journals = journals(args.state_dir.as_deref(), cli)?;
     let readers: Vec<&Reader> = journals.iter().map(|(_, reader)| reader).collect();
-    match &args.output {
-        None => export(args, port, &readers, Output::new()),
-        Some(path) => {
-            let file = File::create(path).with_context(|| format!("create {}", path.display()))?;
-            export(args, port, &readers, BufWriter::with_capacity(1 << 20, file))
-        }
-    }
-}
-
-fn export(args: &ExportArgs, port: u16, readers: &[&Reader], out: impl Write) -> anyhow::Result<()> {
-    let mut writer = Writer::new(out, concat!("collector ", env!("CARGO_PKG_VERSION")))?;
-    let mut interfaces = Vec::new();
-    for label in Path::ALL.map(Path::label).into_iter().chain(["unknown"]) {
-        let comment = format!(
-            "Received by way of {label}. Destination and headers are made up; payload, source and time are as received."
-        );
-        interfaces.push(writer.interface(label, &comment)?);
-    }
-    let mut count = 0_u64;
+    let mut evidence = Evidence { path: args.output.as_deref(), port, file: None, count: 0 };
     let walked = std::thread::scope(|scope| {
-        let (queues, walks): (Vec<_>, Vec<_>) = readers.iter().map(|reader| start(scope, args, reader)).unzip();
-        merge(queues, |datagram| {
-            count += 1;
-            write(&mut writer, &interfaces, port, datagram)
-        })?;
+        let start = |reader| start(scope, args, exporters.as_ref(), reader);
+        let (queues, walks): (Vec<_>, Vec<_>) = readers.iter().copied().map(start).unzip();
+        merge(queues, |datagram| evidence.write(datagram))?;
         let walked = walks.into_iter().map(|walk| match walk.join() {
             Ok(walked) => Ok(walked?),
             Err(_) => bail!("reading the journal ended unexpectedly"),
         });
         walked.collect::<anyhow::Result<Vec<Walked>>>()
     })?;
-    writer.end()?;
+    let count = evidence.end()?;
     let gaps: u64 = walked.iter().map(|walked| walked.gaps).sum();
     let forgotten: u64 = walked.iter().map(|walked| walked.forgotten).sum();
     let mut said = std::io::stderr().lock();
-    writeln!(said, "{count} datagrams received from {} to {}", args.from, args.to)?;
+    match count {
+        0 => writeln!(said, "{}", nothing(args, &readers))?,
+        count => writeln!(said, "{count} datagrams received from {} to {}", args.from, args.to)?,
+    }
     if gaps > 0 {
         writeln!(
             said,
@@ -139,20 +127,91 @@ fn export(args: &ExportArgs, port: u16, readers: &[&Reader], out: impl Write) ->
     Ok(())
 }
 
+/// What to say where nothing was found.
+fn nothing(args: &ExportArgs, readers: &[&Reader]) -> String {
+    let segments: Vec<_> = readers.iter().flat_map(|reader| reader.segments()).collect();
+    let first = segments.iter().filter_map(|segment| segment.first_ns).min();
+    let last = segments.iter().filter_map(|segment| segment.last_ns).max();
+    let held = match (first, last) {
+        (Some(first), Some(last)) => {
+            format!("the journal holds datagrams received from {} to {}", Moment::from_ns(first), Moment::from_ns(last))
+        }
+        _ => "the journal holds none at all".to_owned(),
+    };
+    let of = if args.exporter.is_some() { " of these exporters" } else { "" };
+    format!("nothing written: no datagram{of} was received from {} to {}; {held}", args.from, args.to)
+}
+
+/// A file with its interfaces: the ways that datagrams came by.
+type Described = (Writer<Box<dyn Write>>, Vec<InterfaceId>);
+
+/// The file, made for the first datagram.
+struct Evidence<'a> {
+    path: Option<&'a Path>,
+    port: u16,
+    file: Option<Described>,
+    count: u64,
+}
+
+impl Evidence<'_> {
+    fn write(&mut self, datagram: &Datagram) -> anyhow::Result<()> {
+        let (writer, interfaces) = match &mut self.file {
+            Some(file) => file,
+            None => self.file.insert(open(self.path)?),
+        };
+        self.count += 1;
+        write(writer, interfaces, self.port, datagram)
+    }
+
+    /// Writes what is left; says how many there are.
+    fn end(self) -> anyhow::Result<u64> {
+        if let Some((writer, _)) = self.file {
+            writer.end()?;
+        }
+        Ok(self.count)
+    }
+}
+
+/// Makes the file, or takes standard output, and describes the ways that datagrams came by.
+fn open(path: Option<&Path>) -> anyhow::Result<Described> {
+    let out: Box<dyn Write> = match path {
+        None => Box::new(Output::new()),
+        Some(path) => {
+            let file = File::create(path).with_context(|| format!("create {}", path.display()))?;
+            Box::new(BufWriter::with_capacity(1 << 20, file))
+        }
+    };
+    let mut writer = Writer::new(out, concat!("collector ", env!("CARGO_PKG_VERSION")))?;
+    let mut interfaces = Vec::new();
+    for label in Way::ALL.map(Way::label).into_iter().chain(["unknown"]) {
+        let comment = format!(
+            "Received by way of {label}. Destination and headers are made up; payload, source and time are as received."
+        );
+        interfaces.push(writer.interface(label, &comment)?);
+    }
+    Ok((writer, interfaces))
+}
+
 /// Starts to read a journal; ends early when nobody takes what it reads.
 fn start<'scope>(
     scope: &'scope Scope<'scope, '_>,
     args: &'scope ExportArgs,
+    exporters: Option<&'scope Exporters>,
     reader: &'scope Reader,
 ) -> (Receiver<Datagram>, ScopedJoinHandle<'scope, Result<Walked, crate::journal::Error>>) {
     let (sender, queue) = sync_channel(WAITING);
-    (queue, scope.spawn(move || read(args, reader, &sender)))
+    (queue, scope.spawn(move || read(args, exporters, reader, &sender)))
 }
 
-fn read(args: &ExportArgs, reader: &Reader, out: &SyncSender<Datagram>) -> Result<Walked, crate::journal::Error> {
+fn read(
+    args: &ExportArgs,
+    exporters: Option<&Exporters>,
+    reader: &Reader,
+    out: &SyncSender<Datagram>,
+) -> Result<Walked, crate::journal::Error> {
     reader.walk(args.from.ns(), args.to.ns(), |entry, _| {
         let exporter = Ipv6Addr::from(entry.exporter);
-        if args.exporter.is_some_and(|prefix| !prefix.holds(IpAddr::V6(exporter))) {
+        if exporters.is_some_and(|exporters| !exporters.holds(IpAddr::V6(exporter))) {
             return ControlFlow::Continue(());
         }
         let (received_ns, port, path) = (entry.received_ns, entry.port, entry.path);

@@ -13,6 +13,7 @@ use crate::enrich::names::Prefix;
 use crate::exporters::advice::{Weight, advice, duration};
 use crate::exporters::remedies::Remedy;
 use crate::exporters::status::{Report, Status};
+use crate::query::ExporterName;
 
 /// How long the collector may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -29,9 +30,9 @@ pub struct ExportersArgs {
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub metrics: Option<SocketAddr>,
 
-    /// Only the exporters that send from this address or prefix, or that call themselves by it
-    #[arg(long, value_name = "PREFIX")]
-    pub exporter: Option<Prefix>,
+    /// Only the exporters of this name, or that send from this address or prefix, or that call themselves by it
+    #[arg(long, value_name = "EXPORTER")]
+    pub exporter: Option<ExporterName>,
 
     /// Print JSON, the answer of GET /exporters
     #[arg(long)]
@@ -60,8 +61,16 @@ pub(super) fn run(args: &ExportersArgs, cli: &Cli) -> anyhow::Result<()> {
         )?,
     };
     let mut report = ask(address)?;
-    if let Some(prefix) = &args.exporter {
-        report.exporters.retain(|status| prefix.holds(status.exporter) || prefix.holds(status.agent));
+    match &args.exporter {
+        None => {}
+        Some(ExporterName::Prefix(prefix)) => {
+            report.exporters.retain(|status| prefix.holds(status.exporter) || prefix.holds(status.agent));
+        }
+        Some(name @ ExporterName::Name(text)) => {
+            let of = |status: &Status| (Prefix::from(status.exporter), status.name.clone());
+            name.among(&report.exporters.iter().map(of).collect::<Vec<_>>())?;
+            report.exporters.retain(|status| status.name.eq_ignore_ascii_case(text));
+        }
     }
     let mut out = Output::new();
     if args.json {

@@ -7,9 +7,9 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::Cli;
 use super::moment::Moment;
 use super::output::Output;
+use super::{Cli, access};
 use crate::exporters::advice::duration;
 use crate::journal::{Reader, SegmentInfo, Verified, name_of};
 
@@ -105,19 +105,25 @@ pub(super) fn journals(state_dir: Option<&Path>, cli: &Cli) -> anyhow::Result<Ve
             "no journal in {directory}: name the collector's configuration with --config, or its state directory with --state-dir"
         )
     };
+    let mut journals =
+        opened(&directory, none).map_err(|error| access::explained(error, "the journal in", &directory))?;
+    if journals.is_empty() {
+        bail!(none());
+    }
+    // 10 follows 9.
+    journals.sort_by(|(a, _), (b, _)| (a.len(), a).cmp(&(b.len(), b)));
+    Ok(journals)
+}
+
+fn opened(directory: &Path, none: impl FnOnce() -> String) -> anyhow::Result<Vec<(String, Reader)>> {
     let mut journals = Vec::new();
-    for entry in std::fs::read_dir(&directory).with_context(none)? {
+    for entry in std::fs::read_dir(directory).with_context(none)? {
         let path = entry?.path();
         if path.is_dir() {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             journals.push((name, Reader::open(&path)?));
         }
     }
-    if journals.is_empty() {
-        bail!(none());
-    }
-    // 10 follows 9.
-    journals.sort_by(|(a, _), (b, _)| (a.len(), a).cmp(&(b.len(), b)));
     Ok(journals)
 }
 

@@ -3,6 +3,8 @@
 //! One file for each subcommand: its arguments and the call into the part that does the work. Not here: the work itself
 //! (but for `decode`, `replay`, `check`, `journal` and `export`, which exist for the command line alone), and exit codes.
 
+/// Files that this user may not read.
+mod access;
 /// Capture files named on the command line.
 mod capture_file;
 /// `collector check`.

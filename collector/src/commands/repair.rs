@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use anyhow::bail;
 use clap::Args;
 
 use super::moment::Moment;
@@ -11,6 +12,7 @@ use super::{Cli, password_of_environment};
 use crate::config::Config;
 use crate::enrich::{Enricher, Geo, Published, PublishedRates};
 use crate::prefix::Prefix;
+use crate::query::{ExporterName, Exporters};
 use crate::repair::{self, Period, Report, Request, Settings};
 
 /// Decode a past period again and replace its rows
@@ -34,9 +36,9 @@ pub struct RepairArgs {
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     to: Moment,
 
-    /// Only the rows of these exporters: an address or a prefix [default: all]
+    /// Only the rows of these exporters: a name of the configuration, an address or a prefix [default: all]
     #[arg(long, value_name = "PREFIX")]
-    exporter: Option<Prefix>,
+    exporter: Option<ExporterName>,
 
     /// Say what would be replaced, and change nothing
     #[arg(long)]
@@ -67,13 +69,27 @@ back it can go is up to retain_bytes and retain_hours under [journal].
 The last repairs:
   SELECT * FROM repairs FINAL ORDER BY started_at DESC LIMIT 10";
 
+/// The prefix of exporters that have one, and no others within.
+fn one_prefix(exporters: &Exporters) -> anyhow::Result<Prefix> {
+    match &exporters.of[..] {
+        [prefix] if exporters.but.is_empty() => Ok(*prefix),
+        _ => {
+            bail!("that name is not the one of a whole prefix alone: repair by address or prefix, one after the other")
+        }
+    }
+}
+
 /// Repairs, and prints what was done.
 pub(super) fn run(args: &RepairArgs, cli: &Cli) -> anyhow::Result<()> {
     let mut written = cli.written()?;
     cli.start_log(&written.log)?;
     let password = args.clickhouse.stand_above(&mut written, password_of_environment());
     let config = Config::resolve(written, password)?;
-    let period = Period { from_ms: args.from.ms(), to_ms: args.to.ms(), exporters: args.exporter };
+    let exporters = match &args.exporter {
+        Some(name) => Some(one_prefix(&name.among(&config.exporter_names())?)?),
+        None => None,
+    };
+    let period = Period { from_ms: args.from.ms(), to_ms: args.to.ms(), exporters };
     let request =
         Request { period, is_partial: args.partial, allows_fewer: args.allow_fewer, is_dry_run: args.dry_run };
     let enricher = enricher(&config)?;
@@ -83,7 +99,7 @@ pub(super) fn run(args: &RepairArgs, cli: &Cli) -> anyhow::Result<()> {
         if args.dry_run { "looking at" } else { "replacing" },
         args.from,
         args.to,
-        args.exporter.map_or_else(|| "all exporters".to_owned(), |_| format!("exporters in {}", period.prefix_text()))
+        exporters.map_or_else(|| "all exporters".to_owned(), |_| format!("exporters in {}", period.prefix_text()))
     ));
     let report = repair::run(&settings(&config), enricher, &request, &tell)?;
     print(&report, args.dry_run)?;

@@ -3,6 +3,7 @@
 use super::meant::{Capture, ClickHouse, Config, Exporter, Journal, Names, Templates};
 use super::written::{Attach, Bind, Compression, Spread};
 use crate::clickhouse::{Destination, client, sink};
+use crate::prefix::Prefix;
 use crate::{dictionaries, enrich, journal, steering, store, templates, xsk};
 
 impl Config {
@@ -66,6 +67,12 @@ impl Config {
     #[must_use]
     pub fn names(&self) -> enrich::Names {
         enrich::Names::new(self.exporters.iter().filter_map(|exporter| Some((exporter.prefix, exporter.name.clone()?))))
+    }
+
+    /// The names of exporters, each with its prefix.
+    #[must_use]
+    pub fn exporter_names(&self) -> Vec<(Prefix, String)> {
+        self.exporters.iter().filter_map(|exporter| Some((exporter.prefix, exporter.name.clone()?))).collect()
     }
 
     /// Names for the tables that dictionaries are made from.

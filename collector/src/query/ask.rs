@@ -2,6 +2,7 @@
 
 use super::answer::Answer;
 use super::choice::{Choice, Held, choose};
+use super::covered::covered;
 use super::names::Names;
 use super::question::{Question, Request};
 use super::remarks::{self, Remarks};
@@ -43,6 +44,9 @@ pub enum Error {
     /// It answered something else.
     #[error("ClickHouse's answer was not understood: check that it is version 24.3 or later")]
     NoAnswer,
+    /// Something that nobody knows, and what was probably meant.
+    #[error("{0}")]
+    Unknown(String),
     /// More points than anybody can look at.
     #[error("the interval is too short for the span: choose at most {} points", series::MOST_POINTS)]
     TooFine,
@@ -115,9 +119,18 @@ pub async fn plan(client: &Client, request: &Request, rollups: rollup::Selection
         return Err(Error::TooFine);
     }
     let held = Held { off: rollups.left_out().collect(), ..held(client).await? };
-    let choice = choose(request, &held);
+    let mut choice = choose(request, &held);
+    if request.question.has_rates() {
+        choice.covered = covered(client, &choice, now_ms()).await?;
+    }
     let remarks = remarks::ask(client, request, choice.span).await;
     Ok(Plan { remarks, ..Plan::of(request, choice, names(client).await) })
+}
+
+/// The time here, milliseconds since 1970.
+fn now_ms() -> i64 {
+    let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)
 }
 
 async fn names(client: &Client) -> Names {

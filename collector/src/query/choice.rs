@@ -1,6 +1,7 @@
 //! Which table answers: the smallest that tells apart what the question needs, whose buckets fit the span, and that still holds all
 //! of it. Where none does, the one that comes nearest, and the answer says in what it falls short.
 
+use super::covered::Covered;
 use super::dimension::Dimension;
 use super::question::{Ends, MINUTE_MS, Question, Request, Span};
 use super::table::{FLOWS, NAT_EVENTS, Sides, TABLES, Table};
@@ -27,6 +28,8 @@ pub struct Choice {
     pub table: &'static Table,
     /// The span that it answers for: what was asked, or whole buckets around it.
     pub span: Span,
+    /// What of it data covers, which rates are over; all of it until that is asked.
+    pub covered: Covered,
     /// Why this table.
     pub reason: Reason,
     /// Since when it holds rows, where that is after the beginning of the span.
@@ -181,7 +184,7 @@ fn choice(request: &Request, held: &Held, table: &'static Table, reason: Reason)
         Ends::Exact => request.span,
     };
     let begins_ms = held.since(table.name).filter(|since| *since > span.from_ms);
-    Choice { table, span, reason, begins_ms, is_off: held.is_off(table.name) }
+    Choice { table, span, covered: Covered::whole(span), reason, begins_ms, is_off: held.is_off(table.name) }
 }
 
 /// Why not a smaller one.

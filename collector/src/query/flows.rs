@@ -15,6 +15,17 @@ use super::statement::{Parameters, seconds};
 /// The longest that a flow lives, and the farthest that its end may be from its receipt.
 const DAY_MS: i64 = 86_400_000;
 
+/// When a row of flows, `f`, lived: `began_ms` and `ended_ms`.
+pub(super) fn life() -> String {
+    format!(
+        "toUnixTimestamp64Milli(f.time_received) AS received_ms,\n            \
+         toUnixTimestamp64Milli(f.time_end) AS told_ms,\n            \
+         greatest(if(bitAnd(f.flags, {CLOCK_OFF}) = 0 AND abs(told_ms - received_ms) <= {DAY_MS}, told_ms, received_ms), 0) AS end_ms,\n            \
+         greatest(end_ms - least(greatest(told_ms - toUnixTimestamp64Milli(f.time_start), 0), {DAY_MS}), 0) AS began_ms,\n            \
+         greatest(end_ms, began_ms + 1) AS ended_ms"
+    )
+}
+
 /// Columns that are added up; those of rollups have the same names.
 pub(super) const SUMS: [&str; 3] = ["bytes", "packets", "flows"];
 
@@ -101,17 +112,14 @@ impl Shares<'_> {
              toUInt64(began_ms >= {point_from} AND began_ms < {point_to}) AS flows\n    FROM\n    (\n        SELECT\n{columns}            \
              {all_bytes} AS all_bytes,\n            \
              {all_packets} AS all_packets,\n            \
-             toUnixTimestamp64Milli(f.time_received) AS received_ms,\n            \
-             toUnixTimestamp64Milli(f.time_end) AS told_ms,\n            \
-             greatest(if(bitAnd(f.flags, {CLOCK_OFF}) = 0 AND abs(told_ms - received_ms) <= {DAY_MS}, told_ms, received_ms), 0) AS end_ms,\n            \
-             greatest(end_ms - least(greatest(told_ms - toUnixTimestamp64Milli(f.time_start), 0), {DAY_MS}), 0) AS began_ms,\n            \
-             greatest(end_ms, began_ms + 1) AS ended_ms,\n            \
+             {life},\n            \
              toUInt64(ended_ms - began_ms) AS lived_ms\n        \
              FROM flows AS f\n        \
              WHERE f.time_received >= {received_from} AND f.time_received < {received_to}\n            \
              AND (f.time_end >= {ended_from} OR f.time_received >= {ended_from})\n            \
              AND (f.time_start < {began_to} OR f.time_received < {began_to})\n            \
              AND began_ms < {to} AND ended_ms > {from}{plausible}{conditions}\n    )\n)",
+            life = life(),
             bytes = share("all_bytes"),
             plausible = if self.implausible {
                 String::new()

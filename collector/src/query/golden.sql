@@ -227,36 +227,43 @@ ORDER BY (in_bytes + out_bytes) DESC, exporter_address, if_index;
 
 -- interface from interface_1m
 -- from_ms = 1772600400000
--- to_ms = 1772604000000
 -- interval_ms = 300000
 -- from = 1772600400
 -- to = 1772604000
 -- first = ::ffff:192.0.2.0
 -- last = ::ffff:192.0.2.255
 -- if_index = 3
+-- covered_from_ms = 1772600400000
+-- covered_to_ms = 1772604000000
+-- until_ms = 1772604000000
 SELECT
     fromUnixTimestamp64Milli(time_ms, 'UTC') AS time,
-    toFloat64(in_bytes) * 8000 / (least({to_ms:Int64}, time_ms + {interval_ms:Int64}) - time_ms) AS in_bits_per_second,
-    toFloat64(out_bytes) * 8000 / (least({to_ms:Int64}, time_ms + {interval_ms:Int64}) - time_ms) AS out_bits_per_second,
-    toFloat64(in_packets) * 1000 / (least({to_ms:Int64}, time_ms + {interval_ms:Int64}) - time_ms) AS in_packets_per_second,
-    toFloat64(out_packets) * 1000 / (least({to_ms:Int64}, time_ms + {interval_ms:Int64}) - time_ms) AS out_packets_per_second,
+    toFloat64(in_bytes) * 8000 / length_ms AS in_bits_per_second,
+    toFloat64(out_bytes) * 8000 / length_ms AS out_bits_per_second,
+    toFloat64(in_packets) * 1000 / length_ms AS in_packets_per_second,
+    toFloat64(out_packets) * 1000 / length_ms AS out_packets_per_second,
     in_bytes,
-    out_bytes
+    out_bytes,
+    covered_ms
 FROM
 (
-    SELECT toInt64(t.time_ms) AS time_ms, toUInt64(least(sumIf(toUInt128(t.bytes), t.direction = 'in'), 18446744073709551615)) AS in_bytes, toUInt64(least(sumIf(toUInt128(t.bytes), t.direction = 'out'), 18446744073709551615)) AS out_bytes, toUInt64(least(sumIf(toUInt128(t.packets), t.direction = 'in'), 18446744073709551615)) AS in_packets, toUInt64(least(sumIf(toUInt128(t.packets), t.direction = 'out'), 18446744073709551615)) AS out_packets
-    FROM (SELECT toUnixTimestamp(t.time) * 1000 - (toUnixTimestamp(t.time) * 1000 - {from_ms:Int64}) % {interval_ms:Int64} AS time_ms, t.direction, t.bytes, t.packets
+    SELECT *, greatest(least({covered_to_ms:Int64}, time_ms + {interval_ms:Int64}) - greatest({covered_from_ms:Int64}, time_ms), 0) AS covered_ms, if(covered_ms = 0, {interval_ms:Int64}, greatest(covered_ms, 1000)) AS length_ms
+    FROM
+    (
+        SELECT toInt64(t.time_ms) AS time_ms, toUInt64(least(sumIf(toUInt128(t.bytes), t.direction = 'in'), 18446744073709551615)) AS in_bytes, toUInt64(least(sumIf(toUInt128(t.bytes), t.direction = 'out'), 18446744073709551615)) AS out_bytes, toUInt64(least(sumIf(toUInt128(t.packets), t.direction = 'in'), 18446744073709551615)) AS in_packets, toUInt64(least(sumIf(toUInt128(t.packets), t.direction = 'out'), 18446744073709551615)) AS out_packets
+        FROM (SELECT toUnixTimestamp(t.time) * 1000 - (toUnixTimestamp(t.time) * 1000 - {from_ms:Int64}) % {interval_ms:Int64} AS time_ms, t.direction, t.bytes, t.packets
     FROM interface_1m AS t
     WHERE t.time >= {from:DateTime('UTC')} AND t.time < {to:DateTime('UTC')} AND t.exporter_address BETWEEN {first:IPv6} AND {last:IPv6} AND t.if_index = {if_index:UInt32}) AS t
-    GROUP BY time_ms
-    ORDER BY time_ms WITH FILL FROM {from_ms:Int64} TO {to_ms:Int64} STEP {interval_ms:Int64}
+        GROUP BY time_ms
+        ORDER BY time_ms WITH FILL FROM {from_ms:Int64} TO {until_ms:Int64} STEP {interval_ms:Int64}
+    )
 )
 ORDER BY time_ms;
 
 -- interface from flows
 -- from_ms = 1772600400001
--- to_ms = 1772604000000
 -- interval_ms = 300000
+-- to_ms = 1772604000000
 -- received_from = 1772514000.001
 -- received_to = 1772776800.000
 -- began_to = 1772690400.000
@@ -264,18 +271,25 @@ ORDER BY time_ms;
 -- first = ::ffff:192.0.2.0
 -- last = ::ffff:192.0.2.255
 -- if_index = 3
+-- covered_from_ms = 1772600400001
+-- covered_to_ms = 1772604000000
+-- until_ms = 1772604000000
 SELECT
     fromUnixTimestamp64Milli(time_ms, 'UTC') AS time,
-    toFloat64(in_bytes) * 8000 / (least({to_ms:Int64}, time_ms + {interval_ms:Int64}) - time_ms) AS in_bits_per_second,
-    toFloat64(out_bytes) * 8000 / (least({to_ms:Int64}, time_ms + {interval_ms:Int64}) - time_ms) AS out_bits_per_second,
-    toFloat64(in_packets) * 1000 / (least({to_ms:Int64}, time_ms + {interval_ms:Int64}) - time_ms) AS in_packets_per_second,
-    toFloat64(out_packets) * 1000 / (least({to_ms:Int64}, time_ms + {interval_ms:Int64}) - time_ms) AS out_packets_per_second,
+    toFloat64(in_bytes) * 8000 / length_ms AS in_bits_per_second,
+    toFloat64(out_bytes) * 8000 / length_ms AS out_bits_per_second,
+    toFloat64(in_packets) * 1000 / length_ms AS in_packets_per_second,
+    toFloat64(out_packets) * 1000 / length_ms AS out_packets_per_second,
     in_bytes,
-    out_bytes
+    out_bytes,
+    covered_ms
 FROM
 (
-    SELECT toInt64(t.time_ms) AS time_ms, toUInt64(least(sumIf(toUInt128(t.bytes), t.direction = 'in'), 18446744073709551615)) AS in_bytes, toUInt64(least(sumIf(toUInt128(t.bytes), t.direction = 'out'), 18446744073709551615)) AS out_bytes, toUInt64(least(sumIf(toUInt128(t.packets), t.direction = 'in'), 18446744073709551615)) AS in_packets, toUInt64(least(sumIf(toUInt128(t.packets), t.direction = 'out'), 18446744073709551615)) AS out_packets
-    FROM (
+    SELECT *, greatest(least({covered_to_ms:Int64}, time_ms + {interval_ms:Int64}) - greatest({covered_from_ms:Int64}, time_ms), 0) AS covered_ms, if(covered_ms = 0, {interval_ms:Int64}, greatest(covered_ms, 1000)) AS length_ms
+    FROM
+    (
+        SELECT toInt64(t.time_ms) AS time_ms, toUInt64(least(sumIf(toUInt128(t.bytes), t.direction = 'in'), 18446744073709551615)) AS in_bytes, toUInt64(least(sumIf(toUInt128(t.bytes), t.direction = 'out'), 18446744073709551615)) AS out_bytes, toUInt64(least(sumIf(toUInt128(t.packets), t.direction = 'in'), 18446744073709551615)) AS in_packets, toUInt64(least(sumIf(toUInt128(t.packets), t.direction = 'out'), 18446744073709551615)) AS out_packets
+        FROM (
     SELECT
         exporter_address, side, if_index, direction,
         arrayJoin(range(toUInt32(intDiv(greatest(began_ms, {from_ms:Int64}) - {from_ms:Int64}, {interval_ms:Int64})), toUInt32(intDiv(least(ended_ms, {to_ms:Int64}) - 1 - {from_ms:Int64}, {interval_ms:Int64})) + 1)) AS point,
@@ -308,8 +322,9 @@ FROM
     )
 ) AS t
     WHERE t.if_index = {if_index:UInt32}
-    GROUP BY time_ms
-    ORDER BY time_ms WITH FILL FROM {from_ms:Int64} TO {to_ms:Int64} STEP {interval_ms:Int64}
+        GROUP BY time_ms
+        ORDER BY time_ms WITH FILL FROM {from_ms:Int64} TO {until_ms:Int64} STEP {interval_ms:Int64}
+    )
 )
 ORDER BY time_ms;
 
@@ -768,10 +783,13 @@ ORDER BY bytes DESC, src_customer, src_network, dst_customer, dst_network;
 -- last = ::ffff:192.0.2.255
 -- minute_from = 1772600400
 -- minute_to = 1772604000
+-- recent_from = 1772603880.000
+-- recent_to = 1772604000.000
 -- limit = 20
 -- seconds = 3600
 SELECT exporter_address, dictGet('exporters_dictionary', 'name', exporter_address) AS exporter_name, bytes, packets, flows, toFloat64(bytes) * 8 / {seconds:Float64} AS bits_per_second,
-    datagrams, rows_stored, rows_lost, if(last = 0, NULL, toDateTime(last, 'UTC')) AS last_seen
+    if(datagrams = 0 AND rows_stored != 0, NULL, datagrams) AS datagrams, rows_stored, rows_lost,
+    if(last = 0, NULL, toDateTime(last, 'UTC')) AS last_seen
 FROM
 (
     SELECT s.exporter_address AS exporter_address, toUInt64(least(sum(toUInt128(s.bytes)), 18446744073709551615)) AS bytes, toUInt64(least(sum(toUInt128(s.packets)), 18446744073709551615)) AS packets, toUInt64(least(sum(toUInt128(s.flows)), 18446744073709551615)) AS flows,
@@ -782,12 +800,25 @@ FROM
             toUInt64(0) AS rows_lost, toUInt32(0) AS last
         FROM country_5m AS t WHERE t.time >= {from:DateTime('UTC')} AND t.time < {to:DateTime('UTC')} AND t.exporter_address BETWEEN {first:IPv6} AND {last:IPv6}
         UNION ALL
-        SELECT t.exporter_address AS exporter_address, toUInt64(0) AS bytes, toUInt64(0) AS packets, toUInt64(0) AS flows,
-            t.seen_xdp + t.seen_udp AS datagrams, t.rows_stored,
-            t.rows_lost_bound + t.rows_lost_rejected + t.rows_lost_block + t.rows_lost_stopped + t.rows_lost_panic AS rows_lost,
-            if(t.seen_xdp + t.seen_udp = 0, 0, toUnixTimestamp(t.minute)) AS last
-        FROM ledger AS t
-        WHERE t.minute >= {minute_from:DateTime('UTC')} AND t.minute < {minute_to:DateTime('UTC')} AND t.exporter_address != toIPv6('::') AND t.exporter_address BETWEEN {first:IPv6} AND {last:IPv6}
+        SELECT c.exporter_address AS exporter_address, toUInt64(0) AS bytes, toUInt64(0) AS packets, toUInt64(0) AS flows,
+            greatest(sum(c.seen_xdp), sum(c.received_xdp)) + greatest(sum(c.seen_udp), sum(c.received_udp)) AS datagrams,
+            greatest(sum(c.stored), sum(c.found)) AS rows_stored, sum(c.lost) AS rows_lost,
+            greatest(max(c.heard), if(datagrams = 0, 0, toUnixTimestamp(c.minute))) AS last
+        FROM
+        (
+            SELECT t.exporter_address AS exporter_address, t.minute AS minute, t.seen_xdp AS seen_xdp, t.received_xdp AS received_xdp,
+                t.seen_udp AS seen_udp, t.received_udp AS received_udp, t.rows_stored AS stored, t.rows_lost_bound + t.rows_lost_rejected + t.rows_lost_block + t.rows_lost_stopped + t.rows_lost_panic AS lost, toUInt64(0) AS found,
+                toUInt32(0) AS heard
+            FROM ledger AS t
+            WHERE t.minute >= {minute_from:DateTime('UTC')} AND t.minute < {minute_to:DateTime('UTC')} AND t.exporter_address != toIPv6('::') AND t.exporter_address BETWEEN {first:IPv6} AND {last:IPv6}
+            UNION ALL
+            SELECT t.exporter_address AS exporter_address, toStartOfMinute(t.time_received) AS minute, 0, 0, 0, 0, 0, 0, count() AS found,
+                toUnixTimestamp(max(t.time_received)) AS heard
+            FROM flows AS t
+            WHERE t.time_received >= {recent_from:DateTime64(3, 'UTC')} AND t.time_received < {recent_to:DateTime64(3, 'UTC')} AND t.exporter_address BETWEEN {first:IPv6} AND {last:IPv6}
+            GROUP BY exporter_address, minute
+        ) AS c
+        GROUP BY c.exporter_address, c.minute
     ) AS s
     GROUP BY exporter_address
     ORDER BY bytes DESC, datagrams DESC, exporter_address
@@ -806,10 +837,13 @@ ORDER BY bytes DESC, datagrams DESC, exporter_address;
 -- last = ::ffff:192.0.2.255
 -- minute_from = 1772600400
 -- minute_to = 1772604000
+-- recent_from = 1772603880.000
+-- recent_to = 1772604000.000
 -- limit = 20
 -- seconds = 3599.999
 SELECT exporter_address, dictGet('exporters_dictionary', 'name', exporter_address) AS exporter_name, bytes, packets, flows, toFloat64(bytes) * 8 / {seconds:Float64} AS bits_per_second,
-    datagrams, rows_stored, rows_lost, if(last = 0, NULL, toDateTime(last, 'UTC')) AS last_seen
+    if(datagrams = 0 AND rows_stored != 0, NULL, datagrams) AS datagrams, rows_stored, rows_lost,
+    if(last = 0, NULL, toDateTime(last, 'UTC')) AS last_seen
 FROM
 (
     SELECT s.exporter_address AS exporter_address, toUInt64(least(sum(toUInt128(s.bytes)), 18446744073709551615)) AS bytes, toUInt64(least(sum(toUInt128(s.packets)), 18446744073709551615)) AS packets, toUInt64(least(sum(toUInt128(s.flows)), 18446744073709551615)) AS flows,
@@ -846,12 +880,25 @@ FROM
     )
 ) AS t
         UNION ALL
-        SELECT t.exporter_address AS exporter_address, toUInt64(0) AS bytes, toUInt64(0) AS packets, toUInt64(0) AS flows,
-            t.seen_xdp + t.seen_udp AS datagrams, t.rows_stored,
-            t.rows_lost_bound + t.rows_lost_rejected + t.rows_lost_block + t.rows_lost_stopped + t.rows_lost_panic AS rows_lost,
-            if(t.seen_xdp + t.seen_udp = 0, 0, toUnixTimestamp(t.minute)) AS last
-        FROM ledger AS t
-        WHERE t.minute >= {minute_from:DateTime('UTC')} AND t.minute < {minute_to:DateTime('UTC')} AND t.exporter_address != toIPv6('::') AND t.exporter_address BETWEEN {first:IPv6} AND {last:IPv6}
+        SELECT c.exporter_address AS exporter_address, toUInt64(0) AS bytes, toUInt64(0) AS packets, toUInt64(0) AS flows,
+            greatest(sum(c.seen_xdp), sum(c.received_xdp)) + greatest(sum(c.seen_udp), sum(c.received_udp)) AS datagrams,
+            greatest(sum(c.stored), sum(c.found)) AS rows_stored, sum(c.lost) AS rows_lost,
+            greatest(max(c.heard), if(datagrams = 0, 0, toUnixTimestamp(c.minute))) AS last
+        FROM
+        (
+            SELECT t.exporter_address AS exporter_address, t.minute AS minute, t.seen_xdp AS seen_xdp, t.received_xdp AS received_xdp,
+                t.seen_udp AS seen_udp, t.received_udp AS received_udp, t.rows_stored AS stored, t.rows_lost_bound + t.rows_lost_rejected + t.rows_lost_block + t.rows_lost_stopped + t.rows_lost_panic AS lost, toUInt64(0) AS found,
+                toUInt32(0) AS heard
+            FROM ledger AS t
+            WHERE t.minute >= {minute_from:DateTime('UTC')} AND t.minute < {minute_to:DateTime('UTC')} AND t.exporter_address != toIPv6('::') AND t.exporter_address BETWEEN {first:IPv6} AND {last:IPv6}
+            UNION ALL
+            SELECT t.exporter_address AS exporter_address, toStartOfMinute(t.time_received) AS minute, 0, 0, 0, 0, 0, 0, count() AS found,
+                toUnixTimestamp(max(t.time_received)) AS heard
+            FROM flows AS t
+            WHERE t.time_received >= {recent_from:DateTime64(3, 'UTC')} AND t.time_received < {recent_to:DateTime64(3, 'UTC')} AND t.exporter_address BETWEEN {first:IPv6} AND {last:IPv6}
+            GROUP BY exporter_address, minute
+        ) AS c
+        GROUP BY c.exporter_address, c.minute
     ) AS s
     GROUP BY exporter_address
     ORDER BY bytes DESC, datagrams DESC, exporter_address

@@ -10,6 +10,10 @@ mod answer;
 mod ask;
 /// Which table answers, and why.
 mod choice;
+/// Countries by code and name.
+mod country;
+/// What of a span data covers.
+mod covered;
 /// What a question can group by and filter on, and what that is called in each table.
 mod dimension;
 /// What is known of each exporter.
@@ -21,6 +25,8 @@ mod flows;
 /// The SQL of every question, as it was looked at.
 #[cfg(test)]
 mod golden;
+/// Exporters and interfaces as people name them.
+mod known;
 /// One host's flows; who had an outside address.
 mod lookup;
 /// Names of what tables know by number.
@@ -37,13 +43,19 @@ mod series;
 mod statement;
 /// The tables.
 mod table;
+/// What waits for a template.
+mod waiting;
 
 pub use answer::{Answer, Cell};
 pub use ask::{Error, Limits, Plan, ask, held, plan};
 pub use choice::{Choice, Held, Reason, choose};
-pub use filter::{End, Filter};
+pub use country::code as country_code;
+pub use covered::Covered;
+pub use filter::{End, Exporters, Filter};
+pub use known::{ExporterName, InterfaceName, Named, check, nearest, resolve};
 pub use names::Names;
 pub use question::{Ends, Grouping, Measure, Question, Request, Span};
 pub use remarks::{Remark, Remarks};
 pub use statement::{Column, Kind, Parameter, Statement};
 pub use table::{TABLES, Table};
+pub use waiting::{Waiting, waiting};

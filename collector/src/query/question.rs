@@ -182,6 +182,12 @@ impl Question {
         if let Self::Interface { interval_ms, .. } = self { *interval_ms } else { None }
     }
 
+    /// Whether its answer has rates.
+    #[must_use]
+    pub(super) fn has_rates(&self) -> bool {
+        !matches!(self, Self::Host { .. } | Self::Nat { .. })
+    }
+
     /// What a table must tell apart to answer it, its filters aside.
     #[must_use]
     pub(super) fn dimensions(&self) -> Vec<Dimension> {

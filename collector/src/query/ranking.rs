@@ -34,7 +34,7 @@ pub(super) fn statement(request: &Request, choice: &Choice, names: Names) -> Sta
     };
     let group = dimensions.iter().map(|dimension| dimension.column()).collect::<Vec<_>>().join(", ");
     let limit = parameters.put("limit", "UInt64", request.limit);
-    let length = parameters.put("seconds", "Float64", choice.span.length_ms() as f64 / 1000.0);
+    let length = parameters.put("seconds", "Float64", choice.covered.span.length_ms() as f64 / 1000.0);
     let columns = columns(&dimensions, by_interface);
     let shown: Vec<String> = columns.iter().map(|column| shown(*column, measure, &length, names)).collect();
     let sql = format!(

@@ -20,13 +20,16 @@ pub(super) fn interval_ms(span: Span) -> i64 {
     lengths.find(|length| span.length_ms() <= length * POINTS).unwrap_or(30 * 1440 * MINUTE_MS)
 }
 
-/// The statement for an interface's traffic. The points begin with the span; the last may be cut short by its end.
+/// The shortest part of a point that a rate is over.
+const SHORTEST_MS: i64 = 1000;
+
+/// The statement for an interface's traffic. The points begin with the span; the last may be cut short by its end. A rate is over
+/// as much of its point as data covers; there are no points that are yet to come.
 pub(super) fn statement(request: &Request, choice: &Choice, if_index: u32) -> Statement {
     let interval_ms = request.question.interval_ms().unwrap_or_else(|| interval_ms(choice.span));
-    let Span { from_ms, to_ms } = choice.span;
+    let Span { from_ms, .. } = choice.span;
     let mut parameters = Parameters::default();
     let from = parameters.put("from_ms", "Int64", from_ms);
-    let to = parameters.put("to_ms", "Int64", to_ms);
     let interval = parameters.put("interval_ms", "Int64", interval_ms);
     let source = if choice.table.is_flows() {
         let sides =
@@ -56,13 +59,22 @@ pub(super) fn statement(request: &Request, choice: &Choice, if_index: u32) -> St
         let all = sum_if(&format!("t.{sum}"), &format!("t.direction = '{direction}'"));
         format!("{all} AS {direction}_{sum}")
     };
-    let length = format!("(least({to}, time_ms + {interval}) - time_ms)");
+    let covered = choice.covered.span;
+    let covered_from = parameters.put("covered_from_ms", "Int64", covered.from_ms);
+    let covered_to = parameters.put("covered_to_ms", "Int64", covered.to_ms);
+    let fill_to = parameters.put("until_ms", "Int64", choice.covered.until_ms);
+    let covered = format!(
+        "greatest(least({covered_to}, time_ms + {interval}) - greatest({covered_from}, time_ms), 0) AS covered_ms"
+    );
+    // Points that no data covers have no traffic, so any length will do.
+    let length = format!("if(covered_ms = 0, {interval}, greatest(covered_ms, {SHORTEST_MS})) AS length_ms");
     let sql = format!(
         "SELECT\n    fromUnixTimestamp64Milli(time_ms, 'UTC') AS time,\n    \
-         toFloat64(in_bytes) * 8000 / {length} AS in_bits_per_second,\n    toFloat64(out_bytes) * 8000 / {length} AS out_bits_per_second,\n    \
-         toFloat64(in_packets) * 1000 / {length} AS in_packets_per_second,\n    toFloat64(out_packets) * 1000 / {length} AS out_packets_per_second,\n    \
-         in_bytes,\n    out_bytes\nFROM\n(\n    SELECT toInt64(t.time_ms) AS time_ms, {}, {}, {}, {}\n    FROM {source}\n    \
-         GROUP BY time_ms\n    ORDER BY time_ms WITH FILL FROM {from} TO {to} STEP {interval}\n)\nORDER BY time_ms",
+         toFloat64(in_bytes) * 8000 / length_ms AS in_bits_per_second,\n    toFloat64(out_bytes) * 8000 / length_ms AS out_bits_per_second,\n    \
+         toFloat64(in_packets) * 1000 / length_ms AS in_packets_per_second,\n    toFloat64(out_packets) * 1000 / length_ms AS out_packets_per_second,\n    \
+         in_bytes,\n    out_bytes,\n    covered_ms\nFROM\n(\n    SELECT *, {covered}, {length}\n    FROM\n    (\n        \
+         SELECT toInt64(t.time_ms) AS time_ms, {}, {}, {}, {}\n        FROM {source}\n        \
+         GROUP BY time_ms\n        ORDER BY time_ms WITH FILL FROM {from} TO {fill_to} STEP {interval}\n    )\n)\nORDER BY time_ms",
         sum("bytes", "in"),
         sum("bytes", "out"),
         sum("packets", "in"),
@@ -77,6 +89,7 @@ pub(super) fn statement(request: &Request, choice: &Choice, if_index: u32) -> St
         ("out_packets_per_second", Kind::PacketRate),
         ("in_bytes", Kind::Bytes),
         ("out_bytes", Kind::Bytes),
+        ("covered_ms", Kind::Duration),
     ];
     Statement { sql, parameters: parameters.0, columns: columns.map(column).to_vec() }
 }

@@ -20,6 +20,9 @@ use super::tokens::Tokens;
 
 /// How often the account is looked after, and changes go to the table.
 const ROUND: Duration = Duration::from_secs(10);
+/// The same in the first minutes, when people look whether anything comes.
+const FIRST_ROUNDS: Duration = Duration::from_secs(2);
+const FIRST_MINUTES: Duration = Duration::from_secs(120);
 const MINUTE_MS: i64 = 60_000;
 /// How long after its end a minute is handed out by the programs, and a little more.
 const MINUTE_OVER_MS: i64 = 3_000;
@@ -61,6 +64,7 @@ pub(super) struct Bookkeeping {
     tokens: Tokens,
     ready: Ready,
     clickhouse: Arc<Counters>,
+    started: Instant,
     next: Instant,
 }
 
@@ -73,8 +77,9 @@ impl Bookkeeping {
         ready: Ready,
         clickhouse: Arc<Counters>,
     ) -> Self {
-        let (tokens, next) = (Tokens::new(), Instant::now() + ROUND);
-        Self { account, exporters, templates, batches, tokens, ready, clickhouse, next }
+        let (tokens, started) = (Tokens::new(), Instant::now());
+        let next = started + FIRST_ROUNDS;
+        Self { account, exporters, templates, batches, tokens, ready, clickhouse, started, next }
     }
 
     /// Takes the kernel's counts, settles minutes and writes the changes, if it is time.
@@ -83,7 +88,8 @@ impl Bookkeeping {
         if Instant::now() < self.next {
             return;
         }
-        self.next = Instant::now() + ROUND;
+        let is_young = self.started.elapsed() < FIRST_MINUTES;
+        self.next = Instant::now() + if is_young { FIRST_ROUNDS } else { ROUND };
         let now_ms = now_ms();
         if let Some(decoded) = decoded {
             self.take_given_up(decoded);

@@ -169,3 +169,68 @@ fn another_program_finds_no_fault_with_the_frames() {
         assert_eq!(line, expected);
     }
 }
+
+#[test]
+fn an_empty_export_writes_nothing_and_says_so() {
+    let state = StateDirectory::new("empty");
+    let file = state.0.join("evidence.pcapng");
+    std::fs::write(&file, "there before").expect("it can be written");
+    let file_name = file.to_str().expect("the path is text");
+    let of_nobody = ["--from", "2026-11-23", "--to", "2026-11-24", "--exporter", "198.51.100.1"];
+    let before = ["--from", "2026-11-01", "--to", "2026-11-02"];
+    for (arguments, told) in [
+        (&before[..], "nothing written: no datagram was received from 2026-11-01"),
+        (&of_nobody, "nothing written: no datagram of these exporters was received from 2026-11-23"),
+    ] {
+        for output in [&["-o", file_name][..], &[]] {
+            let output = run(&[&["export", "--state-dir", state.path()], arguments, output].concat());
+            assert!(output.status.success() && output.stdout.is_empty(), "{}", stderr(&output));
+            let said = stderr(&output);
+            assert!(
+                said.contains(told) && said.contains("holds datagrams received from 2026-11-23T04:00:00"),
+                "{said}"
+            );
+        }
+    }
+    assert_eq!(std::fs::read_to_string(&file).expect("it is there"), "there before");
+}
+
+#[test]
+fn exporters_may_be_named_as_they_are_in_the_configuration() {
+    let state = StateDirectory::new("named");
+    let config = state.0.join("collector.toml");
+    std::fs::write(&config, "[[exporters]]\naddress = \"192.0.2.1\"\nname = \"vyos-1\"\n").expect("it can be written");
+    let config = config.to_str().expect("the path is text");
+    let day = ["--config", config, "--from", "2026-11-23", "--to", "2026-11-24", "--exporter"];
+    let named = export(&state, &[&day[..], &["vyos-1"]].concat()).0;
+    assert_eq!(named, (0..400).filter(|second| second % 4 == 1).collect::<Vec<_>>());
+    let output = run(&[&["export", "--state-dir", state.path()], &day[..], &["vyos-2"]].concat());
+    assert_eq!(output.status.code(), Some(1));
+    let told = "no exporter is called \"vyos-2\": is it vyos-1 that is meant?";
+    assert!(stderr(&output).contains(told), "{}", stderr(&output));
+}
+
+#[test]
+fn another_user_is_told_whose_the_journal_is() {
+    if !nix::unistd::geteuid().is_root() {
+        assert!(std::env::var_os("COLLECTOR_REQUIRE_PRIVILEGED").is_none(), "only root can be another user");
+        eprintln!("SKIPPED: only root can be another user");
+        return;
+    }
+    let state = StateDirectory::new("other-user");
+    // The way to the build may be closed to others, as the state directory is.
+    let program = state.0.join("collector");
+    std::fs::copy(env!("CARGO_BIN_EXE_collector"), &program).expect("it can be copied");
+    let journal = state.0.join("journal");
+    let closed = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    std::fs::set_permissions(&journal, closed).expect("it is ours");
+    for command in [&["journal", "status"][..], &["export", "--from", "2026-11-23"]] {
+        let mut other = Command::new(&program);
+        std::os::unix::process::CommandExt::uid(&mut other, 65_534);
+        let output = other.args(command).args(["--state-dir", state.path()]).output().expect("it runs");
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("may not read the journal in") && said.contains("run as root"), "{said}");
+        assert!(!said.contains("no journal"), "{said}");
+    }
+}

@@ -24,6 +24,8 @@ mod probe;
 mod query;
 /// Flows that questions are asked about, and what the answers must be.
 mod query_flows;
+/// What people name, and what they are told.
+mod query_known;
 /// Hosts behind address translation.
 mod query_nat;
 /// Flows that answers leave out, or take at another time.

@@ -68,7 +68,7 @@ impl Flow {
         let [src_country, dst_country] = self.countries;
         let [src_network, dst_network] = self.networks.map(|name| name.replace('\\', "\\\\").replace('\'', "\\'"));
         format!(
-            "({}, {}, {}, '::ffff:{exporter}', '::ffff:{src}', '::ffff:{dst}', {src_port}, {dst_port}, {protocol}, {in_if}, {out_if}, \
+            "({:.3}, {:.3}, {:.3}, '::ffff:{exporter}', '::ffff:{src}', '::ffff:{dst}', {src_port}, {dst_port}, {protocol}, {in_if}, {out_if}, \
              {}, {}, {}, '{src_country}', '{dst_country}', '{src_network}', '{dst_network}', {}, {}, {})",
             seconds(self.received_ms),
             seconds(self.start_ms),
@@ -125,7 +125,13 @@ pub(crate) async fn store(client: &Client, flows: &[Flow]) {
     let columns = "time_received, time_start, time_end, exporter_address, src_addr, dst_addr, src_port, dst_port, protocol, in_if, out_if, \
                    src_as, dst_as, src_geo_as, src_country, dst_country, src_network, dst_network, bytes, packets, sampling_rate";
     client.execute(&format!("INSERT INTO flows ({columns}) VALUES {}", values.join(", "))).await.unwrap();
+    fill_rollups(client).await;
+}
+
+/// Makes the rollups anew out of the flows.
+pub(crate) async fn fill_rollups(client: &Client) {
     for table in rollups::TABLES {
+        client.execute(&format!("TRUNCATE TABLE {}", table.name)).await.unwrap();
         client.execute(&fill(table)).await.unwrap();
     }
 }

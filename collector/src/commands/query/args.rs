@@ -7,8 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::super::moment::Moment;
 use super::super::run::ClickHouseFlags;
 use super::filters::Filters;
-use crate::prefix::Prefix;
-use crate::query::{Ends, Filter, Grouping, Limits, Measure, Question, Request, Span};
+use crate::query::{Ends, ExporterName, Grouping, InterfaceName, Limits, Measure, Named, Question, Request, Span};
 
 /// Ask the stored flows
 ///
@@ -27,6 +26,8 @@ Examples:
   collector query top --by src --from \"2026-11-20\" --to \"2026-11-21\" --exporter 192.0.2.1
   collector query interfaces                      every interface, in and out
   collector query interface 192.0.2.1 3 --from \"1d ago\"
+  collector query interface vyos-2 uplink         the same by names
+  collector query top --exporter vyos-1 --country germany
   collector query host 198.51.100.7:443 --from \"30d ago\" --format csv
   collector query nat 203.0.113.9:40000 --at \"2026-11-20 10:31:07\"
   collector query as --from \"7d ago\" --format json
@@ -92,12 +93,12 @@ struct PairArgs {
 
 #[derive(Debug, Args)]
 struct InterfaceArgs {
-    /// Address of the exporter
+    /// Address or name of the exporter
     #[arg(value_name = "EXPORTER")]
-    exporter_address: IpAddr,
-    /// Its ifIndex
-    #[arg(value_name = "IFINDEX")]
-    if_index: u32,
+    exporter: ExporterName,
+    /// ifIndex or name of its interface
+    #[arg(value_name = "INTERFACE")]
+    interface: InterfaceName,
     /// Length of a point, such as 60s, 5m or 1h [default: one that gives about a hundred points]
     #[arg(long, value_name = "LENGTH", value_parser = length_ms)]
     interval: Option<i64>,
@@ -140,9 +141,9 @@ pub(super) struct Common {
     /// Count flows too whose octets and packets cannot be (flag 128); every answer but of single flows leaves them out
     #[arg(long)]
     implausible: bool,
-    /// Only exporters of this address or prefix
-    #[arg(long, value_name = "PREFIX")]
-    exporter: Option<Prefix>,
+    /// Only exporters of this name, address or prefix
+    #[arg(long, value_name = "EXPORTER")]
+    exporter: Option<ExporterName>,
     /// Order by, the most first
     #[arg(long, value_name = "MEASURE", default_value = "bytes")]
     sort: Measure,
@@ -194,25 +195,29 @@ impl QueryArgs {
         }
     }
 
-    fn filters(&self) -> Vec<Filter> {
+    fn filters(&self) -> Option<&Filters> {
         match &self.question {
-            Ask::Top(args) => args.plain.filters.all(),
-            Ask::Interfaces(args) | Ask::Services(args) | Ask::Exporters(args) => args.filters.all(),
-            Ask::Interface(args) => args.plain.filters.all(),
-            Ask::Host(args) => args.plain.filters.all(),
-            Ask::Nat(_) => Vec::new(),
-            Ask::As(args) | Ask::Countries(args) | Ask::Networks(args) => args.plain.filters.all(),
+            Ask::Top(args) => Some(&args.plain.filters),
+            Ask::Interfaces(args) | Ask::Services(args) | Ask::Exporters(args) => Some(&args.filters),
+            Ask::Interface(args) => Some(&args.plain.filters),
+            Ask::Host(args) => Some(&args.plain.filters),
+            Ask::Nat(_) => None,
+            Ask::As(args) | Ask::Countries(args) | Ask::Networks(args) => Some(&args.plain.filters),
         }
     }
 
-    /// What is asked for.
+    /// What is asked for, and what of it has to be looked up.
     ///
     /// # Errors
     /// A time that ends before it begins.
-    pub(super) fn request(&self) -> anyhow::Result<Request> {
+    pub(super) fn request(&self) -> anyhow::Result<(Request, Named)> {
         let common = self.common();
-        let mut filters = self.filters();
-        filters.extend(common.exporter.map(Filter::Exporter));
+        let filters = self.filters().map(Filters::all).unwrap_or_default();
+        let mut named = Named {
+            exporter: common.exporter.clone(),
+            series: None,
+            interface: self.filters().and_then(|filters| filters.interface.clone()),
+        };
         let now_ms = Moment::now().ms();
         let (mut span, ends) = common.span(now_ms);
         let mut approximate = false;
@@ -223,8 +228,9 @@ impl QueryArgs {
             }
             Ask::Interfaces(_) => Question::Interfaces,
             Ask::Interface(args) => {
-                filters.push(Filter::Exporter(Prefix::from(args.exporter_address)));
-                Question::Interface { if_index: args.if_index, interval_ms: args.interval }
+                named.exporter = Some(args.exporter.clone());
+                named.series = Some(args.interface.clone());
+                Question::Interface { if_index: 0, interval_ms: args.interval }
             }
             Ask::Host(HostArgs { host: (address, port), .. }) => Question::Host { address: *address, port: *port },
             Ask::Nat(NatArgs { outside: (address, port), at, .. }) => {
@@ -245,7 +251,7 @@ impl QueryArgs {
             Moment::from_ns(span.from_ms.saturating_mul(1_000_000)),
             Moment::from_ns(span.to_ms.saturating_mul(1_000_000))
         );
-        Ok(Request {
+        let request = Request {
             question,
             span,
             ends,
@@ -254,7 +260,8 @@ impl QueryArgs {
             limit: common.limit,
             approximate,
             implausible: common.implausible,
-        })
+        };
+        Ok((request, named))
     }
 }
 

@@ -3,14 +3,14 @@
 use clap::Args;
 
 use crate::prefix::Prefix;
-use crate::query::{End, Filter};
+use crate::query::{End, Filter, InterfaceName, country_code};
 
 /// Which traffic counts: all that meets every one that is given.
 #[derive(Debug, Args, Default)]
 pub(super) struct Filters {
-    /// Only traffic over this interface, in or out
-    #[arg(long, value_name = "IFINDEX", help_heading = "Filters")]
-    interface: Option<u32>,
+    /// Only traffic over this interface, in or out, by its ifIndex or its name
+    #[arg(long, value_name = "INTERFACE", help_heading = "Filters")]
+    pub(super) interface: Option<InterfaceName>,
     /// Only with an address of this prefix at either end
     #[arg(long, value_name = "PREFIX", help_heading = "Filters")]
     address: Option<Prefix>,
@@ -41,8 +41,8 @@ pub(super) struct Filters {
     /// Only to this AS
     #[arg(long, value_name = "AS", value_parser = asn, help_heading = "Filters")]
     dst_as: Option<u32>,
-    /// Only with this country at either end, by its two letters
-    #[arg(long, value_name = "COUNTRY", help_heading = "Filters")]
+    /// Only with this country at either end, by its code or name: DE, deu, Germany; "unknown" for none
+    #[arg(long, value_name = "COUNTRY", value_parser = country_code, help_heading = "Filters")]
     country: Option<String>,
     /// Only with this network at either end
     #[arg(long, value_name = "NAME", help_heading = "Filters")]
@@ -60,7 +60,6 @@ impl Filters {
             text.clone().map(|text| filter(End::Either, text))
         };
         [
-            of(self.interface.map(Filter::Interface)),
             of(self.address.map(|prefix| Filter::Address(End::Either, prefix))),
             of(self.src.map(|prefix| Filter::Address(End::Src, prefix))),
             of(self.dst.map(|prefix| Filter::Address(End::Dst, prefix))),

@@ -5,10 +5,16 @@ use std::io::{self, Write};
 use serde_json::{Map, Value, json};
 
 use super::told;
-use crate::query::{Answer, Cell, Plan, Request};
+use crate::query::{Answer, Cell, Plan, Request, Waiting};
 
 /// One object: what was asked of which table, and `rows`, an array of objects.
-pub(super) fn json(answer: &Answer, request: &Request, plan: &Plan, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn json(
+    answer: &Answer,
+    request: &Request,
+    plan: &Plan,
+    waiting: &[Waiting],
+    out: &mut impl Write,
+) -> io::Result<()> {
     let rows: Vec<Value> = answer
         .rows
         .iter()
@@ -23,7 +29,12 @@ pub(super) fn json(answer: &Answer, request: &Request, plan: &Plan, out: &mut im
         "exact": plan.choice.table.is_exact,
         "from": told::time(plan.choice.span.from_ms),
         "to": told::time(plan.choice.span.to_ms),
-        "told": told::lines(request, plan, answer),
+        "covered": {
+            "from": told::time(plan.choice.covered.span.from_ms),
+            "to": told::time(plan.choice.covered.span.to_ms),
+            "seconds": plan.choice.covered.span.length_ms() as f64 / 1000.0,
+        },
+        "told": told::lines(request, plan, answer, waiting),
         "rows_read": answer.rows_read,
         "seconds": answer.seconds,
         "rows": rows,

@@ -31,7 +31,7 @@ use crate::store;
 /// Asks and prints.
 pub(super) fn run(args: &QueryArgs, cli: &Cli) -> anyhow::Result<()> {
     let common = args.common();
-    let request = args.request()?;
+    let (mut request, named) = args.request()?;
     let mut written = cli.written()?;
     cli.start_log(&written.log)?;
     let password = common.clickhouse.stand_above(&mut written, password_of_environment());
@@ -47,28 +47,34 @@ pub(super) fn run(args: &QueryArgs, cli: &Cli) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting tokio")?;
     let answered = runtime.block_on(async {
         let client = Client::new(&settings)?;
+        query::resolve(&client, &mut request, &named, limits).await?;
         let plan = query::plan(&client, &request, config.rollups).await?;
         if common.explain {
-            return Ok((plan, None));
+            return Ok((plan, None, Vec::new()));
         }
         let answer = query::ask(&client, &plan.statement, limits).await?;
-        Ok::<_, query::Error>((plan, Some(answer)))
+        // Who waits for a template may have sent nothing else, and is no stranger.
+        let waiting = query::waiting(&client, &request, plan.choice.span, plan.names, limits).await?;
+        if waiting.is_empty() {
+            query::check(&client, &request, &answer, limits).await?;
+        }
+        Ok::<_, query::Error>((plan, Some(answer), waiting))
     });
-    let (plan, answer) = answered.map_err(|error| helpful(error, is_embedded, &config.state_dir))?;
+    let (plan, answer, waiting) = answered.map_err(|error| helpful(error, is_embedded, &config.state_dir))?;
     let mut out = Output::new();
     match (&answer, common.format) {
         (None, _) => explain(&request, &plan, &mut out)?,
         (Some(answer), Format::Table) => {
             table::print(answer, &request, &mut out)?;
             writeln!(out)?;
-            for line in told::lines(&request, &plan, answer) {
+            for line in told::lines(&request, &plan, answer, &waiting) {
                 writeln!(out, "{line}")?;
             }
         }
-        (Some(answer), Format::Json) => formats::json(answer, &request, &plan, &mut out)?,
+        (Some(answer), Format::Json) => formats::json(answer, &request, &plan, &waiting, &mut out)?,
         (Some(answer), Format::Csv) => {
             formats::csv(answer, &mut out)?;
-            for line in told::lines(&request, &plan, answer) {
+            for line in told::lines(&request, &plan, answer, &waiting) {
                 eprintln!("{line}");
             }
         }

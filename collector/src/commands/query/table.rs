@@ -13,7 +13,8 @@ const WIDTH: usize = 100;
 const LEAST_TEXT: usize = 12;
 const GAP: usize = 2;
 /// Columns that only the other formats have: they would push out what is asked for more often.
-const HIDDEN: [&str; 10] = [
+const HIDDEN: [&str; 11] = [
+    "covered_ms",
     "in_if",
     "out_if",
     "sampling_rate",

@@ -1,22 +1,25 @@
 //! Why the answer is what it is, in words: which table, why that one, and in what it falls short.
 
 use super::super::moment::Moment;
-use super::units::scaled;
-use crate::query::{Answer, Cell, Plan, Question, Reason, Remarks, Request};
+use super::table::visible;
+use super::units::{duration, scaled};
+use crate::query::{Answer, Cell, Plan, Question, Reason, Remarks, Request, Waiting};
 
 /// All that belongs below an answer.
-pub(super) fn lines(request: &Request, plan: &Plan, answer: &Answer) -> Vec<String> {
+pub(super) fn lines(request: &Request, plan: &Plan, answer: &Answer, waiting: &[Waiting]) -> Vec<String> {
     let mut lines = choice(request, plan);
     lines.extend(remarks(request, plan));
     if let Some(first) = lines.first_mut() {
         let read = scaled(answer.rows_read as f64, "");
         first.push_str(&format!("; {read} rows read in {:.2} s", answer.seconds));
     }
+    lines.extend(covered(plan));
     if matches!(request.question, Question::Interface { .. }) {
         lines.extend(rates(answer));
     } else if answer.rows.len() as u64 == u64::from(request.limit) {
         lines.push(format!("the first {} rows: more with --limit", request.limit));
     }
+    lines.extend(waiting.iter().map(lacking));
     let after_nat = after_nat(answer);
     if after_nat > 0 {
         lines.push(format!(
@@ -24,6 +27,22 @@ pub(super) fn lines(request: &Request, plan: &Plan, answer: &Answer) -> Vec<Stri
         ));
     }
     lines
+}
+
+/// What an answer lacks of an exporter for want of templates.
+fn lacking(exporter: &Waiting) -> String {
+    let who = match exporter.name.as_str() {
+        "" => exporter.exporter.to_string(),
+        name => format!("{} {}", exporter.exporter, visible(name)),
+    };
+    let mut parts = Vec::new();
+    if exporter.waiting > 0 {
+        parts.push(format!("{} data sets wait for their template", exporter.waiting));
+    }
+    if exporter.given_up > 0 {
+        parts.push(format!("{} were given up for want of one", exporter.given_up));
+    }
+    format!("not in it of {who}: {}; `collector exporters` says what to do", parts.join(", "))
 }
 
 /// How many rows of a host's flows were found by an address after translation.
@@ -99,15 +118,31 @@ fn moved(request: &Request, plan: &Plan) -> &'static str {
     }
 }
 
-/// The rates of a series in short: average, 95th percentile (the one that 95 of 100 points do not exceed), maximum.
+/// The time that rates are over, where it is another than the one asked about.
+fn covered(plan: &Plan) -> Option<String> {
+    let (span, covered) = (plan.choice.span, plan.choice.covered.span);
+    let is_all = (span.length_ms() - covered.length_ms()).saturating_mul(200) <= span.length_ms();
+    let length = covered.length_ms().unsigned_abs();
+    let length = if length < 60_000 { format!("{} s", (length + 500) / 1000) } else { duration(length) };
+    (!is_all).then(|| {
+        format!("rates over the {length} that have data, from {} to {}", time(covered.from_ms), time(covered.to_ms))
+    })
+}
+
+/// The rates of a series in short: average, 95th percentile (the one that 95 of 100 points do not exceed), maximum, of the time that
+/// data covers.
 fn rates(answer: &Answer) -> Vec<String> {
     let mut lines = Vec::new();
+    let Some(covered) = answer.column("covered_ms") else { return lines };
+    let rows: Vec<_> = answer.rows.iter().filter(|row| row[covered].as_f64() > 0.0).collect();
+    let covered_ms: f64 = rows.iter().map(|row| row[covered].as_f64()).sum();
     for direction in ["in", "out"] {
-        let Some(index) = answer.column(&format!("{direction}_bits_per_second")) else { continue };
-        let mut rates: Vec<f64> = answer.rows.iter().map(|row| row[index].as_f64()).collect();
+        let column = |what: &str| answer.column(&format!("{direction}_{what}"));
+        let (Some(rate), Some(bytes)) = (column("bits_per_second"), column("bytes")) else { continue };
+        let mut rates: Vec<f64> = rows.iter().map(|row| row[rate].as_f64()).collect();
         rates.sort_by(f64::total_cmp);
         let Some(maximum) = rates.last() else { continue };
-        let average = rates.iter().sum::<f64>() / rates.len() as f64;
+        let average = rows.iter().map(|row| row[bytes].as_f64()).sum::<f64>() * 8000.0 / covered_ms;
         let percentile = rates[(rates.len() * 95).div_ceil(100) - 1];
         let [average, percentile, maximum] = [average, percentile, *maximum].map(|rate| scaled(rate.round(), "bit/s"));
         lines.push(format!("{direction}: average {average}, 95th percentile {percentile}, maximum {maximum}"));
