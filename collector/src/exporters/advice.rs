@@ -74,6 +74,14 @@ pub fn advice(status: &Status, now_ms: i64) -> Vec<Advice> {
         let fault = format!("{loss:.1} per mille of what it sent never came, by its sequence numbers");
         say(Weight::Fault, fault, remedies::loss(exporter));
     }
+    if let Some(one) = status.redefined.as_ref().filter(|one| is_recent(Some(one.last_ms))) {
+        let (version, domain, id, times) = (&one.version, one.domain, one.id, one.times);
+        let fault = format!(
+            "template {version} domain {domain} id {id} was redefined {times} times: several devices send from this address, \
+             and their flows are read by each other's templates"
+        );
+        say(Weight::Fault, fault, remedies::redefined(exporter));
+    }
     if status.implausible > 0 && is_recent(status.last_implausible_ms) {
         let fault =
             format!("{} of its flows have octets and packets that cannot be: they are in no sum", status.implausible);
@@ -189,7 +197,7 @@ pub fn duration(ms: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::status::{Domain, Element, MissingTemplate, Sampling};
+    use super::super::status::{Domain, Element, MissingTemplate, RedefinedTemplate, Sampling};
     use super::*;
     use crate::config::{Config, Written};
 
@@ -223,6 +231,7 @@ mod tests {
             loss_per_mille: Some(0.0),
             restarts: 0,
             clock_skew_ms: Some(-400),
+            redefined: None,
             implausible: 0,
             last_implausible_ms: None,
             uptime_ms: None,
@@ -263,6 +272,14 @@ mod tests {
             ),
             (Box::new(|status| status.sampling[0].source = "none".into()), "tells no sampling rate: 1 is assumed"),
             (Box::new(|status| status.loss_per_mille = Some(12.34)), "12.3 per mille"),
+            (
+                Box::new(|status| {
+                    let version = "IPFIX".to_owned();
+                    status.redefined =
+                        Some(RedefinedTemplate { version, domain: 5, id: 256, times: 14_510, last_ms: NOW });
+                }),
+                "template IPFIX domain 5 id 256 was redefined 14510 times: several devices",
+            ),
             (
                 Box::new(|status| (status.implausible, status.last_implausible_ms) = (7, Some(NOW))),
                 "7 of its flows have octets and packets that cannot be",

@@ -9,6 +9,7 @@ use super::identity::Identity;
 use super::line::{Note, SourceKey, cell};
 use super::news::Told;
 use super::rate::{Loss, Rate};
+use super::redefined::AllRedefined;
 use super::routes::{Routes, Shared, SubAgent, lock};
 use super::sampling::Rates;
 use super::sequence::{self, Change, Place, Stream};
@@ -104,6 +105,7 @@ pub(super) struct Exporter {
     pub(super) rate: Rate,
     loss: Loss,
     restarts: i64,
+    pub(super) redefined: AllRedefined,
     pub(super) implausible: u64,
     pub(super) last_implausible_ms: Option<i64>,
     pub(super) uptime_ms: Option<u32>,

@@ -20,6 +20,8 @@ mod line;
 mod news;
 /// How often something happens, lately.
 mod rate;
+/// Templates that are redefined again and again.
+mod redefined;
 /// What an operator does about each fault.
 pub mod remedies;
 /// Which sequence a datagram is followed in.

@@ -27,6 +27,8 @@ pub(super) struct Told {
     malformed: (i64, u64),
     refused: (i64, u64),
     waiting_ms: i64,
+    redefined_ms: i64,
+    implausible: (i64, u64),
 }
 
 /// Something to be said.
@@ -36,6 +38,8 @@ enum Said {
     Malformed { datagrams: u64, fault: &'static str },
     Waiting { version: &'static str, domain: u32, template: u16, sets: u64 },
     Refused { datagrams: u64, reason: &'static str },
+    Redefined { version: &'static str, domain: u32, template: u16, times: u64 },
+    Implausible { rows: u64 },
 }
 
 /// What is said, and how much was said in the minute at hand.
@@ -72,6 +76,13 @@ impl News {
                     %exporter, agent, name, version, domain, template, sets,
                     "an exporter's data sets wait for a template that does not come"
                 ),
+                Said::Redefined { version, domain, template, times } => tracing::warn!(
+                    %exporter, agent, name, version, domain, template, times,
+                    "an exporter's template is redefined again and again: several devices send from one address"
+                ),
+                Said::Implausible { rows } => {
+                    tracing::warn!(%exporter, agent, name, rows, "an exporter's flows have octets and packets that cannot be: they are in no sum");
+                }
                 Said::Refused { datagrams, reason } => {
                     tracing::warn!(%exporter, agent, name, datagrams, reason, "an exporter's datagrams are refused");
                 }
@@ -136,6 +147,18 @@ fn news_of(exporter: &mut Exporter, is_established: bool, now_ms: i64) -> Vec<Sa
         all.push(Said::Waiting { version, domain: domain.domain, template, sets: waiting.sets });
         told.waiting_ms = now_ms;
     }
+    let redefined = exporter.redefined.worst(now_ms, AGAIN_MS).filter(|_| is_due(told.redefined_ms));
+    if let Some(one) = redefined.filter(|one| one.fault_ms.is_some_and(|fault_ms| fault_ms > told.redefined_ms)) {
+        let (domain, template, times) = (one.key.domain, one.key.id, one.times);
+        let version = version_name(domain.version);
+        all.push(Said::Redefined { version, domain: domain.domain, template, times });
+        told.redefined_ms = now_ms;
+    }
+    let (last_ms, before) = told.implausible;
+    if exporter.implausible > before && is_due(last_ms) {
+        all.push(Said::Implausible { rows: exporter.implausible - before });
+        told.implausible = (now_ms, exporter.implausible);
+    }
     exporter.told = told;
     all
 }
@@ -174,6 +197,32 @@ mod tests {
                 .collect();
             assert_eq!(found, expected, "{after_ms}");
         }
+    }
+
+    #[test]
+    fn templates_redefined_again_and_again_and_rows_that_cannot_be_are_said_once_an_hour() {
+        let (directory, mut news) = (Directory::default(), News::default());
+        let of = address(1);
+        let entry = directory.entry(&of);
+        directory.establish(&of, NOW);
+        news.gather(&directory, NOW);
+        let domain = netflow::store::DomainKey { exporter: of.sender, version: 10, domain: 5 };
+        let key = netflow::store::TemplateKey { domain, id: 256 };
+        let mut found = Vec::new();
+        for second in 0..5000 {
+            let now_ms = NOW + second * 1000;
+            entry.lock().redefined.take(key, now_ms);
+            entry.lock().implausible(3, now_ms);
+            found.extend(news.gather(&directory, now_ms).into_iter().map(|(_, said)| (second, said)));
+        }
+        let redefined = |times| Said::Redefined { version: "IPFIX", domain: 5, template: 256, times };
+        let expected = [
+            (0, Said::Implausible { rows: 3 }),
+            (5, redefined(6)),
+            (3600, Said::Implausible { rows: 10_800 }),
+            (3605, redefined(3606)),
+        ];
+        assert_eq!(found, expected);
     }
 
     #[test]

@@ -45,6 +45,25 @@ pub(super) fn template(is_ipfix: bool) -> Vec<Remedy> {
     all
 }
 
+pub(super) fn redefined(exporter: IpAddr) -> Vec<Remedy> {
+    let mut all = lines(&[
+        (
+            "network",
+            "NAT, a gateway of containers, or a replay gives several devices one address: let each send from its own, past the NAT",
+        ),
+        (
+            "exporter",
+            "or give each device an observation domain (source id) of its own: templates are kept apart by it",
+        ),
+        ("replay", "of a capture of several devices send those of one at a time"),
+    ]);
+    all.push(Line(
+        "collector",
+        format!("`tcpdump -nn udp and src host {exporter}` shows the source ports: one for each device"),
+    ));
+    all
+}
+
 pub(super) fn implausible(exporter: IpAddr) -> Vec<Remedy> {
     vec![
         Line("collector", "SELECT * FROM flows WHERE bitAnd(flags, 128) != 0 ORDER BY time_received DESC LIMIT 20 shows them".into()),

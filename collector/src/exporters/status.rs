@@ -8,8 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::directory::Directory;
 use super::exporter::{Exporter, Followed, Sequence};
 use super::identity::Identity;
+use super::redefined::Redefined;
 use super::routes::lock;
 use crate::ledger::minute_of;
+
+/// Redefinitions of templates that are longer ago are over.
+const REDEFINED_MS: i64 = 900_000;
 
 /// All exporters at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -99,6 +103,8 @@ pub struct Status {
     pub restarts: i64,
     /// Its clock less the collector's, smoothed, milliseconds; of several domains the one that is off most.
     pub clock_skew_ms: Option<i64>,
+    /// The template that it redefines again and again.
+    pub redefined: Option<RedefinedTemplate>,
     /// Rows of its flows whose octets and packets cannot be.
     pub implausible: u64,
     /// When the last of them was received, milliseconds since 1970.
@@ -172,6 +178,21 @@ pub struct MissingTemplate {
     pub sets: u64,
 }
 
+/// A template that is redefined again and again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RedefinedTemplate {
+    /// `NetFlow v9` or `IPFIX`.
+    pub version: String,
+    /// Observation domain or source id.
+    pub domain: u32,
+    /// Template id.
+    pub id: u16,
+    /// How often so far.
+    pub times: u64,
+    /// When last, milliseconds since 1970.
+    pub last_ms: i64,
+}
+
 /// An information element.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Element {
@@ -222,6 +243,7 @@ fn status(of: &Identity, exporter: &Exporter, now_ms: i64) -> Status {
         loss_per_mille: loss.per_mille(minute_of(now_ms)),
         restarts,
         clock_skew_ms: exporter.streams.iter().filter_map(Followed::skew_ms).max_by_key(|skew_ms| skew_ms.abs()),
+        redefined: exporter.redefined.worst(now_ms, REDEFINED_MS).map(redefined),
         implausible: exporter.implausible,
         last_implausible_ms: exporter.last_implausible_ms,
         uptime_ms: exporter.uptime_ms,
@@ -265,6 +287,12 @@ fn clock(skew: ClockSkew) -> &'static str {
 fn sampling(exporter: &Exporter) -> Vec<Sampling> {
     let in_force = exporter.sampling.in_force().into_iter();
     in_force.map(|sampled| Sampling { rate: sampled.rate, source: sampled.source_label().to_owned() }).collect()
+}
+
+fn redefined(one: &Redefined) -> RedefinedTemplate {
+    let Redefined { key, times, last_ms, .. } = *one;
+    let version = version_name(key.domain.version).to_owned();
+    RedefinedTemplate { version, domain: key.domain.domain, id: key.id, times, last_ms }
 }
 
 fn waiting(exporter: &Exporter) -> Vec<MissingTemplate> {

@@ -27,6 +27,7 @@ pub struct Heard {
     samples: Vec<SampleHeard>,
     wanted: Vec<TemplateKey>,
     learned: Vec<TemplateKey>,
+    redefined: Vec<TemplateKey>,
 }
 
 impl Heard {
@@ -38,6 +39,11 @@ impl Heard {
     /// A template came.
     pub fn learn(&mut self, key: TemplateKey) {
         self.learned.push(key);
+    }
+
+    /// A template took the place of a different one.
+    pub fn redefine(&mut self, key: TemplateKey) {
+        self.redefined.push(key);
     }
 
     /// A sample of sFlow came.
@@ -56,6 +62,7 @@ impl Heard {
         self.samples.clear();
         self.wanted.clear();
         self.learned.clear();
+        self.redefined.clear();
     }
 }
 
@@ -106,6 +113,9 @@ impl View {
         }
         for key in &self.heard.learned {
             locked.learned(key);
+        }
+        for key in &self.heard.redefined {
+            locked.redefined.take(*key, received_ms);
         }
         drop(locked);
         self.heard.clear();

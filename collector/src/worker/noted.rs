@@ -54,6 +54,9 @@ impl Store for Noted<'_> {
     fn learn(&mut self, key: TemplateKey, template: Arc<Template>) -> Learned {
         self.heard.learn(key);
         let learned = self.templates.learn(key, Arc::clone(&template));
+        if learned == Learned::Replaced {
+            self.heard.redefine(key);
+        }
         self.bring(key, (learned != Learned::Refused).then_some(template));
         learned
     }
