@@ -37,7 +37,10 @@ const DRIVER_NAMES: [&str; 9] = [
 const PROGRAMS: [&str; 4] = ["ip", "ethtool", "setpriv", "prlimit"];
 /// What of the older test targets is run: each needs seconds by emulation.
 const CHOSEN: [(&str, &str); 3] = [
-    ("steering", "table:: accounts:: attaching:: door::"),
+    (
+        "steering",
+        "table:: accounts:: attaching:: door:: recipients::only recipients::addresses recipients::sockets recipients::the_machines",
+    ),
     ("xdp_veth", "tagged_frames what_the_program"),
     ("kernels", "--include-ignored --skip refused:: --skip what_comes"),
 ];
