@@ -28,6 +28,8 @@ mod query_flows;
 mod query_known;
 /// Hosts behind address translation.
 mod query_nat;
+/// The SQL of the documents.
+mod readme;
 /// Flows that answers leave out, or take at another time.
 mod remarks;
 /// How long rows are kept.
