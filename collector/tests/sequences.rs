@@ -60,7 +60,7 @@ impl Follower {
         let found = &mut self.found;
         self.stream.get_or_insert_with(|| Stream::new(unit)).take(&heard, Place::default(), &mut |_, change, count| {
             match change {
-                Change::Missing(_) => found.missing += count,
+                Change::Missing(_) | Change::Down(_) => found.missing += count,
                 Change::Reordered => found.reordered += count,
                 Change::Duplicate => found.duplicates += count,
                 Change::Restart => found.restarts += count,
@@ -203,7 +203,7 @@ fn datagrams_from_before_the_first_are_late() {
             received_ms: START_MS + after_ms,
         };
         stream.take(&heard, Place::default(), &mut |_, change, count| match change {
-            Change::Missing(_) => found.missing += count,
+            Change::Missing(_) | Change::Down(_) => found.missing += count,
             Change::Reordered => found.reordered += count,
             Change::Duplicate => found.duplicates += count,
             Change::Restart => found.restarts += count,

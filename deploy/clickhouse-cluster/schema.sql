@@ -883,3 +883,15 @@ ALTER TABLE collector.ledger ON CLUSTER `flows`
     ADD COLUMN IF NOT EXISTS `implausible` UInt64 COMMENT 'Rows of flows whose octets and packets cannot be, and which are in no sum' CODEC(ZSTD(1)) AFTER `clock_off`;
 
 INSERT INTO schema_version_local (version, binary_version) VALUES (15, '0.1.0');
+
+ALTER TABLE collector.ledger_local ON CLUSTER `flows`
+    ADD COLUMN IF NOT EXISTS `down_records` Int64 COMMENT 'Data records that were sent while the collector was not running, by the exporter\'s sequence numbers' CODEC(ZSTD(1)) AFTER `missing_samples`,
+    ADD COLUMN IF NOT EXISTS `down_datagrams` Int64 COMMENT 'Datagrams that were sent while the collector was not running, by the exporter\'s sequence numbers' CODEC(ZSTD(1)) AFTER `down_records`,
+    ADD COLUMN IF NOT EXISTS `down_samples` Int64 COMMENT 'sFlow samples that were sent while the collector was not running, by the sequence numbers of their data sources' CODEC(ZSTD(1)) AFTER `down_datagrams`;
+
+ALTER TABLE collector.ledger ON CLUSTER `flows`
+    ADD COLUMN IF NOT EXISTS `down_records` Int64 COMMENT 'Data records that were sent while the collector was not running, by the exporter\'s sequence numbers' CODEC(ZSTD(1)) AFTER `missing_samples`,
+    ADD COLUMN IF NOT EXISTS `down_datagrams` Int64 COMMENT 'Datagrams that were sent while the collector was not running, by the exporter\'s sequence numbers' CODEC(ZSTD(1)) AFTER `down_records`,
+    ADD COLUMN IF NOT EXISTS `down_samples` Int64 COMMENT 'sFlow samples that were sent while the collector was not running, by the sequence numbers of their data sources' CODEC(ZSTD(1)) AFTER `down_datagrams`;
+
+INSERT INTO schema_version_local (version, binary_version) VALUES (16, '0.1.0');

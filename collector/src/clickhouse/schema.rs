@@ -35,6 +35,7 @@ static MIGRATIONS: &[Migration] = &[
     Migration { version: 13, sql: include_str!("migrations/0013_sflow_versions.sql") },
     Migration { version: 14, sql: include_str!("migrations/0014_ledger_checksums.sql") },
     Migration { version: 15, sql: include_str!("migrations/0015_implausible.sql") },
+    Migration { version: 16, sql: include_str!("migrations/0016_down_time.sql") },
 ];
 
 /// Remembers what was applied.

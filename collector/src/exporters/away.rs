@@ -48,7 +48,11 @@ impl Away {
         let mut pieces = Vec::new();
         for minute in (first..=last).step_by(usize::try_from(step).unwrap_or(1)) {
             let end_ms = ((minute + step) * MINUTE_MS).min(to_ms);
-            let until = if end_ms == to_ms { i128::from(units) } else { i128::from(units) * i128::from(end_ms - from_ms) / whole };
+            let until = if end_ms == to_ms {
+                i128::from(units)
+            } else {
+                i128::from(units) * i128::from(end_ms - from_ms) / whole
+            };
             let piece = u32::try_from(until - before).unwrap_or(0);
             before = until;
             if piece > 0 {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasher as _;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use foldhash::fast::RandomState;
@@ -39,6 +39,8 @@ struct Inner {
     evicted: Counter,
     refused: Counter,
     sampling_changes: Counter,
+    /// Since when this process receives, milliseconds since 1970.
+    since_ms: AtomicI64,
 }
 
 #[derive(Debug, Default)]
@@ -129,6 +131,14 @@ impl Directory {
         if count > 0 && *exporter != crate::ledger::NOBODY {
             self.entry(&Identity::of_sender(*exporter)).lock().refused(refusal, count, now_ms);
         }
+    }
+
+    pub(super) fn set_since(&self, since_ms: i64) {
+        self.0.since_ms.store(since_ms, Ordering::Relaxed);
+    }
+
+    pub(super) fn since_ms(&self) -> i64 {
+        self.0.since_ms.load(Ordering::Relaxed)
     }
 
     pub(super) fn sampling_changed(&self, changes: u64) {

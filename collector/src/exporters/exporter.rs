@@ -5,6 +5,7 @@ use netflow::skew::{ClockSkew, TOLERANCE_MS};
 use netflow::store::TemplateKey;
 use netflow::{Event, Message, Outcome};
 
+use super::away::{Away, Missed};
 use super::identity::Identity;
 use super::line::{Note, SourceKey, cell};
 use super::news::Told;
@@ -149,20 +150,50 @@ impl Exporter {
         if let Some(export_ms) = message.export_ms {
             followed.measure_clock(export_ms, received_ms);
         }
-        let heard = sequence::Heard {
-            sequence: message.sequence,
-            records: outcome.records,
-            flow_records: outcome.flow_records,
-            is_complete: outcome.is_complete,
-            export_ms: message.export_ms,
-            uptime_ms: message.uptime_ms,
-            received_ms,
-        };
+        let heard = heard_of(&message, outcome, received_ms);
         match &mut followed.sequence {
             Sequence::None => {}
             Sequence::Own(stream) => follow(stream, &datagram.of.sender, &heard, (loss, restarts), note),
             Sequence::Shared(line) => follow_shared(line, datagram, &message, &heard, routes, note),
         }
+    }
+
+    /// Takes a datagram that was heard before the last end: its sequence goes on, and nothing is counted.
+    pub(super) fn replayed(&mut self, datagram: &Datagram<'_>, routes: &Routes, since_ms: i64) {
+        let Datagram { received_ms, outcome, .. } = *datagram;
+        self.rate.add(received_ms, 1, u64::from(outcome.flow_records));
+        let (datagrams, records) = self.rate.per_second(received_ms);
+        let Some(message) = outcome.message else { return };
+        let Some(followed) = stream(&mut self.streams, message.version, message.domain) else { return };
+        followed.last_ms = received_ms;
+        let heard = heard_of(&message, outcome, received_ms);
+        let away = Away { from_ms: received_ms, until_ms: since_ms, per_second: datagrams + records };
+        match &mut followed.sequence {
+            Sequence::None => {}
+            Sequence::Own(stream) => {
+                stream.take(&heard, Place::default(), &mut |_, _, _| ());
+                stream.pause(away);
+            }
+            Sequence::Shared(line) => {
+                follow_shared(line, datagram, &message, &heard, routes, &mut |_, _, _, _| ());
+                line.iter().for_each(|line| lock(line).forget_losses(away));
+            }
+        }
+    }
+
+    /// The stream of a version and domain, made where there is none.
+    pub(super) fn stream(&mut self, version: u8, domain: u32) -> Option<&mut Followed> {
+        stream(&mut self.streams, version, domain)
+    }
+
+    /// What was sent while nothing was received, each told once.
+    pub(super) fn take_missed(&mut self, now_ms: i64) -> Vec<(Missed, Unit)> {
+        let missed = self.streams.iter_mut().filter_map(|followed| match &mut followed.sequence {
+            Sequence::None | Sequence::Shared(None) => None,
+            Sequence::Own(stream) => stream.take_missed(now_ms),
+            Sequence::Shared(Some(line)) => lock(line).take_missed(now_ms),
+        });
+        missed.collect()
     }
 
     /// Takes rows that a record tells to be of this device, in datagrams of another.
@@ -247,6 +278,18 @@ impl Followed {
     }
 }
 
+fn heard_of(message: &Message, outcome: &Outcome, received_ms: i64) -> sequence::Heard {
+    sequence::Heard {
+        sequence: message.sequence,
+        records: outcome.records,
+        flow_records: outcome.flow_records,
+        is_complete: outcome.is_complete,
+        export_ms: message.export_ms,
+        uptime_ms: message.uptime_ms,
+        received_ms,
+    }
+}
+
 /// Follows a datagram in its sender's own sequence.
 fn follow(
     stream: &mut Stream,
@@ -260,7 +303,7 @@ fn follow(
         match change {
             Change::Missing(_) => loss.add(place.minute, 0, count),
             Change::Restart => *restarts += count,
-            Change::Reordered | Change::Duplicate => {}
+            Change::Down(_) | Change::Reordered | Change::Duplicate => {}
         }
         note(*sender, place.minute, cell(change), count);
     });

@@ -8,7 +8,7 @@ use netflow::columns::Address;
 use super::directory::Directory;
 use super::exporter::Sequence;
 use super::identity::Identity;
-use super::line::{Line, SourceKey};
+use super::line::SourceKey;
 use super::routes::{Shared, SubAgent, lock};
 use super::sequence::{Stand, Stream};
 use super::unit::Unit;
@@ -63,7 +63,8 @@ impl Directory {
                 match &followed.sequence {
                     Sequence::None | Sequence::Shared(None) => {}
                     Sequence::Own(stream) => {
-                        let per_second = if stream.unit().0 == Unit::Datagrams { datagrams } else { datagrams + records };
+                        let per_second =
+                            if stream.unit().0 == Unit::Datagrams { datagrams } else { datagrams + records };
                         keep(None, None, stream.stand(), followed.last_ms, per_second);
                     }
                     Sequence::Shared(Some(line)) => {
@@ -113,23 +114,29 @@ mod tests {
     use super::super::exporter::{Datagram, SampleHeard};
     use super::*;
     use crate::ledger::Cell;
+    use netflow::skew::ClockSkew;
     use netflow::{Message, Outcome};
 
     const BEFORE: i64 = 600_000;
 
     fn outcome(version: u8, sequence: u32) -> Outcome {
-        let message = Message { version, sequence, ..message() };
+        let message = Message {
+            exporter: [1; 16],
+            agent: [1; 16],
+            version,
+            domain: 7,
+            sequence,
+            export_ms: None,
+            uptime_ms: None,
+            skew: ClockSkew::Small,
+        };
         Outcome { message: Some(message), records: 1, flow_records: 1, is_complete: true, ..Outcome::default() }
-    }
-
-    fn message() -> Message {
-        Message { agent: [1; 16], domain: 7, ..Message::default() }
     }
 
     /// Hears a datagram and its sample; what is booked.
     fn hear(directory: &Directory, version: u8, sequence: u32, received_ms: i64) -> Vec<(u32, Cell, i64)> {
         let outcome = outcome(version, sequence);
-        let sample = SampleHeard { source: (1, 0, 3), sequence: 10 * sequence, drops: Some(0) };
+        let sample = SampleHeard { source: (1, 0, 3), sequence: sequence.wrapping_mul(10), drops: Some(0) };
         let samples = if version > 100 { &[sample][..] } else { &[] };
         let of = Identity::of_sender([1; 16]);
         let datagram = Datagram { of, bytes: 100, received_ms, outcome: &outcome, samples };

@@ -9,9 +9,11 @@ use std::collections::HashMap;
 
 use netflow::columns::Address;
 
+use super::away::{Away, Missed};
 use super::exporter::SampleHeard;
+use super::kept::KeptSequence;
 use super::rate::Loss;
-use super::sequence::{Change, GoesOn, Heard, Place, Standing, Stream};
+use super::sequence::{Change, GoesOn, Heard, Place, Stand, Standing, Stream};
 use super::unit::Unit;
 use crate::ledger::{Cell, minute_of};
 
@@ -55,6 +57,47 @@ impl Line {
         }
     }
 
+    /// How its numbers stand.
+    pub(super) fn stand(&self) -> Option<Stand> {
+        self.stream.stand()
+    }
+
+    /// Its data sources, what each lost itself, and how the numbers of each stand.
+    pub(super) fn sources(&self) -> impl Iterator<Item = (SourceKey, Option<u32>, Option<Stand>)> {
+        self.sources.iter().map(|(key, source)| (*key, source.drops, source.stream.stand()))
+    }
+
+    /// Goes on where a sequence of the last run stood, which this sender was followed in.
+    pub(super) fn resume(&mut self, sender: &Address, kept: &KeptSequence, since_ms: i64) {
+        self.stream.resume(kept, since_ms);
+        self.place(sender, kept.last_ms);
+    }
+
+    /// Goes on where the sequence of a data source stood.
+    pub(super) fn resume_source(&mut self, key: SourceKey, kept: &KeptSequence, since_ms: i64) {
+        if self.sources.len() < SOURCES_MAX {
+            let mut stream = Stream::new(Unit::Samples);
+            stream.resume(kept, since_ms);
+            self.sources.insert(key, Source { stream, drops: kept.drops });
+        }
+    }
+
+    fn pause(&mut self, away: Away) {
+        self.stream.pause(away);
+        self.sources.values_mut().for_each(|source| source.stream.pause(away));
+    }
+
+    /// What it was shown last was counted before the last end; nothing is known of its sequences from then on.
+    pub(super) fn forget_losses(&mut self, away: Away) {
+        (self.loss, self.restarts) = (Loss::default(), 0);
+        self.pause(away);
+    }
+
+    /// What was sent while nothing was received, told once; samples are in these datagrams.
+    pub(super) fn take_missed(&mut self, now_ms: i64) -> Option<(Missed, Unit)> {
+        self.stream.take_missed(now_ms)
+    }
+
     /// What its sequence numbers count, and whether that is what the protocol says.
     pub(super) fn unit(&self) -> (Unit, bool) {
         self.stream.unit()
@@ -93,7 +136,7 @@ impl Line {
             match change {
                 Change::Missing(_) => loss.add(place.minute, 0, count),
                 Change::Restart => *restarts += count,
-                Change::Reordered | Change::Duplicate => {}
+                Change::Down(_) | Change::Reordered | Change::Duplicate => {}
             }
             note(of(senders, place), place.minute, cell(change), count);
         });
@@ -118,8 +161,8 @@ impl Line {
         let source = sources.entry(sample.source).or_insert_with(new);
         let heard = Heard::of_sample(sample.sequence, received_ms);
         source.stream.take(&heard, place, &mut |place, change, count| {
-            if matches!(change, Change::Missing(_)) {
-                note(of(senders, place), place.minute, Cell::MissingSamples, count);
+            if matches!(change, Change::Missing(_) | Change::Down(_)) {
+                note(of(senders, place), place.minute, cell(change), count);
             }
         });
         let Some(drops) = sample.drops else { return };
@@ -165,6 +208,9 @@ pub(super) fn cell(change: Change) -> Cell {
         Change::Missing(Unit::Datagrams) => Cell::MissingDatagrams,
         Change::Missing(Unit::Samples) => Cell::MissingSamples,
         Change::Missing(Unit::Records | Unit::FlowRecords | Unit::Nothing) => Cell::MissingRecords,
+        Change::Down(Unit::Datagrams) => Cell::DownDatagrams,
+        Change::Down(Unit::Samples) => Cell::DownSamples,
+        Change::Down(Unit::Records | Unit::FlowRecords | Unit::Nothing) => Cell::DownRecords,
         Change::Reordered => Cell::Reordered,
         Change::Duplicate => Cell::Duplicates,
         Change::Restart => Cell::Restarts,

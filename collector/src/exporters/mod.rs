@@ -6,6 +6,8 @@
 
 /// What is wrong with an exporter, in words, and what mends it.
 pub mod advice;
+/// What was sent while the collector was not running.
+mod away;
 /// All exporters.
 mod directory;
 /// One exporter.
@@ -14,6 +16,8 @@ mod exporter;
 mod gaps;
 /// Who an exporter is.
 mod identity;
+/// Where all sequences stand, to be saved.
+mod kept;
 /// The sequence of a sub-agent, whoever carries it.
 mod line;
 /// What the log says of exporters.
@@ -39,6 +43,7 @@ mod view;
 
 pub use directory::Directory;
 pub use identity::Identity;
+pub use kept::KeptSequence;
 pub use news::News;
 pub use unit::Unit;
 pub use view::{Heard, View};

@@ -6,10 +6,12 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use super::away::Missed;
 use super::directory::Directory;
 use super::exporter::Exporter;
 use super::identity::Identity;
 use super::status::version_name;
+use super::unit::Unit;
 
 /// Trouble of one kind is said again after this.
 const AGAIN_MS: i64 = 3_600_000;
@@ -35,6 +37,7 @@ pub(super) struct Told {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Said {
     First { version: &'static str },
+    Down { missed: Missed, unit: Unit },
     Malformed { datagrams: u64, fault: &'static str },
     Waiting { version: &'static str, domain: u32, template: u16, sets: u64 },
     Refused { datagrams: u64, reason: &'static str },
@@ -69,6 +72,13 @@ impl News {
                 Said::First { version } => {
                     tracing::info!(%exporter, agent, name, version, "an exporter sends for the first time since the start");
                 }
+                Said::Down { missed: Missed { from_ms, to_ms, units }, unit } => tracing::warn!(
+                    %exporter, agent, name,
+                    missing = units,
+                    of = unit.label(),
+                    seconds = (to_ms - from_ms) / 1000,
+                    "what an exporter sent while the collector was not running is lost"
+                ),
                 Said::Malformed { datagrams, fault } => {
                     tracing::warn!(%exporter, agent, name, datagrams, fault, "an exporter's datagrams break their protocol");
                 }
@@ -122,10 +132,11 @@ fn news_of(exporter: &mut Exporter, is_established: bool, now_ms: i64) -> Vec<Sa
     let mut all = Vec::new();
     let mut told = exporter.told;
     let is_due = |last_ms: i64| last_ms == 0 || now_ms - last_ms >= AGAIN_MS;
-    if is_established && !told.is_known {
+    if is_established && exporter.first_ms > 0 && !told.is_known {
         told.is_known = true;
         all.push(Said::First { version: exporter.streams.first().map_or("unknown", |one| version_name(one.version)) });
     }
+    all.extend(exporter.take_missed(now_ms).into_iter().map(|(missed, unit)| Said::Down { missed, unit }));
     let (last_ms, before) = told.malformed;
     if exporter.malformed > before && is_due(last_ms) {
         let fault = exporter.last_fault.map_or("unknown", netflow::Event::label);
@@ -180,6 +191,9 @@ mod tests {
         let (directory, mut news) = (Directory::default(), News::default());
         let entry = directory.entry(&address(1));
         directory.establish(&address(1), NOW);
+        // One that is known of the last run, and has sent nothing yet.
+        assert_eq!(news.gather(&directory, NOW), []);
+        entry.lock().first_ms = NOW;
         assert!(matches!(news.gather(&directory, NOW)[..], [(_, Said::First { .. })]));
         assert_eq!(news.gather(&directory, NOW + 1), []);
         for (after_ms, malformed, said) in [
@@ -231,8 +245,9 @@ mod tests {
         for number in 1_000..2_000 {
             directory.entry(&address(number)).lock().malformed = 1;
         }
-        directory.establish(&address(7), NOW);
-        directory.entry(&address(7)).lock().malformed = 1;
+        let entry = directory.entry(&address(7));
+        entry.lock().malformed = 1;
+        entry.lock().first_ms = NOW;
         directory.establish(&address(7), NOW);
         news.turn(NOW);
         let said = news.gather(&directory, NOW);

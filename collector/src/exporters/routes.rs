@@ -80,7 +80,7 @@ impl Routes {
         line
     }
 
-    fn begin(&self, of: &SubAgent) -> Shared {
+    pub(super) fn begin(&self, of: &SubAgent) -> Shared {
         let line = Arc::new(Mutex::new(Line::new(Unit::Datagrams)));
         let mut shard = self.shard(of);
         if shard.lines.len() >= shard.look_at.max(LOOK_FROM) {

@@ -4,7 +4,9 @@
 //! flow records, IPFIX data records of all kinds (RFC 7011 section 3.1), v9 datagrams (RFC 3954 section 5.1), sFlow datagrams
 //! and samples. All arithmetic is serial, over 2^32. Not here: whose streams these are, and where the changes are booked.
 
+use super::away::{Away, Missed};
 use super::gaps::Gaps;
+use super::kept::KeptSequence;
 use super::unit::{Unit, Votes};
 
 /// How far back in time the exporter's start may seem to move without a restart: whole seconds in headers, slow networks.
@@ -25,6 +27,8 @@ const PROBATION_MAX: usize = 64;
 pub enum Change {
     /// Units that did not come; negative when they come after all.
     Missing(Unit),
+    /// Units that were sent while the collector was not running; negative when they come after all.
+    Down(Unit),
     /// A datagram that came after a later one.
     Reordered,
     /// A datagram that came before.
@@ -94,6 +98,21 @@ impl Heard {
     }
 }
 
+/// How the numbers of a sequence stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stand {
+    /// What they count, by its place in [`Unit::SAVED`].
+    pub unit: u8,
+    /// The number that comes next.
+    pub next: u32,
+    /// Whether it is the least that may come.
+    pub is_loose: bool,
+    /// The latest time at which a datagram left the exporter, milliseconds since 1970.
+    pub newest_export_ms: i64,
+    /// When the exporter started, milliseconds modulo 2^32, if it tells.
+    pub boot_ms: Option<u32>,
+}
+
 /// One counter of an exporter.
 #[derive(Debug, Clone)]
 pub struct Stream {
@@ -116,6 +135,9 @@ pub struct Stream {
     last: Option<(u32, [u32; Unit::COUNT])>,
     votes: Votes,
     probation: Vec<(Place, Change, i64)>,
+    /// Until the first datagram that was received by this process: since when nothing is known.
+    away: Option<Box<Away>>,
+    missed: Option<Box<Missed>>,
 }
 
 impl Stream {
@@ -138,7 +160,54 @@ impl Stream {
             last: None,
             votes: Votes::default(),
             probation: Vec::new(),
+            away: None,
+            missed: None,
         }
+    }
+
+    /// How it stands; nothing before its first datagram.
+    #[must_use]
+    pub fn stand(&self) -> Option<Stand> {
+        let unit = Unit::SAVED.iter().position(|unit| *unit == self.unit)?;
+        self.is_started.then_some(Stand {
+            unit: unit as u8,
+            next: self.next,
+            is_loose: self.is_loose,
+            newest_export_ms: self.newest_export_ms,
+            boot_ms: self.boot_ms,
+        })
+    }
+
+    /// A stream that goes on where one of the last run stood.
+    pub(super) fn resumed(kept: &KeptSequence, since_ms: i64) -> Self {
+        let mut stream = Self::new(Unit::of_version(kept.version).unwrap_or(Unit::Datagrams));
+        stream.resume(kept, since_ms);
+        stream
+    }
+
+    /// Goes on where a sequence of the last run stood.
+    pub(super) fn resume(&mut self, kept: &KeptSequence, since_ms: i64) {
+        let Stand { unit, next, is_loose, newest_export_ms, boot_ms } = kept.stand;
+        self.unit = Unit::SAVED.get(usize::from(unit)).copied().unwrap_or(self.standard);
+        (self.next, self.is_loose, self.newest_export_ms, self.boot_ms) = (next, is_loose, newest_export_ms, boot_ms);
+        self.is_started = true;
+        self.pause(Away { from_ms: kept.last_ms, until_ms: since_ms, per_second: kept.per_second });
+    }
+
+    /// Nothing is known of it for some time from now on.
+    pub(super) fn pause(&mut self, away: Away) {
+        let per_second = self.away.as_ref().map_or(0.0, |before| before.per_second);
+        let away = Away { per_second: away.per_second.max(per_second), ..away };
+        match &mut self.away {
+            Some(before) => **before = away,
+            None => self.away = Some(Box::new(away)),
+        }
+    }
+
+    /// What was sent while nothing was received, once all of it that came late has come; told once.
+    pub(super) fn take_missed(&mut self, now_ms: i64) -> Option<(Missed, Unit)> {
+        let missed = self.missed.take_if(|missed| now_ms - missed.to_ms >= START_MS)?;
+        (missed.units > 0).then_some((*missed, self.unit))
     }
 
     /// What the sequence counts, and whether that is what its protocol says.
@@ -171,8 +240,12 @@ impl Stream {
             return self.begin(heard, units);
         }
         let ahead = heard.sequence.wrapping_sub(self.next).cast_signed();
+        let away = self.away.take_if(|away| heard.received_ms >= away.until_ms);
         if ahead == 0 {
             return self.advance(heard, units);
+        }
+        if let Some(away) = away.filter(|_| ahead > 0) {
+            return self.come_back(&away, heard, units, place, note);
         }
         let boot = self.boot_moved(heard);
         if boot < -BOOT_JITTER_MS && self.stragglers < STRAGGLERS_MAX {
@@ -194,11 +267,35 @@ impl Stream {
             return;
         }
         let is_exact = heard.is_complete || self.unit == Unit::Datagrams;
-        if let Some((counted_in, filled)) = self.gaps.fill(heard.sequence, is_exact.then_some(units)) {
-            note(counted_in, Change::Missing(self.unit), -i64::from(filled));
+        if let Some((counted_in, filled, is_down)) = self.gaps.fill(heard.sequence, is_exact.then_some(units)) {
+            if let Some(missed) = self.missed.as_mut().filter(|_| is_down) {
+                missed.units -= i64::from(filled);
+            }
+            let change = if is_down { Change::Down(self.unit) } else { Change::Missing(self.unit) };
+            note(counted_in, change, -i64::from(filled));
             return note(place, Change::Reordered, 1);
         }
         self.fall_behind(heard, units, place, note);
+    }
+
+    /// The first datagram after a time of which nothing is known, and not the one that came next then.
+    fn come_back(&mut self, away: &Away, heard: &Heard, units: u32, place: Place, note: Note<'_>) {
+        let ahead = heard.sequence.wrapping_sub(self.next);
+        if self.boot_moved(heard) > BOOT_JITTER_MS || !away.is_plausible(ahead, heard.received_ms) {
+            return self.restart(heard, units, place, note);
+        }
+        if !self.is_loose {
+            let missed = Missed { from_ms: away.from_ms, to_ms: heard.received_ms, units: i64::from(ahead) };
+            self.missed = Some(Box::new(missed));
+            let mut start = self.next;
+            for (minute, units) in away.spread(ahead, heard.received_ms) {
+                let place = Place { minute, ..place };
+                self.gaps.push_down(start, units, place);
+                note(place, Change::Down(self.unit), i64::from(units));
+                start = start.wrapping_add(units);
+            }
+        }
+        self.advance(heard, units);
     }
 
     /// A number that came before: once more, or from a counter that began anew.

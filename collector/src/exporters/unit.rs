@@ -25,6 +25,9 @@ pub enum Unit {
 impl Unit {
     /// Units that are told apart by votes, each at the index of its votes.
     pub(super) const ALL: [Self; 4] = [Self::Datagrams, Self::Records, Self::FlowRecords, Self::Nothing];
+    /// All of them, each at the number that it is saved by.
+    pub(super) const SAVED: [Self; 5] =
+        [Self::Datagrams, Self::Records, Self::FlowRecords, Self::Nothing, Self::Samples];
     /// How many these are.
     pub(super) const COUNT: usize = Self::ALL.len();
 

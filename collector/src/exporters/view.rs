@@ -124,6 +124,15 @@ impl View {
         }
     }
 
+    /// Takes a datagram that was heard before the last end, after it was decoded again.
+    pub fn replayed(&mut self, of: Identity, received_ms: i64, outcome: &Outcome) {
+        if let Some(entry) = entry(&mut self.entries, &self.directory, &of) {
+            let datagram = exporter::Datagram { of, bytes: 0, received_ms, outcome, samples: &self.heard.samples };
+            entry.lock().replayed(&datagram, self.directory.routes(), self.directory.since_ms());
+        }
+        self.heard.clear();
+    }
+
     /// A datagram that the front door refused.
     pub fn refused(&mut self, exporter: Address, refusal: Refusal, now_ms: i64) {
         if let Some(entry) = entry(&mut self.entries, &self.directory, &Identity::of_sender(exporter)) {

@@ -145,6 +145,12 @@ cells! {
     MissingDatagrams "missing_datagrams" Int64;
     /// sFlow samples that never came, by the sequence numbers of their data sources
     MissingSamples "missing_samples" Int64;
+    /// Data records that were sent while the collector was not running, by the exporter's sequence numbers
+    DownRecords "down_records" Int64;
+    /// Datagrams that were sent while the collector was not running, by the exporter's sequence numbers
+    DownDatagrams "down_datagrams" Int64;
+    /// sFlow samples that were sent while the collector was not running, by the sequence numbers of their data sources
+    DownSamples "down_samples" Int64;
     /// sFlow samples that the exporter says it lost itself
     ExporterDrops "exporter_drops" UInt64;
     /// Datagrams that came after later ones

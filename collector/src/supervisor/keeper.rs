@@ -7,8 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::config;
+use crate::exporters::sequence::Stand;
+use crate::exporters::{self, KeptSequence};
 use crate::journal::{Id, Position, Progress};
-use crate::templates::{Restored, SavedPosition, Snapshot, Templates, snapshot};
+use crate::templates::{Restored, SavedPosition, SavedSequence, Snapshot, Templates, snapshot};
+use crate::utc::now_ms;
 use crate::worker::gate::Gate;
 
 /// How long workers may take to stand at their gates: they come by after every few datagrams.
@@ -27,6 +30,7 @@ pub(super) struct Kept {
 /// Saves the state.
 pub(super) struct Keeper {
     templates: Templates,
+    exporters: exporters::Directory,
     settings: config::Templates,
     journals: Vec<Kept>,
     due: Instant,
@@ -41,9 +45,14 @@ struct Taken {
 }
 
 impl Keeper {
-    pub(super) fn new(templates: Templates, settings: config::Templates, journals: Vec<Kept>) -> Self {
+    pub(super) fn new(
+        templates: Templates,
+        exporters: exporters::Directory,
+        settings: config::Templates,
+        journals: Vec<Kept>,
+    ) -> Self {
         let due = Instant::now() + settings.snapshot_interval.min(FIRST);
-        Self { templates, settings, journals, due, taken: None }
+        Self { templates, exporters, settings, journals, due, taken: None }
     }
 
     /// Copies the state if that is due, and writes a copy that may be written. `now` is the time up to which everything is decoded,
@@ -115,7 +124,8 @@ impl Keeper {
         let saved =
             |(journal, position): (&Kept, &Position)| SavedPosition { journal: journal.id, decoded: position.0 };
         let journals = self.journals.iter().zip(&positions).map(saved).collect();
-        Taken { snapshot: Snapshot { journals, ..self.templates.snapshot(now) }, positions }
+        let sequences = self.exporters.sequences(now_ms()).iter().map(saved_sequence).collect();
+        Taken { snapshot: Snapshot { journals, sequences, ..self.templates.snapshot(now) }, positions }
     }
 }
 
@@ -139,6 +149,48 @@ pub(super) fn restore(settings: &config::Templates) -> (Templates, Restored) {
         }
     };
     (templates, restored)
+}
+
+fn saved_sequence(kept: &KeptSequence) -> SavedSequence {
+    let KeptSequence { sender, agent, version, domain, source, drops, stand, last_ms, per_second } = *kept;
+    let Stand { unit, next, is_loose, newest_export_ms, boot_ms } = stand;
+    SavedSequence {
+        sender,
+        agent,
+        version,
+        domain,
+        source,
+        drops,
+        unit,
+        next,
+        is_loose,
+        newest_export_ms,
+        boot_ms,
+        last_ms,
+        per_1000_seconds: (per_second * 1000.0) as u64,
+    }
+}
+
+/// Where the sequences of the last run stood.
+pub(super) fn sequences_of(restored: &Restored) -> Vec<KeptSequence> {
+    let kept = |saved: &SavedSequence| KeptSequence {
+        sender: saved.sender,
+        agent: saved.agent,
+        version: saved.version,
+        domain: saved.domain,
+        source: saved.source,
+        drops: saved.drops,
+        stand: Stand {
+            unit: saved.unit,
+            next: saved.next,
+            is_loose: saved.is_loose,
+            newest_export_ms: saved.newest_export_ms,
+            boot_ms: saved.boot_ms,
+        },
+        last_ms: saved.last_ms,
+        per_second: saved.per_1000_seconds as f64 / 1000.0,
+    };
+    restored.sequences.iter().map(kept).collect()
 }
 
 /// Up to where a journal was decoded into the restored state.

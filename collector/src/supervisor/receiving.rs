@@ -10,6 +10,7 @@ use crate::exporters;
 use crate::front_door::FrontDoor;
 use crate::journal::{Journal, Past, Position, Progress};
 use crate::ledger::Account;
+use crate::utc::now_ms;
 use crate::worker::gate::Gate;
 use crate::worker::intake::Intake;
 use crate::worker::{Parts, Stop, Worker, pin};
@@ -32,6 +33,8 @@ pub(super) struct Receiving {
     stop: Stop,
     pub(super) account: Account,
     pub(super) exporters: exporters::Directory,
+    /// Since when, milliseconds since 1970.
+    pub(super) since_ms: i64,
 }
 
 /// A journal as it was when its worker began.
@@ -55,6 +58,7 @@ pub(super) struct Kept {
 impl Receiving {
     /// Opens everything and starts receiving. `handed_over` are sockets of the last run.
     pub(super) fn start(config: &Config, front_door: &FrontDoor, handed_over: Handover) -> Result<(Self, Kept), Error> {
+        let since_ms = now_ms();
         let door = capture::DoorSettings { rules: config.rules(), exporters: config.front_door.exporters };
         let mut captured = capture::open(&config.capture, &door, handed_over)?;
         let Journals { of_workers, orphans } = Journals::open(&config.journal, captured.sources.len())?;
@@ -70,6 +74,7 @@ impl Receiving {
             stop: Stop::default(),
             account: account.clone(),
             exporters: exporters.clone(),
+            since_ms,
         };
         let cores = if config.capture.pin { pin::allowed_cores().unwrap_or_default() } else { Vec::new() };
         let mut journals = Vec::new();

@@ -95,6 +95,7 @@ impl Running {
         let networks = Published::new(config.networks.clone());
         let rates = PublishedRates::new(config.sampling_rates());
         let (templates, restored) = keeper::restore(&config.templates);
+        exporters.put_back(&keeper::sequences_of(&restored), receiving.since_ms);
 
         let counters = Arc::new(clickhouse::Counters::default());
         let discards = config.clickhouse.discard;
@@ -207,11 +208,12 @@ impl Running {
         let server = listener.map(|listener| serve_metrics(listener, &observed)).transpose()?;
         let bookkeeping =
             Bookkeeping::new(account, exporters, templates.clone(), sink.sender(), schema.ready(), counters);
+        let keeper = Keeper::new(templates.clone(), receiving.exporters.clone(), config.templates.clone(), kept);
         Ok(Self {
             follower: Follower::new(&receiving.refused, receiving.interfaces.len()),
             receiving,
             replay: Some(replay),
-            keeper: Keeper::new(templates.clone(), config.templates.clone(), kept),
+            keeper,
             orphans,
             lag: Lag::new(),
             passing_by: passing_by::Watch::new(),

@@ -58,7 +58,7 @@ pub use held::{Bounds as HeldBounds, GivenUp, Reason};
 use kinds::Kinds;
 pub use room::Bounds;
 use room::{Exporters, Room};
-pub use snapshot::{SavedPosition, Snapshot};
+pub use snapshot::{SavedPosition, SavedSequence, Snapshot};
 pub use summary::{OfDomain, OfExporter};
 use totals::Accounts;
 pub use totals::Bounds as TotalsBounds;
@@ -118,6 +118,8 @@ pub struct Restored {
     pub held: usize,
     /// How far each journal was decoded into all this.
     pub journals: Vec<SavedPosition>,
+    /// Where the sequences of exporters stood.
+    pub sequences: Vec<SavedSequence>,
 }
 
 #[derive(Debug)]

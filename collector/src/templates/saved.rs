@@ -25,6 +25,39 @@ pub struct Snapshot {
     pub totals: Vec<SavedTotals>,
     /// How far each journal was decoded into all this.
     pub journals: Vec<SavedPosition>,
+    /// Where the sequences of exporters stand.
+    pub sequences: Vec<SavedSequence>,
+}
+
+/// Where the sequence numbers of an exporter stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct SavedSequence {
+    /// Source address of its datagrams.
+    pub sender: [u8; 16],
+    /// The device that they are of.
+    pub agent: [u8; 16],
+    /// As the decoder numbers versions.
+    pub version: u8,
+    /// Observation domain, source id, engine or sub-agent.
+    pub domain: u32,
+    /// The data source of sFlow samples: kind of sample, type, index; none for the sequence of datagrams.
+    pub source: Option<(u8, u32, u32)>,
+    /// Samples that the exporter lost itself, a total.
+    pub drops: Option<u32>,
+    /// What the numbers count.
+    pub unit: u8,
+    /// The number that comes next.
+    pub next: u32,
+    /// Whether it is the least that may come.
+    pub is_loose: bool,
+    /// The latest time at which a datagram left the exporter, milliseconds since 1970.
+    pub newest_export_ms: i64,
+    /// When the exporter started, milliseconds modulo 2^32, if it tells.
+    pub boot_ms: Option<u32>,
+    /// When the last datagram was received, milliseconds since 1970.
+    pub last_ms: i64,
+    /// Units in a thousand seconds, at most, lately.
+    pub per_1000_seconds: u64,
 }
 
 /// A snapshot of format version 4, before clocks and running totals were kept.

@@ -22,8 +22,8 @@ use rkyv::util::AlignedVec;
 
 use super::announced::Announced;
 pub use super::saved::{
-    SavedClock, SavedDomain, SavedField, SavedOptions, SavedPosition, SavedSampling, SavedScope, SavedSet,
-    SavedTemplate, Snapshot,
+    SavedClock, SavedDomain, SavedField, SavedOptions, SavedPosition, SavedSampling, SavedScope, SavedSequence,
+    SavedSet, SavedTemplate, Snapshot,
 };
 use super::saved::{SnapshotOf3, SnapshotOf4};
 pub use super::saved_totals::{SavedFlow, SavedTotals};
@@ -181,13 +181,15 @@ pub(super) fn take(shared: &Shared, now: u64) -> Snapshot {
         clocks,
         totals: shared.totals.all(),
         journals: Vec::new(),
+        sequences: Vec::new(),
     }
 }
 
 /// Puts what the store lacks back into it, within its bounds.
 pub(super) fn put_back(shared: &Shared, snapshot: &Snapshot) -> Restored {
     let now = snapshot.taken_at;
-    let mut restored = Restored { journals: snapshot.journals.clone(), ..Restored::default() };
+    let mut restored =
+        Restored { journals: snapshot.journals.clone(), sequences: snapshot.sequences.clone(), ..Restored::default() };
     let oldest = shared.settings.idle_expiry.map_or(0, |expiry| now.saturating_sub(expiry.as_secs()));
     for saved in &snapshot.templates {
         let key = TemplateKey { domain: saved.domain.into(), id: saved.id };

@@ -254,7 +254,11 @@ impl Pipeline {
                 book.decoded(exporter, of.agent, received_ms, outcome);
                 exporters.datagram(of, payload.len(), received_ms, outcome, book);
             }
-            Some(_) => exporters.heard.clear(),
+            Some(outcome) => {
+                let agent = outcome.message.map_or(exporter, |message| message.agent);
+                let of = exporters.identity(exporter, agent, received_ms);
+                exporters.replayed(of, received_ms, outcome);
+            }
             None => {
                 exporters.heard.clear();
                 self.counts.panics += 1;

@@ -112,6 +112,15 @@ fn a_restart_loses_one_gap_and_nothing_beside_it() {
     eprintln!("{lost} of {sent} datagrams lost, {:.2} %: {gaps:?}", f64::from(lost) * 100.0 / f64::from(sent));
     // What was sent while the store started is there: it takes many times as long as the gap.
     assert!(gaps.len() <= 1 && lost < sent / 2, "{lost} of {sent} lost: {gaps:?}");
+    if lost > 0 {
+        let told = format!("missing={lost} of=\"data records\"");
+        wait_until("the log says what was lost", || collector.log().contains(&told));
+    }
+    assert_eq!(collector.terminate(), 0, "{}", collector.log());
+    // The ledger has it under its own name, and nothing under that of what is lost on the way.
+    let mut collector = Collector::start(&place, &["--capture", "udp", "--workers", "1"]);
+    let sums = "SELECT sum(down_records), sum(missing_records), sum(restarts), sum(duplicates) FROM collector.ledger";
+    assert_eq!(collector.sql(sums), format!("{lost}\t0\t0\t0\n"), "{}", collector.log());
     assert_eq!(collector.terminate(), 0, "{}", collector.log());
 }
 
