@@ -94,7 +94,7 @@ struct PairArgs {
 #[derive(Debug, Args)]
 struct InterfaceArgs {
     /// Address or name of the exporter
-    #[arg(value_name = "EXPORTER")]
+    #[arg(id = "exporter_of_interface", value_name = "EXPORTER")]
     exporter: ExporterName,
     /// ifIndex or name of its interface
     #[arg(value_name = "INTERFACE")]
