@@ -701,3 +701,8 @@ ALTER TABLE ledger
     ADD COLUMN IF NOT EXISTS `down_samples` Int64 COMMENT 'sFlow samples that were sent while the collector was not running, by the sequence numbers of their data sources' CODEC(ZSTD(1)) AFTER `down_datagrams`;
 
 INSERT INTO schema_version (version, binary_version) VALUES (16, '0.1.0');
+
+ALTER TABLE ledger
+    ADD COLUMN IF NOT EXISTS `agent_ip` String ALIAS if(startsWith(IPv6NumToString(agent_address), '::ffff:') AND position(IPv6NumToString(agent_address), '.') > 0, substring(IPv6NumToString(agent_address), 8), IPv6NumToString(agent_address)) COMMENT 'agent_address as text, IPv4 as IPv4';
+
+INSERT INTO schema_version (version, binary_version) VALUES (17, '0.1.0');

@@ -36,6 +36,7 @@ static MIGRATIONS: &[Migration] = &[
     Migration { version: 14, sql: include_str!("migrations/0014_ledger_checksums.sql") },
     Migration { version: 15, sql: include_str!("migrations/0015_implausible.sql") },
     Migration { version: 16, sql: include_str!("migrations/0016_down_time.sql") },
+    Migration { version: 17, sql: include_str!("migrations/0017_ledger_agent_as_text.sql") },
 ];
 
 /// Remembers what was applied.
