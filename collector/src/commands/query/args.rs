@@ -97,7 +97,7 @@ struct InterfaceArgs {
     #[arg(id = "exporter_of_interface", value_name = "EXPORTER")]
     exporter: ExporterName,
     /// ifIndex or name of its interface
-    #[arg(value_name = "INTERFACE")]
+    #[arg(id = "interface_of_exporter", value_name = "INTERFACE")]
     interface: InterfaceName,
     /// Length of a point, such as 60s, 5m or 1h [default: one that gives about a hundred points]
     #[arg(long, value_name = "LENGTH", value_parser = length_ms)]
