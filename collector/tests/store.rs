@@ -21,6 +21,9 @@ mod http;
 /// Inserts: formats, sizes, broken bodies.
 #[path = "store/inserts.rs"]
 mod inserts;
+/// The store started as the collector does.
+#[path = "common/lifeline.rs"]
+mod lifeline;
 /// The store under test and a small HTTP client.
 #[path = "store/support.rs"]
 mod support;

@@ -9,6 +9,9 @@
 mod damage;
 /// Which datagrams the journals hold.
 mod evidence;
+/// The store started as the collector does.
+#[path = "../common/lifeline.rs"]
+mod lifeline;
 /// The numbered flows.
 mod load;
 /// Network namespaces.

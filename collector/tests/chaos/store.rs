@@ -2,12 +2,14 @@
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use nix::sys::signal::Signal;
 
+use crate::lifeline;
 use crate::netns::Namespace;
 use crate::process;
 
@@ -19,7 +21,7 @@ pub(crate) struct Store<'n> {
     namespace: &'n Namespace,
     data_dir: PathBuf,
     listen: SocketAddr,
-    running: Option<(Child, ChildStdin)>,
+    running: Option<(Child, UnixStream)>,
 }
 
 impl<'n> Store<'n> {
@@ -35,15 +37,16 @@ impl<'n> Store<'n> {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", self.namespace.name(), env!("CARGO_BIN_EXE_collector")]);
         command.args(["store", "--until-stdin-closes", "--data-dir"]).arg(&self.data_dir);
-        command.args(["--listen", &self.listen.to_string(), "--memory-bytes", "2000000000"]);
+        command.args(["--memory-bytes", "2000000000"]);
         let log = File::options().create(true).append(true).open(self.log()).expect("a log");
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
-        let mut child = command.spawn().expect("start the store");
-        let stdin = child.stdin.take().expect("piped");
+        command.stdout(Stdio::piped()).stderr(log);
+        // Bound anew each time: while it is away, it refuses connections as a server does that was killed.
+        let listener = self.namespace.enter(|| TcpListener::bind(self.listen)).expect("the store's port");
+        let (mut child, lifeline) = lifeline::start(command, &listener);
         let mut ready = String::new();
         let read = BufReader::new(child.stdout.take().expect("piped")).read_line(&mut ready);
         assert!(read.is_ok_and(|bytes| bytes > 0), "the store did not start");
-        self.running = Some((child, stdin));
+        self.running = Some((child, lifeline));
     }
 
     /// Kills it without warning.

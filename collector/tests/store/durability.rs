@@ -1,9 +1,7 @@
 //! What survives: a restart, `kill -9`; how the child is watched; and errors at the start.
 
-use std::io::{BufRead as _, BufReader, IoSlice};
+use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
-use std::os::fd::{AsRawFd as _, OwnedFd};
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::AtomicBool;
@@ -11,8 +9,8 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use collector::store::{Child, Error};
-use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 
+use crate::lifeline;
 use crate::support::{Store, directory, engine_is_missing, program, settings, shared, start};
 
 #[test]
@@ -43,15 +41,9 @@ fn a_store_whose_parent_is_gone_ends_though_nobody_reads_its_log() {
     let folder = directory();
     let mut command = Command::new(program());
     command.args(["store", "--until-stdin-closes", "--data-dir"]).arg(folder.join("data"));
-    let (lifeline, stdin) = UnixStream::pair().expect("a socket pair");
-    command.stdin(OwnedFd::from(stdin)).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut store = command.spawn().expect("a store");
-    // The command holds the child's end too.
-    drop(command);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let descriptors = [listener.as_raw_fd()];
-    let (message, ancillary) = ([IoSlice::new(b"{}")], [ControlMessage::ScmRights(&descriptors)]);
-    sendmsg::<()>(lifeline.as_raw_fd(), &message, &ancillary, MsgFlags::empty(), None).expect("room in the socket");
+    let (mut store, lifeline) = lifeline::start(command, &listener);
     let mut announced = String::new();
     BufReader::new(store.stdout.take().expect("a pipe")).read_line(&mut announced).expect("that the store answers");
     // A parent that is killed closes both at once; the log may be gone first.
