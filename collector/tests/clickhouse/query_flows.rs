@@ -68,7 +68,7 @@ impl Flow {
         let [src_country, dst_country] = self.countries;
         let [src_network, dst_network] = self.networks.map(|name| name.replace('\\', "\\\\").replace('\'', "\\'"));
         format!(
-            "({:.3}, {:.3}, {:.3}, '::ffff:{exporter}', '::ffff:{src}', '::ffff:{dst}', {src_port}, {dst_port}, {protocol}, {in_if}, {out_if}, \
+            "({}, {}, {}, '::ffff:{exporter}', '::ffff:{src}', '::ffff:{dst}', {src_port}, {dst_port}, {protocol}, {in_if}, {out_if}, \
              {}, {}, {}, '{src_country}', '{dst_country}', '{src_network}', '{dst_network}', {}, {}, {})",
             seconds(self.received_ms),
             seconds(self.start_ms),
