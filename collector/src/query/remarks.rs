@@ -43,20 +43,26 @@ pub(super) async fn ask(client: &Client, request: &Request, span: Span) -> Remar
 
 fn statement(request: &Request, span: Span) -> (String, Vec<Parameter>) {
     let mut parameters = Parameters::default();
-    let minutes = span.aligned(MINUTE_MS);
-    let from = parameters.put("minute_from", "DateTime('UTC')", whole_seconds(minutes.from_ms));
-    let to = parameters.put("minute_to", "DateTime('UTC')", whole_seconds(minutes.to_ms));
-    let mut condition = format!("t.minute >= {from} AND t.minute < {to}");
-    for filter in request.filters.iter().filter(|filter| filter.is_of_exporter()) {
-        condition.push_str(" AND ");
-        condition.push_str(&filter.sql(&mut parameters, |dimension| format!("t.{}", dimension.column())));
-    }
+    let condition = rows_of_ledger(request, span, &mut parameters);
     let sql = format!(
         "SELECT t.exporter_address AS exporter, sum(t.implausible) AS wrong, sum(t.times_corrected) AS moved, sum(t.clock_off) AS off\n\
          FROM ledger AS t\nWHERE {condition}\nGROUP BY exporter\nHAVING wrong > 0 OR moved > 0 OR off > 0\n\
          ORDER BY wrong + moved + off DESC, exporter"
     );
     (sql, parameters.0)
+}
+
+/// Which rows of the ledger, as `t`, a request is about: the minutes that its span touches, of the exporters that it asks for.
+pub(super) fn rows_of_ledger(request: &Request, span: Span, parameters: &mut Parameters) -> String {
+    let minutes = span.aligned(MINUTE_MS);
+    let from = parameters.put("minute_from", "DateTime('UTC')", whole_seconds(minutes.from_ms));
+    let to = parameters.put("minute_to", "DateTime('UTC')", whole_seconds(minutes.to_ms));
+    let mut condition = format!("t.minute >= {from} AND t.minute < {to}");
+    for filter in request.filters.iter().filter(|filter| filter.is_of_exporter()) {
+        condition.push_str(" AND ");
+        condition.push_str(&filter.sql(parameters, |dimension| format!("t.{}", dimension.column())));
+    }
+    condition
 }
 
 fn read(answer: &str) -> Remarks {

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use super::answer::Cell;
 use super::ask::{Error, Limits, ask};
 use super::names::Names;
-use super::question::{MINUTE_MS, Request, Span};
-use super::statement::{Column, Kind, Parameters, Statement, whole_seconds};
+use super::question::{Request, Span};
+use super::remarks::rows_of_ledger;
+use super::statement::{Column, Kind, Parameters, Statement};
 use crate::clickhouse::Client;
 
 /// The most exporters that are told of.
@@ -48,14 +49,7 @@ pub async fn waiting(
 
 fn statement(request: &Request, span: Span, names: Names) -> Statement {
     let mut parameters = Parameters::default();
-    let minutes = span.aligned(MINUTE_MS);
-    let from = parameters.put("minute_from", "DateTime('UTC')", whole_seconds(minutes.from_ms));
-    let to = parameters.put("minute_to", "DateTime('UTC')", whole_seconds(minutes.to_ms));
-    let mut condition = format!("t.minute >= {from} AND t.minute < {to}");
-    for filter in request.filters.iter().filter(|filter| filter.is_of_exporter()) {
-        condition.push_str(" AND ");
-        condition.push_str(&filter.sql(&mut parameters, |dimension| format!("t.{}", dimension.column())));
-    }
+    let condition = rows_of_ledger(request, span, &mut parameters);
     let sql = format!(
         "SELECT exporter_address, {} AS exporter_name, waiting, given_up FROM\n(\n    \
          SELECT t.exporter_address AS exporter_address,\n        \

@@ -131,7 +131,6 @@ impl Engine {
 
 fn lock(data_dir: &Path) -> Result<Flock<File>, Error> {
     let unusable = |source| Error::DataDirectory { path: data_dir.to_path_buf(), source };
-    std::fs::create_dir_all(data_dir).map_err(unusable)?;
     let file =
         File::options().write(true).create(true).truncate(false).open(data_dir.join("lock")).map_err(unusable)?;
     Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| {
